@@ -1,0 +1,31 @@
+/*
+ * Who may call what.  Everything is revoked from PUBLIC; what everybody may
+ * call is named here and nowhere else.  Duties are granted by assign_duty().
+ * Last in every script, since it goes over all there is.
+ */
+REVOKE ALL ON ALL ROUTINES IN SCHEMA personalize FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA personalize FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA personalize FROM PUBLIC;
+
+REVOKE CREATE ON SCHEMA personalize FROM PUBLIC;
+GRANT USAGE ON SCHEMA personalize TO PUBLIC;
+
+/* set_purpose decides nothing; the others are called by policies, as whoever runs the query */
+DO $$
+DECLARE
+	func pg_catalog.regprocedure;
+BEGIN
+	FOR func IN
+		SELECT p.oid::pg_catalog.regprocedure
+		FROM pg_catalog.pg_proc p
+		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+		WHERE n.nspname = 'personalize'
+		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'keep_subject')
+			   OR (p.proname = 'set_purpose'
+				   AND pg_catalog.pg_get_function_identity_arguments(p.oid) IN ('purpose text', 'text')))
+		ORDER BY p.oid
+	LOOP
+		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', func);
+	END LOOP;
+END
+$$;
