@@ -1,0 +1,708 @@
+/*
+ * Protecting relations: what protect() and its kin write into the registry,
+ * and the row security policies they leave on the relation.
+ *
+ * The policies are the net below the library's own filter.  On the relation
+ * and on each of its partitions or inheritance children: one RESTRICTIVE
+ * policy personalize_<path> for every path to a subject, and, where row
+ * security was off before, one PERMISSIVE policy personalize_net.
+ */
+
+CREATE OR REPLACE FUNCTION personalize.relation_text_internal(relid oid)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('%I.%I', n.nspname, c.relname)
+	FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+	WHERE c.oid = relation_text_internal.relid
+$$;
+COMMENT ON FUNCTION personalize.relation_text_internal(oid) IS
+	'Schema-qualified and quoted name of a relation; NULL if there is none';
+
+CREATE OR REPLACE FUNCTION personalize.descendants_internal(relid oid)
+RETURNS SETOF oid
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH RECURSIVE down (id) AS (
+		SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = descendants_internal.relid
+		UNION
+		SELECT i.inhrelid FROM down JOIN pg_inherits AS i ON i.inhparent = down.id)
+	SELECT down.id FROM down ORDER BY down.id
+$$;
+COMMENT ON FUNCTION personalize.descendants_internal(oid) IS
+	'Partitions and inheritance children of a relation, at every depth';
+
+CREATE OR REPLACE FUNCTION personalize.ancestors_internal(relid oid)
+RETURNS SETOF oid
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH RECURSIVE up (id) AS (
+		SELECT i.inhparent FROM pg_inherits AS i WHERE i.inhrelid = ancestors_internal.relid
+		UNION
+		SELECT i.inhparent FROM up JOIN pg_inherits AS i ON i.inhrelid = up.id)
+	SELECT up.id FROM up ORDER BY up.id
+$$;
+COMMENT ON FUNCTION personalize.ancestors_internal(oid) IS
+	'Relations that a relation is a partition or inheritance child of, at every depth';
+
+CREATE OR REPLACE FUNCTION personalize.protected_relation_internal(relation regclass)
+RETURNS personalize.registry_relation
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	r personalize.registry_relation;
+	parent oid;
+BEGIN
+	IF protected_relation_internal.relation IS NULL THEN
+		RAISE EXCEPTION 'relation must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF personalize.relation_text_internal(protected_relation_internal.relation) IS NULL THEN
+		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
+	END IF;
+	SELECT x.* INTO r FROM personalize.registry_relation AS x WHERE x.relid = protected_relation_internal.relation;
+	IF r.relid IS NULL THEN
+		SELECT h.relid INTO parent FROM personalize.registry_child AS h
+			WHERE h.child_relid = protected_relation_internal.relation;
+		RAISE EXCEPTION 'relation % is not protected by itself',
+			personalize.relation_text_internal(protected_relation_internal.relation)
+			USING ERRCODE = 'undefined_object',
+				HINT = CASE WHEN parent IS NULL THEN 'Call personalize.protect() first.'
+					ELSE format('It is protected as a child of %s; name that one.',
+						personalize.relation_text_internal(parent)) END;
+	END IF;
+	RETURN r;
+END
+$$;
+COMMENT ON FUNCTION personalize.protected_relation_internal(regclass) IS
+	'Registry row of a protected relation; an error if it is not protected by itself';
+
+CREATE OR REPLACE FUNCTION personalize.check_relation_internal(relid oid)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	c record;
+	shown text := personalize.relation_text_internal(check_relation_internal.relid);
+	other oid;
+	what text;
+BEGIN
+	IF check_relation_internal.relid IS NULL THEN
+		RAISE EXCEPTION 'relation must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF shown IS NULL THEN
+		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
+	END IF;
+	SELECT x.relkind AS relkind, x.relpersistence AS relpersistence, x.relispartition AS relispartition,
+			n.nspname AS nspname
+		INTO c
+		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace
+		WHERE x.oid = check_relation_internal.relid;
+	IF c.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'personalize') THEN
+		RAISE EXCEPTION 'relation % cannot be protected: it belongs to the system', shown
+			USING ERRCODE = 'insufficient_privilege', HINT = 'Protect tables of applications.';
+	END IF;
+	IF c.relkind NOT IN ('r', 'p') THEN
+		what := CASE c.relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view'
+			WHEN 'f' THEN 'a foreign table' WHEN 'S' THEN 'a sequence' WHEN 'i' THEN 'an index'
+			WHEN 'I' THEN 'an index' WHEN 'c' THEN 'a composite type' ELSE 'not a table' END;
+		RAISE EXCEPTION 'relation % cannot be protected: it is %', shown, what
+			USING ERRCODE = 'wrong_object_type',
+				HINT = CASE WHEN c.relkind IN ('v', 'm') THEN 'Protect the tables underneath.'
+					WHEN c.relkind = 'f' THEN 'Protect the table on the server that holds it.'
+					ELSE 'Protect a table.' END;
+	END IF;
+	IF c.relpersistence = 't' THEN
+		RAISE EXCEPTION 'relation % cannot be protected: it is a temporary table', shown
+			USING ERRCODE = 'wrong_object_type', HINT = 'Protect a permanent table.';
+	END IF;
+	IF c.relispartition THEN
+		RAISE EXCEPTION 'relation % cannot be protected: it is a partition', shown
+			USING ERRCODE = 'wrong_object_type',
+				HINT = format('Protect the partitioned table %s.',
+					(SELECT personalize.relation_text_internal(i.inhparent) FROM pg_inherits AS i
+						WHERE i.inhrelid = check_relation_internal.relid LIMIT 1));
+	END IF;
+	IF EXISTS (SELECT 1 FROM personalize.registry_relation AS r WHERE r.relid = check_relation_internal.relid) THEN
+		RAISE EXCEPTION 'relation % is already protected', shown
+			USING ERRCODE = 'duplicate_object',
+				HINT = 'Use classify() to change columns, or unprotect() first.';
+	END IF;
+	/* one root per relation: else the second unprotect() would open what the first still guards */
+	SELECT r.relid INTO other FROM personalize.registry_relation AS r
+		WHERE r.relid IN (SELECT personalize.descendants_internal(check_relation_internal.relid)
+			UNION ALL SELECT personalize.ancestors_internal(check_relation_internal.relid))
+			OR r.relid = (SELECT h.relid FROM personalize.registry_child AS h
+				WHERE h.child_relid = check_relation_internal.relid)
+		ORDER BY r.relid LIMIT 1;
+	IF other IS NOT NULL THEN
+		RAISE EXCEPTION 'relation % is already protected by way of %', shown, personalize.relation_text_internal(other)
+			USING ERRCODE = 'duplicate_object',
+				HINT = 'One relation of an inheritance tree can be protected; unprotect that one first.';
+	END IF;
+	SELECT x.oid INTO other FROM pg_class AS x
+		WHERE x.oid IN (SELECT personalize.descendants_internal(check_relation_internal.relid)) AND x.relkind NOT IN ('r', 'p')
+		ORDER BY x.oid LIMIT 1;
+	IF other IS NOT NULL THEN
+		RAISE EXCEPTION 'relation % cannot be protected: its child % is a foreign table', shown,
+			personalize.relation_text_internal(other)
+			USING ERRCODE = 'wrong_object_type', HINT = 'Detach the foreign table.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.check_relation_internal(oid) IS
+	'Refuses relations that protect() cannot protect, each with a reason';
+
+CREATE OR REPLACE FUNCTION personalize.column_number_internal(relid oid, "column" name)
+RETURNS smallint
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found_no smallint;
+BEGIN
+	SELECT a.attnum INTO found_no FROM pg_attribute AS a
+		WHERE a.attrelid = column_number_internal.relid AND a.attname = column_number_internal."column"
+			AND a.attnum > 0 AND NOT a.attisdropped;
+	IF found_no IS NULL THEN
+		RAISE EXCEPTION '%', CASE WHEN column_number_internal."column" IS NULL THEN 'a column must be named'
+				ELSE format('column %I of relation %s does not exist', column_number_internal."column",
+					personalize.relation_text_internal(column_number_internal.relid)) END
+			USING ERRCODE = 'undefined_column',
+				HINT = format('\d %s in psql lists the columns.',
+					personalize.relation_text_internal(column_number_internal.relid));
+	END IF;
+	RETURN found_no;
+END
+$$;
+COMMENT ON FUNCTION personalize.column_number_internal(oid, name) IS
+	'Number of a column of a relation; NULL, unknown, dropped and system columns are errors';
+
+CREATE OR REPLACE FUNCTION personalize.subject_class_internal(relid oid, attnum smallint)
+RETURNS oid
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	a record;
+	class oid;
+BEGIN
+	SELECT x.attname AS attname, x.atttypid AS atttypid, coalesce(l.collisdeterministic, true) AS deterministic
+		INTO a
+		FROM pg_attribute AS x LEFT JOIN pg_collation AS l ON l.oid = x.attcollation
+		WHERE x.attrelid = subject_class_internal.relid AND x.attnum = subject_class_internal.attnum;
+	class := personalize.key_class_internal(a.atttypid);
+	IF class IS NULL THEN
+		RAISE EXCEPTION 'column %.% of type % cannot lead to a subject',
+			personalize.relation_text_internal(subject_class_internal.relid), quote_ident(a.attname), format_type(a.atttypid, NULL)
+			USING ERRCODE = 'datatype_mismatch',
+				HINT = 'A subject column is of type smallint, integer, bigint, uuid, text or varchar, or a domain over one of these.';
+	END IF;
+	IF NOT a.deterministic THEN
+		RAISE EXCEPTION 'column %.% cannot lead to a subject: its collation is not deterministic',
+			personalize.relation_text_internal(subject_class_internal.relid), quote_ident(a.attname)
+			USING ERRCODE = 'datatype_mismatch',
+				HINT = 'Keys of subjects are compared byte by byte; give the column a deterministic collation.';
+	END IF;
+	RETURN class;
+END
+$$;
+COMMENT ON FUNCTION personalize.subject_class_internal(oid, smallint) IS
+	'bigint, uuid or text: what the values of a subject column are handled as; an error for other types and non-deterministic collations';
+
+CREATE OR REPLACE FUNCTION personalize.kind_for_class_internal(kind text, class oid)
+RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id integer := personalize.ensure_kind_internal(kind_for_class_internal.kind);
+	k personalize.registry_kind;
+BEGIN
+	SELECT r.* INTO STRICT k FROM personalize.registry_kind AS r WHERE r.kind_id = id;
+	IF k.key_type IS NULL THEN
+		PERFORM personalize.kind_set_type_internal(id, class);
+	ELSIF k.key_type <> class THEN
+		RAISE EXCEPTION 'subject column is handled as %, but kind of subject "%" has keys of type %',
+			format_type(class, NULL), k.name, k.key_type
+			USING ERRCODE = 'datatype_mismatch', HINT = 'Define another kind with define_kind() and name it in the argument kind.';
+	END IF;
+	RETURN id;
+END
+$$;
+COMMENT ON FUNCTION personalize.kind_for_class_internal(text, oid) IS
+	'Number of a kind of subject for a subject column of this class; the first one sets the key type of the kind';
+
+/* --------------------------------------------------------------- policies */
+
+CREATE OR REPLACE FUNCTION personalize.policy_expression_internal(path_id integer)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('personalize.policy_ok(%s, (%I)::pg_catalog.%s)', p.path_id, a.attname,
+		CASE personalize.key_class_internal(a.atttypid)
+			WHEN 'int8'::regtype THEN 'int8' WHEN 'uuid'::regtype THEN 'uuid' ELSE 'text' END)
+	FROM personalize.registry_path AS p
+		JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = p.columns[1]
+	WHERE p.path_id = policy_expression_internal.path_id
+$$;
+COMMENT ON FUNCTION personalize.policy_expression_internal(integer) IS
+	'Expression of the restrictive policy of a path';
+
+CREATE OR REPLACE FUNCTION personalize.policies_make_internal(path_id integer, relid oid, with_net boolean)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	shown text := personalize.relation_text_internal(policies_make_internal.relid);
+BEGIN
+	EXECUTE format('CREATE POLICY %I ON %s AS RESTRICTIVE FOR ALL TO PUBLIC USING (%s) WITH CHECK (true)',
+		'personalize_' || policies_make_internal.path_id, shown,
+		personalize.policy_expression_internal(policies_make_internal.path_id));
+	EXECUTE format('COMMENT ON POLICY %I ON %s IS %L', 'personalize_' || policies_make_internal.path_id, shown,
+		'personalize: only rows whose subject agreed to the purpose; made by personalize.protect(), removed by personalize.unprotect()');
+	IF with_net THEN
+		EXECUTE format('CREATE POLICY personalize_net ON %s AS PERMISSIVE FOR ALL TO PUBLIC USING (personalize.net_ok(%s)) WITH CHECK (personalize.net_ok(%s))',
+			shown, policies_make_internal.path_id, policies_make_internal.path_id);
+		EXECUTE format('COMMENT ON POLICY personalize_net ON %s IS %L', shown,
+			'personalize: opens the relation to the other policies as long as the application has none of its own; made by personalize.protect()');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.policies_make_internal(integer, oid, boolean) IS
+	'Makes the policy of a path on a relation, and the net policy where asked';
+
+CREATE OR REPLACE FUNCTION personalize.policies_drop_internal(relid oid)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	p record;
+BEGIN
+	FOR p IN SELECT o.polname FROM pg_policy AS o
+		WHERE o.polrelid = policies_drop_internal.relid AND o.polname ~ '^personalize_([0-9]+|net)$'
+		ORDER BY o.polname
+	LOOP
+		EXECUTE format('DROP POLICY %I ON %s', p.polname, personalize.relation_text_internal(policies_drop_internal.relid));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.policies_drop_internal(oid) IS 'Drops the policies of personalize from a relation';
+
+CREATE OR REPLACE FUNCTION personalize.rls_restore_internal(relid oid, was_enabled boolean, was_forced boolean)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	shown text := personalize.relation_text_internal(rls_restore_internal.relid);
+BEGIN
+	IF NOT was_forced THEN
+		EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', shown);
+	END IF;
+	IF NOT was_enabled THEN
+		EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', shown);
+		IF EXISTS (SELECT 1 FROM pg_policy AS o WHERE o.polrelid = rls_restore_internal.relid) THEN
+			RAISE WARNING 'row security of relation % is off again, as before protect(); its policies have no effect', shown
+				USING HINT = 'ALTER TABLE ... ENABLE ROW LEVEL SECURITY puts them in force.';
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.rls_restore_internal(oid, boolean, boolean) IS
+	'Puts the row security of a relation back to where it stood before protect()';
+
+/* ------------------------------------------------------ columns and masks */
+
+CREATE OR REPLACE FUNCTION personalize.check_mask_internal(relid oid, attnum smallint, mask text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	base oid;
+	modifier integer;
+	t record;
+	result text;
+BEGIN
+	IF mask IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT a.atttypid, a.atttypmod INTO base, modifier FROM pg_attribute AS a
+		WHERE a.attrelid = check_mask_internal.relid AND a.attnum = check_mask_internal.attnum;
+
+	/*
+	 * Only by the base type's input function: a domain's CHECK may call
+	 * functions of its owner, who must not get to run them as us.  So a
+	 * domain is tried without its constraints, and types that could hide one
+	 * are refused.
+	 */
+	LOOP
+		SELECT y.typtype AS typtype, y.typbasetype AS typbasetype, y.typtypmod AS typtypmod,
+				e.typtype AS element_typtype
+			INTO STRICT t
+			FROM pg_type AS y LEFT JOIN pg_type AS e ON e.oid = y.typelem AND y.typelem <> 0
+			WHERE y.oid = base;
+		EXIT WHEN t.typtype <> 'd';
+		modifier := t.typtypmod;
+		base := t.typbasetype;
+	END LOOP;
+	IF t.typtype NOT IN ('b', 'e') OR coalesce(t.element_typtype, 'b') NOT IN ('b', 'e') THEN
+		RAISE EXCEPTION 'columns of type % cannot have a mask literal', format_type(base, modifier)
+			USING ERRCODE = 'feature_not_supported', HINT = 'Leave the mask out: the cells are shown as NULL.';
+	END IF;
+	BEGIN
+		EXECUTE format('SELECT (%L::%s)::pg_catalog.text', mask, format_type(base, modifier)) INTO result;
+		IF base IN ('varchar'::regtype, 'bpchar'::regtype) AND modifier > 4 AND length(mask) > modifier - 4 THEN
+			RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation';
+		END IF;
+	EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation OR program_limit_exceeded
+			OR feature_not_supported THEN
+		/* the literal itself is not repeated */
+		RAISE EXCEPTION 'mask is not a valid literal of type %', format_type(base, modifier)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a value as it would stand in quotes in an INSERT.';
+	END;
+END
+$$;
+COMMENT ON FUNCTION personalize.check_mask_internal(oid, smallint, text) IS
+	'Refuses a mask that is not a valid literal of the column''s type, without repeating it';
+
+CREATE OR REPLACE FUNCTION personalize.classify_internal(relid oid, attnum smallint, category text, mask text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM personalize.check_mask_internal(classify_internal.relid, classify_internal.attnum, classify_internal.mask);
+	INSERT INTO personalize.registry_column (relid, attnum, column_name, category_id, mask)
+		SELECT a.attrelid, a.attnum, a.attname,
+			(personalize.category_ids_internal(ARRAY[classify_internal.category]))[1], classify_internal.mask
+		FROM pg_attribute AS a
+		WHERE a.attrelid = classify_internal.relid AND a.attnum = classify_internal.attnum
+		ON CONFLICT (relid, attnum) DO UPDATE
+			SET column_name = EXCLUDED.column_name, category_id = EXCLUDED.category_id, mask = EXCLUDED.mask;
+END
+$$;
+COMMENT ON FUNCTION personalize.classify_internal(oid, smallint, text, text) IS
+	'Writes the category and mask of one column';
+
+CREATE OR REPLACE FUNCTION personalize.classify(relation regclass, "column" name, category text, mask text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	r personalize.registry_relation;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	r := personalize.protected_relation_internal(classify.relation);
+	PERFORM personalize.classify_internal(r.relid,
+		personalize.column_number_internal(r.relid, classify."column"), classify.category, classify.mask);
+	PERFORM personalize.invalidate_internal(r.relid);
+END
+$$;
+COMMENT ON FUNCTION personalize.classify(regclass, name, text, text) IS
+	'Says which category of personal data a column of a protected relation holds, and what is shown in place of a cell kept back (NULL by default)';
+
+/* ------------------------------------------------- protect and unprotect */
+
+CREATE OR REPLACE FUNCTION personalize.protect(relation regclass, subject name DEFAULT NULL, via name DEFAULT NULL,
+	kind text DEFAULT 'subject', columns jsonb DEFAULT '{}', null_subject text DEFAULT 'hidden',
+	mode text DEFAULT 'enforce', hard boolean DEFAULT false)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	subject_no smallint;
+	class oid;
+	kind_no integer;
+	path integer;
+	c record;
+	item record;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	IF protect.via IS NOT NULL THEN
+		RAISE EXCEPTION 'protecting a relation by way of a foreign key is not supported yet'
+			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release; name a subject column of the relation itself.';
+	END IF;
+	IF protect.kind IS NULL OR protect.columns IS NULL OR protect.null_subject IS NULL OR protect.mode IS NULL
+		OR protect.hard IS NULL THEN
+		RAISE EXCEPTION 'kind, columns, null_subject, mode and hard must not be null'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'Leave an argument out to get its default.';
+	END IF;
+	IF protect.null_subject NOT IN ('hidden', 'visible') THEN
+		RAISE EXCEPTION 'null_subject "%" is not known', protect.null_subject
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use hidden or visible.';
+	END IF;
+	IF protect.mode NOT IN ('enforce', 'observe') THEN
+		RAISE EXCEPTION 'mode "%" is not known', protect.mode
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use enforce.';
+	END IF;
+	IF protect.mode = 'observe' OR protect.hard THEN
+		RAISE EXCEPTION '% is not supported yet', CASE WHEN protect.hard THEN 'hard protection' ELSE 'mode "observe"' END
+			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release.';
+	END IF;
+	IF jsonb_typeof(protect.columns) <> 'object'
+		OR EXISTS (SELECT 1 FROM jsonb_each(CASE jsonb_typeof(protect.columns) WHEN 'object' THEN protect.columns ELSE '{}' END) AS e
+			WHERE jsonb_typeof(e.value) <> 'string') THEN
+		RAISE EXCEPTION 'columns must be a JSON object that gives a category to each column'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"email": "contact", "*": "general"}.';
+	END IF;
+	IF current_setting('wal_level') = 'minimal' THEN
+		RAISE EXCEPTION 'wal_level is "minimal", too little to record uses of personal data'
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Set wal_level to replica or logical and restart the server.';
+	END IF;
+
+	/* the relation: look, lock, look again (it may have changed while we waited) */
+	PERFORM personalize.check_relation_internal(protect.relation);
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(protect.relation));
+	PERFORM personalize.check_relation_internal(protect.relation);
+	subject_no := personalize.column_number_internal(protect.relation, protect.subject);
+	class := personalize.subject_class_internal(protect.relation, subject_no);
+	kind_no := personalize.kind_for_class_internal(protect.kind, class);
+
+	SELECT x.relrowsecurity AS enabled, x.relforcerowsecurity AS forced, x.relname AS relname, n.nspname AS nspname
+		INTO STRICT c
+		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace WHERE x.oid = protect.relation;
+	INSERT INTO personalize.registry_relation (relid, schema_name, relation_name, null_subject, mode, hard,
+			rls_was_enabled, rls_was_forced, protected_by)
+		VALUES (protect.relation, c.nspname, c.relname, protect.null_subject, protect.mode, protect.hard,
+			c.enabled, c.forced, session_user);
+	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names)
+		VALUES (protect.relation, kind_no, ARRAY[subject_no], ARRAY[protect.subject])
+		RETURNING path_id INTO path;
+	INSERT INTO personalize.registry_child (relid, child_relid, schema_name, relation_name, rls_was_enabled, rls_was_forced)
+		SELECT protect.relation, x.oid, n.nspname, x.relname, x.relrowsecurity, x.relforcerowsecurity
+		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace
+		WHERE x.oid IN (SELECT personalize.descendants_internal(protect.relation));
+
+	/* columns: those named, then "*" for the rest, the subject column is 'none' unless named */
+	FOR item IN SELECT e.key AS column_name, e.value AS category FROM jsonb_each_text(protect.columns) AS e
+		WHERE e.key <> '*' ORDER BY e.key COLLATE "C"
+	LOOP
+		IF octet_length(item.column_name) > 63 THEN
+			RAISE EXCEPTION 'name of column is too long' USING ERRCODE = 'undefined_column';
+		END IF;
+		PERFORM personalize.classify_internal(protect.relation,
+			personalize.column_number_internal(protect.relation, item.column_name::name), item.category, NULL);
+	END LOOP;
+	FOR item IN SELECT a.attnum AS attnum,
+			CASE WHEN a.attnum = subject_no THEN 'none' ELSE protect.columns ->> '*' END AS category
+		FROM pg_attribute AS a
+		WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
+			AND (a.attnum = subject_no OR protect.columns ? '*')
+			AND NOT protect.columns ? a.attname::text
+		ORDER BY a.attnum
+	LOOP
+		PERFORM personalize.classify_internal(protect.relation, item.attnum, item.category, NULL);
+	END LOOP;
+
+	FOR item IN SELECT r.relid, r.rls_was_enabled FROM personalize.registry_relation AS r WHERE r.relid = protect.relation
+		UNION ALL
+		SELECT h.child_relid, h.rls_was_enabled FROM personalize.registry_child AS h WHERE h.relid = protect.relation
+	LOOP
+		PERFORM personalize.policies_make_internal(path, item.relid, NOT item.rls_was_enabled);
+		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
+			personalize.relation_text_internal(item.relid));
+	END LOOP;
+	PERFORM personalize.invalidate_internal(protect.relation);
+END
+$$;
+COMMENT ON FUNCTION personalize.protect(regclass, name, name, text, jsonb, text, text, boolean) IS
+	'Protects a relation: from now on a query sees only rows of subjects who agreed to its purpose, and only columns of the categories the purpose lists';
+
+CREATE OR REPLACE FUNCTION personalize.add_subject_path(relation regclass, columns name[], ownership text DEFAULT 'owner',
+	kind text DEFAULT 'subject')
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	r personalize.registry_relation;
+	column_no smallint;
+	kind_no integer;
+	path integer;
+	item record;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	r := personalize.protected_relation_internal(add_subject_path.relation);
+	IF add_subject_path.columns IS NULL OR add_subject_path.kind IS NULL OR add_subject_path.ownership IS NULL THEN
+		RAISE EXCEPTION 'columns, ownership and kind must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF add_subject_path.ownership NOT IN ('owner', 'access') THEN
+		RAISE EXCEPTION 'ownership "%" is not known', add_subject_path.ownership
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use owner or access.';
+	END IF;
+	IF cardinality(add_subject_path.columns) = 0 THEN
+		RAISE EXCEPTION 'a column must be named' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF cardinality(add_subject_path.columns) > 1 THEN
+		RAISE EXCEPTION 'keys of several columns are not supported yet'
+			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release; name one column.';
+	END IF;
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
+	column_no := personalize.column_number_internal(r.relid, (SELECT min(u.c::text)::name FROM unnest(add_subject_path.columns) AS u (c)));
+	kind_no := personalize.kind_for_class_internal(add_subject_path.kind,
+		personalize.subject_class_internal(r.relid, column_no));
+	IF EXISTS (SELECT 1 FROM personalize.registry_path AS p
+		WHERE p.relid = r.relid AND p.columns = ARRAY[column_no]) THEN
+		RAISE EXCEPTION 'relation % already leads to a subject by that column', personalize.relation_text_internal(r.relid)
+			USING ERRCODE = 'duplicate_object';
+	END IF;
+	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership)
+		SELECT r.relid, kind_no, ARRAY[a.attnum], ARRAY[a.attname], add_subject_path.ownership
+		FROM pg_attribute AS a WHERE a.attrelid = r.relid AND a.attnum = column_no
+		RETURNING path_id INTO path;
+	FOR item IN SELECT r.relid AS relid
+		UNION ALL
+		SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid
+	LOOP
+		PERFORM personalize.policies_make_internal(path, item.relid, false);
+	END LOOP;
+	PERFORM personalize.invalidate_internal(r.relid);
+END
+$$;
+COMMENT ON FUNCTION personalize.add_subject_path(regclass, name[], text, text) IS
+	'Adds a second subject to a protected relation, named by another of its columns: a row then needs the consent of both';
+
+CREATE OR REPLACE FUNCTION personalize.unprotect(relation regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	r personalize.registry_relation;
+	children personalize.registry_child[];
+	item record;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	r := personalize.protected_relation_internal(unprotect.relation);
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
+	/* the registry first: from here on the library no longer defends the policies */
+	children := ARRAY(SELECT h FROM personalize.registry_child AS h WHERE h.relid = r.relid);
+	DELETE FROM personalize.registry_child AS h WHERE h.relid = r.relid;
+	DELETE FROM personalize.registry_column AS k WHERE k.relid = r.relid;
+	DELETE FROM personalize.registry_path AS p WHERE p.relid = r.relid;
+	DELETE FROM personalize.registry_relation AS x WHERE x.relid = r.relid;
+	PERFORM personalize.invalidate_internal(r.relid);
+	FOR item IN SELECT r.relid AS relid, r.rls_was_enabled AS was_enabled, r.rls_was_forced AS was_forced
+		UNION ALL
+		SELECT h.child_relid, h.rls_was_enabled, h.rls_was_forced FROM unnest(children) AS h
+			WHERE EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = h.child_relid)
+	LOOP
+		PERFORM personalize.policies_drop_internal(item.relid);
+		PERFORM personalize.rls_restore_internal(item.relid, item.was_enabled, item.was_forced);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.unprotect(regclass) IS
+	'Ends the protection of a relation: removes its policies and registry entries and puts row security back to where it stood';
+
+/* ----------------------------------------------------------------- duties */
+
+CREATE OR REPLACE FUNCTION personalize.duty_objects_internal(duty text)
+RETURNS TABLE (is_view boolean, object_name text)
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.is_view, o.object_name
+	FROM (VALUES
+		('app', false, '{grant_consent,refuse_consent,withdraw_consent,object_to,restrict_processing,lift_restriction,
+			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
+		('app', true, '{consent,purposes,categories}'),
+		('officer', false, '{define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
+			protect,add_subject_path,classify,unprotect,assign_duty,revoke_duty,describe_controller,create_view,
+			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
+			rectify_subject,status}'),
+		('officer', true, '{purposes,categories,protected_relations,protected_columns,erasure}'),
+		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
+		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure}')
+	) AS d (duty, is_view, names)
+		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
+	WHERE d.duty = duty_objects_internal.duty
+$$;
+COMMENT ON FUNCTION personalize.duty_objects_internal(text) IS
+	'The one list of what each duty may call and read; names that do not exist are left out';
+
+CREATE OR REPLACE FUNCTION personalize.duty_apply_internal(role_name name, duty text, give boolean)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	o record;
+BEGIN
+	FOR o IN
+		SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure) AS what
+			FROM personalize.duty_objects_internal(duty_apply_internal.duty) AS d
+				JOIN pg_proc AS p ON p.proname = d.object_name AND NOT d.is_view
+			WHERE p.pronamespace = 'personalize'::regnamespace
+		UNION ALL
+		SELECT format('SELECT ON %s', c.oid::regclass)
+			FROM personalize.duty_objects_internal(duty_apply_internal.duty) AS d
+				JOIN pg_class AS c ON c.relname = d.object_name AND d.is_view
+			WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+		ORDER BY 1
+	LOOP
+		EXECUTE format(CASE WHEN give THEN 'GRANT %s TO %I' ELSE 'REVOKE %s FROM %I' END, o.what, role_name);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.duty_apply_internal(name, text, boolean) IS
+	'Grants or revokes the functions and views of a duty';
+
+CREATE OR REPLACE FUNCTION personalize.assign_duty(role regrole, duty text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	holder name;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	holder := personalize.role_name_internal(assign_duty.role);
+	IF assign_duty.duty IS NULL OR assign_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
+		RAISE EXCEPTION 'duty "%" is not known', coalesce(assign_duty.duty, 'null')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
+	END IF;
+	INSERT INTO personalize.registry_duty (role_oid, role_name, duty)
+		VALUES (assign_duty.role, holder, assign_duty.duty) ON CONFLICT DO NOTHING;
+	PERFORM personalize.duty_apply_internal(holder, assign_duty.duty, true);
+	PERFORM personalize.invalidate_internal(0::oid);
+END
+$$;
+COMMENT ON FUNCTION personalize.assign_duty(regrole, text) IS
+	'Gives a role a duty: app records consent and asks for it, officer keeps the registry and serves rights, auditor reads usage';
+
+CREATE OR REPLACE FUNCTION personalize.revoke_duty(role regrole, duty text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	holder name;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	holder := personalize.role_name_internal(revoke_duty.role);
+	IF revoke_duty.duty IS NULL OR revoke_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
+		RAISE EXCEPTION 'duty "%" is not known', coalesce(revoke_duty.duty, 'null')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
+	END IF;
+	DELETE FROM personalize.registry_duty AS d WHERE d.role_name = holder AND d.duty = revoke_duty.duty;
+	PERFORM personalize.duty_apply_internal(holder, revoke_duty.duty, false);
+	/* what another duty of the role also needs stays */
+	PERFORM personalize.duty_apply_internal(holder, d.duty, true)
+		FROM personalize.registry_duty AS d WHERE d.role_name = holder;
+	PERFORM personalize.invalidate_internal(0::oid);
+END
+$$;
+COMMENT ON FUNCTION personalize.revoke_duty(regrole, text) IS 'Takes a duty from a role';

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The only place where the version of PostgreSQL is looked at.
+ *
+ * Each entry names the release that changed the interface.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_COMPAT_H
+#define PZ_COMPAT_H
+
+#include "access/sysattr.h"
+#include "executor/executor.h"
+#include "parser/parse_node.h"
+#include "replication/message.h"
+#include "access/xlog.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+#include "utils/wait_event.h"
+#include "replication/slot.h"
+
+/* 16 (9ba37b2cb): query jumbling moved to nodes/ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
+#else
+#include "utils/queryjumble.h"
+#endif
+
+/* 16 (d952373a9): variable-length types have a header of their own */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#if PG_VERSION_NUM < 150000
+#error "personalize needs PostgreSQL 15 or later"
+#endif
+
+/* 18 (525392d57, kept after the revert of its other half): ExecutorRun lost execute_once */
+#if PG_VERSION_NUM >= 180000
+#define PZ_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define PZ_EXECUTOR_RUN_PASS queryDesc, direction, count
+#else
+#define PZ_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define PZ_EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
+#endif
+
+/* 17 (173b56f1e): LogLogicalMessage flushes itself when asked */
+static inline XLogRecPtr
+pz_log_message_compat(const char *prefix, const char *message, size_t size, bool flush)
+{
+#if PG_VERSION_NUM >= 170000
+	return LogLogicalMessage(prefix, message, size, false, flush);
+#else
+	XLogRecPtr	lsn = LogLogicalMessage(prefix, message, size, false);
+
+	if (flush)
+		XLogFlush(lsn);
+	return lsn;
+#endif
+}
+
+/*
+ * 16 (a61b1f748): column permissions moved from RangeTblEntry to
+ * RTEPermissionInfo.  The columns a statement reads and writes of an entry,
+ * offset by FirstLowInvalidHeapAttributeNumber; NULL where there is none.
+ */
+static inline void
+pz_rte_columns_compat(RangeTblEntry *rte, List *perminfos,
+					  Bitmapset **selected, Bitmapset **inserted, Bitmapset **updated)
+{
+	*selected = *inserted = *updated = NULL;
+#if PG_VERSION_NUM >= 160000
+	if (rte->perminfoindex > 0 && rte->perminfoindex <= list_length(perminfos))
+	{
+		RTEPermissionInfo *pi = list_nth_node(RTEPermissionInfo, perminfos, rte->perminfoindex - 1);
+
+		*selected = pi->selectedCols;
+		*inserted = pi->insertedCols;
+		*updated = pi->updatedCols;
+	}
+#else
+	*selected = rte->selectedCols;
+	*inserted = rte->insertedCols;
+	*updated = rte->updatedCols;
+#endif
+}
+
+static inline List *
+pz_plan_perminfos_compat(PlannedStmt *pstmt)
+{
+#if PG_VERSION_NUM >= 160000
+	return pstmt->permInfos;
+#else
+	return NIL;
+#endif
+}
+
+/* 16 (be87200ef, 4397abd0a): a slot tells why it is invalid */
+static inline bool
+pz_slot_invalid_compat(ReplicationSlot *slot)
+{
+#if PG_VERSION_NUM >= 160000
+	return slot->data.invalidated != RS_INVAL_NONE;
+#else
+	return slot->data.invalidated_at != InvalidXLogRecPtr;
+#endif
+}
+
+/* 17 (c393308b6, ddd5f4f54): failover and synced */
+static inline void
+pz_slot_create_compat(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	ReplicationSlotCreate(name, false, RS_EPHEMERAL, false, false, false);
+#else
+	ReplicationSlotCreate(name, false, RS_EPHEMERAL, false);
+#endif
+}
+
+/* 18 (f41d8468d): error_if_invalid */
+static inline void
+pz_slot_acquire_compat(const char *name)
+{
+#if PG_VERSION_NUM >= 180000
+	ReplicationSlotAcquire(name, false, true);
+#else
+	ReplicationSlotAcquire(name, false);
+#endif
+}
+
+/*
+ * 16 (a61b1f748): see above.  Check that the current user may insert into the
+ * columns (list of attnums) of the relation of nsitem.  ERROR 42501 if not.
+ */
+static inline void
+pz_check_insert_compat(ParseState *pstate, ParseNamespaceItem *nsitem, List *attnums)
+{
+	ListCell   *lc;
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *perms = nsitem->p_perminfo;
+#else
+	RangeTblEntry *perms = nsitem->p_rte;
+#endif
+
+	perms->requiredPerms = ACL_INSERT;
+	foreach(lc, attnums)
+		perms->insertedCols = bms_add_member(perms->insertedCols,
+											 lfirst_int(lc) - FirstLowInvalidHeapAttributeNumber);
+#if PG_VERSION_NUM >= 160000
+	(void) ExecCheckPermissions(pstate->p_rtable, list_make1(perms), true);
+#else
+	(void) ExecCheckRTPerms(pstate->p_rtable, true);
+#endif
+}
+
+#endif							/* PZ_COMPAT_H */

@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  Settings of personalize, in alphabetic order.
+ *
+ * personalize.app_user, personalize.context and personalize.purpose end with
+ * the transaction; purpose.c sees to that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#include "guc.h"
+
+char	   *pz_app_user = NULL;
+int			pz_audit_level = PZ_AUDIT_ON;
+int			pz_audit_lease = 60;
+int			pz_audit_naptime = 200;
+char	   *pz_context = NULL;
+char	   *pz_key_file = NULL;
+int			pz_max_databases = 16;
+char	   *pz_purpose = NULL;
+int			pz_purpose_scope = PZ_SCOPE_TRANSACTION;
+
+static const struct config_enum_entry audit_options[] = {
+	{"async", PZ_AUDIT_ASYNC, false},
+	{"on", PZ_AUDIT_ON, false},
+	{"strict", PZ_AUDIT_STRICT, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry purpose_scope_options[] = {
+	{"session", PZ_SCOPE_SESSION, false},
+	{"transaction", PZ_SCOPE_TRANSACTION, false},
+	{NULL, 0, false}
+};
+
+/*
+ * Define all settings.  Called once from _PG_init in the postmaster.
+ */
+void
+pz_guc_init(void)
+{
+	DefineCustomStringVariable("personalize.app_user",
+							   "Sets the end user of the application, for the record of use.",
+							   "Ends with the transaction.",
+							   &pz_app_user, "",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("personalize.audit",
+							 "Sets how durable the record of use is.",
+							 "\"strict\" makes the exact record durable before a statement is complete, "
+							 "\"on\" a lease before the first row, \"async\" nothing: "
+							 "then uses in the last instants before a server crash may be lost.",
+							 &pz_audit_level, PZ_AUDIT_ON, audit_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.audit_lease",
+							"Sets for how long one durable statement of who may use what covers later uses.",
+							"Used when personalize.audit is \"on\". After a server crash everybody permitted counts as used "
+							"for a lease that had not run out.",
+							&pz_audit_lease, 60, 1, 3600,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.audit_naptime",
+							"Sets the longest time between two looks of the audit worker at the WAL.",
+							NULL,
+							&pz_audit_naptime, 200, 1, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomStringVariable("personalize.context",
+							   "Sets the explanation shown to the subject, for the record of use.",
+							   "Ends with the transaction.",
+							   &pz_context, "",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("personalize.key_file",
+							   "Sets the file with the keys that authenticate audit records and hide erased keys.",
+							   "Relative to the data directory. Made with mode 0600 at the first start if it does not exist.",
+							   &pz_key_file, "personalize.key",
+							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.max_databases",
+							"Sets the number of databases of this server that can use personalize.",
+							"Each takes one background worker and one replication slot.",
+							&pz_max_databases, 16, 1, 1024,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("personalize.purpose",
+							   "Sets what personal data is used for.",
+							   "Ends with the transaction, unless it comes from the role, the database or the start of the session.",
+							   &pz_purpose, "",
+							   PGC_USERSET, GUC_REPORT, NULL, NULL, NULL);
+	DefineCustomEnumVariable("personalize.purpose_scope",
+							 "Sets whether SET without LOCAL may state a purpose.",
+							 "\"session\" lets a purpose outlive the transaction: behind a connection pool it then reaches the next borrower.",
+							 &pz_purpose_scope, PZ_SCOPE_TRANSACTION, purpose_scope_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("personalize");
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  Settings of personalize.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_GUC_H
+#define PZ_GUC_H
+
+/* personalize.audit */
+typedef enum PzAuditLevel
+{
+	PZ_AUDIT_ASYNC,				/* nothing is flushed */
+	PZ_AUDIT_ON,				/* the lease is flushed before the first row */
+	PZ_AUDIT_STRICT				/* ... and the exact record before the statement is complete */
+} PzAuditLevel;
+
+/* personalize.purpose_scope */
+typedef enum PzPurposeScope
+{
+	PZ_SCOPE_TRANSACTION,		/* the purpose ends with the transaction */
+	PZ_SCOPE_SESSION			/* SET without LOCAL is allowed */
+} PzPurposeScope;
+
+extern char *pz_app_user;		/* personalize.app_user; "" is none */
+extern int	pz_audit_level;		/* personalize.audit, a PzAuditLevel */
+extern int	pz_audit_lease;		/* personalize.audit_lease, seconds */
+extern int	pz_audit_naptime;	/* personalize.audit_naptime, milliseconds */
+extern char *pz_context;		/* personalize.context; "" is none */
+extern char *pz_key_file;		/* personalize.key_file, relative to the data directory */
+extern int	pz_max_databases;	/* personalize.max_databases */
+extern char *pz_purpose;		/* personalize.purpose; "" is none */
+extern int	pz_purpose_scope;	/* personalize.purpose_scope, a PzPurposeScope */
+
+extern void pz_guc_init(void);
+
+#endif							/* PZ_GUC_H */

@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.h
+ *	  What is protected, for which purposes it may be used, and by whom.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_REGISTRY_H
+#define PZ_REGISTRY_H
+
+#include "access/attnum.h"
+#include "pz.h"
+
+typedef struct PzKind
+{
+	int32		kind_id;
+	const char *name;
+	PzKeyType	key_type;
+} PzKind;
+
+typedef struct PzCategory
+{
+	int32		category_id;
+	const char *name;
+	bool		special;
+} PzCategory;
+
+typedef struct PzPurpose
+{
+	int32		purpose_id;
+	const char *name;
+	const char *basis_name;
+	PzLegalBasis basis;
+	bool		builtin;		/* sees every row and cell */
+	bool		retired;
+	bool		special_basis;	/* names a basis for special categories */
+	int			ncategories;
+	int32	   *categories;
+	int			nparents;
+	int32	   *parents;
+} PzPurpose;
+
+/* One way from a row to a subject */
+typedef struct PzPath
+{
+	int32		path_id;
+	int32		kind_id;
+	PzKeyType	key_type;
+	Oid			relid;			/* the registered relation */
+	AttrNumber	attnum;			/* in the relation that was asked for; 0: dropped or unresolved */
+} PzPath;
+
+/* A column of the relation that was asked for, by attnum - 1 */
+typedef struct PzColumn
+{
+	const char *name;			/* NULL: dropped */
+	int32		category_id;	/* -1: nobody classified it */
+} PzColumn;
+
+/*
+ * A protected relation, or a partition or inheritance child of one.  For a
+ * child, root is the registered ancestor and attnums are those of the child.
+ */
+typedef struct PzRelation
+{
+	Oid			relid;
+	Oid			root;			/* the registered relation */
+	const char *name;			/* root, schema-qualified and quoted */
+	bool		null_visible;	/* rows without a subject are visible */
+	bool		broken;			/* a subject column is gone: serve nothing */
+	int			npaths;
+	PzPath	   *paths;
+	int			ncolumns;
+	PzColumn   *columns;
+} PzRelation;
+
+/* Functions and types of the extension that trees are searched for */
+typedef struct PzOids
+{
+	Oid			extension_schema;
+	Oid			mark_type;
+	Oid			row_ok[PZ_KEY_TEXT + 1];	/* by PzKeyType; [0] unused */
+	Oid			policy_ok[PZ_KEY_TEXT + 1];
+	Oid			net_ok;
+	Oid			keep_subject;
+	Oid			consent_event;	/* append-only tables and their indexes */
+	Oid			consent_event_subject;
+	Oid			subject;
+	Oid			subject_key;
+	Oid			tombstone;
+	Oid			tombstone_pkey;
+} PzOids;
+
+extern void pz_registry_init(void);
+extern bool pz_registry_installed(void);
+extern bool pz_registry_active(void);
+extern void pz_registry_release(void);
+extern const PzOids *pz_registry_oids(void);
+extern const PzRelation *pz_registry_relation(Oid relid);
+extern const PzPurpose *pz_registry_purpose(int32 purpose_id);
+extern const PzPurpose *pz_registry_purpose_by_name(const char *name);
+extern const PzCategory *pz_registry_category(int32 category_id);
+extern const PzKind *pz_registry_kind(int32 kind_id);
+extern bool pz_registry_path(int32 path_id, PzPath *path);
+extern bool pz_registry_granted(int32 purpose_id, Oid role, bool *may_copy);
+extern bool pz_registry_has_duty(Oid role, const char *duty);
+extern bool pz_registry_append_only(Oid relid);
+
+#endif							/* PZ_REGISTRY_H */

@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry_sql.c
+ *	  Small functions that the SQL half of the registry calls.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "errors.h"
+#include "registry.h"
+#include "shmem.h"
+
+/*
+ * require_preloaded_internal(): ERROR 55000 unless the library came by
+ * shared_preload_libraries.
+ */
+PG_FUNCTION_INFO_V1(personalize_require_preloaded);
+Datum
+personalize_require_preloaded(PG_FUNCTION_ARGS)
+{
+	pz_require_preloaded();
+	PG_RETURN_VOID();
+}
+
+/*
+ * outer_role_internal(): the user who asks.  SET ROLE counts, SECURITY DEFINER
+ * does not.
+ */
+PG_FUNCTION_INFO_V1(personalize_outer_role);
+Datum
+personalize_outer_role(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_OID(GetOuterUserId());
+}
+
+/*
+ * invalidate_internal(relid): have every backend read the registry again, and
+ * plan queries on relid again.  0: only the registry.
+ */
+PG_FUNCTION_INFO_V1(personalize_invalidate);
+Datum
+personalize_invalidate(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Oid			nsp = get_namespace_oid(PZ_SCHEMA, false);
+
+	CacheInvalidateRelcacheByRelid(get_relname_relid("registry_relation", nsp));
+	if (OidIsValid(relid) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		CacheInvalidateRelcacheByRelid(relid);
+	PG_RETURN_VOID();
+}
+
+/*
+ * registry_changed(): statement trigger on every registry table.
+ */
+PG_FUNCTION_INFO_V1(personalize_registry_changed);
+Datum
+personalize_registry_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "registry_changed"),
+				 errhint("It belongs to triggers on the tables of the registry.")));
+	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  Shared memory of personalize: the clock, and what backends, the audit
+ *	  launcher and the audit workers tell each other.
+ *
+ * Locks: PzShared.lock (an LWLock) guards the allocation of database entries
+ * and the fields marked "lock"; fields of type pg_atomic_* are read and
+ * written without it.  No other lock is taken while it is held.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_SHMEM_H
+#define PZ_SHMEM_H
+
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "utils/timestamp.h"
+
+/* Why a database has no audit worker; for hints only */
+typedef enum PzDown
+{
+	PZ_DOWN_UNKNOWN = 0,
+	PZ_DOWN_STARTING,			/* requested, not yet there */
+	PZ_DOWN_NO_EXTENSION,		/* the worker found no extension */
+	PZ_DOWN_NO_SLOT,			/* no replication slot is free */
+	PZ_DOWN_NO_WORKER,			/* no background worker slot is free */
+	PZ_DOWN_RELEASED,			/* stopped, so that the database can be dropped or copied */
+	PZ_DOWN_ERROR				/* it failed; the server log says why */
+} PzDown;
+
+/* One database whose uses are recorded */
+typedef struct PzDatabase
+{
+	pg_atomic_uint32 dbid;		/* 0: entry is free; set under the lock */
+	pg_atomic_uint32 ready;		/* 1: slot exists and position is known: uses may be written */
+	pg_atomic_uint32 why;		/* PzDown, while not ready */
+	pg_atomic_uint64 want;		/* end of the newest message of this database */
+	pg_atomic_uint64 done;		/* WAL up to here is ingested and committed */
+	pg_atomic_uint64 failing_since; /* TimestampTz of the first of a row of failures, 0: none */
+	pg_atomic_uint64 messages;	/* messages ingested since server start */
+	pg_atomic_uint64 bad;		/* messages with our prefix rejected since server start */
+	pg_atomic_uint64 holes;		/* numbers missing in the sequence of a session */
+	pid_t		worker_pid;		/* lock; 0: no worker */
+	Latch	   *worker_latch;	/* of the last worker; setting a stale one does no harm */
+	TimestampTz requested_at;	/* lock; somebody wants a worker here, 0: nobody */
+	TimestampTz hold_until;		/* lock; no worker may start before */
+	ConditionVariable cv;		/* broadcast when ready, done or worker_pid changes */
+} PzDatabase;
+
+typedef struct PzShared
+{
+	LWLock	   *lock;
+	uint64		boot_id;		/* random; another one after every crash and restart */
+	pg_atomic_uint64 clock;		/* the latest time handed out */
+	pg_atomic_uint32 rescan;	/* launcher: look at the list of databases again */
+	Latch	   *launcher_latch; /* NULL before the launcher's first start */
+	int			ndatabases;		/* entries of databases[] */
+	PzDatabase	databases[FLEXIBLE_ARRAY_MEMBER];
+} PzShared;
+
+extern PzShared *pz_shared;		/* NULL if not preloaded */
+extern bool pz_preloaded;		/* the library came by shared_preload_libraries */
+
+extern void pz_shmem_init(void);
+extern void pz_require_preloaded(void);
+extern TimestampTz pz_clock_now(void);
+extern PzDatabase *pz_shmem_find_database(Oid dbid, bool create);
+extern PzDatabase *pz_shmem_my_database(void);
+extern void pz_shmem_wake_launcher(void);
+extern void pz_shmem_raise(pg_atomic_uint64 *place, uint64 value);
+
+#endif							/* PZ_SHMEM_H */
