@@ -1,0 +1,213 @@
+/*
+ * Views over the registry and the ledger, status(), and the triggers by which
+ * every change of the registry reaches the library.
+ */
+
+CREATE OR REPLACE VIEW personalize.categories AS
+	SELECT c.name, c.description, c.special, c.iri, c.builtin
+	FROM personalize.registry_category AS c;
+COMMENT ON VIEW personalize.categories IS 'Categories of personal data';
+
+CREATE OR REPLACE VIEW personalize.purposes AS
+	SELECT p.name, p.description, p.legal_basis,
+		ARRAY(SELECT c.name FROM personalize.registry_purpose_category AS x
+			JOIN personalize.registry_category AS c ON c.category_id = x.category_id
+			WHERE x.purpose_id = p.purpose_id ORDER BY c.name COLLATE "C") AS categories,
+		ARRAY(SELECT q.name FROM personalize.registry_purpose_parent AS x
+			JOIN personalize.registry_purpose AS q ON q.purpose_id = x.parent_id
+			WHERE x.purpose_id = p.purpose_id ORDER BY q.name COLLATE "C") AS parents,
+		p.value_exchange, p.recipients, p.retention, p.special_basis, p.iri, p.automated, p.builtin, p.retired_at,
+		ARRAY(SELECT g.role_name::text FROM personalize.registry_grant AS g
+			WHERE g.purpose_id = p.purpose_id ORDER BY g.role_name::text COLLATE "C") AS granted_to,
+		ARRAY(SELECT g.role_name::text FROM personalize.registry_grant AS g
+			WHERE g.purpose_id = p.purpose_id AND g.may_copy ORDER BY g.role_name::text COLLATE "C") AS may_copy,
+		p.defined_at, p.changed_at
+	FROM personalize.registry_purpose AS p;
+COMMENT ON VIEW personalize.purposes IS
+	'Purposes with their legal basis, the categories they need and the roles that hold them';
+
+CREATE OR REPLACE VIEW personalize.protected_relations AS
+	SELECT c.oid::pg_catalog.regclass AS relation,
+		pg_catalog.format('%I.%I', r.schema_name, r.relation_name) AS relation_name,
+		p.column_names::text[] AS subject, k.name AS kind, p.ownership,
+		r.null_subject, r.mode, r.hard, r.protected_at, r.protected_by,
+		ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
+			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped
+				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x
+					WHERE x.relid = r.relid AND x.attnum = a.attnum)
+			ORDER BY a.attnum) AS unclassified
+	FROM personalize.registry_relation AS r
+		LEFT JOIN personalize.registry_path AS p ON p.relid = r.relid
+		LEFT JOIN personalize.registry_kind AS k ON k.kind_id = p.kind_id
+		LEFT JOIN pg_catalog.pg_class AS c ON c.oid = r.relid;
+COMMENT ON VIEW personalize.protected_relations IS
+	'Protected relations, one row for each path to a subject; unclassified columns are refused to every purpose';
+
+CREATE OR REPLACE VIEW personalize.protected_columns AS
+	SELECT c.oid::pg_catalog.regclass AS relation, x.column_name::text AS "column",
+		g.name AS category, g.special, x.mask
+	FROM personalize.registry_column AS x
+		JOIN personalize.registry_category AS g ON g.category_id = x.category_id
+		LEFT JOIN pg_catalog.pg_class AS c ON c.oid = x.relid;
+COMMENT ON VIEW personalize.protected_columns IS
+	'Columns of protected relations with the category of personal data they hold and the mask shown for cells kept back';
+
+CREATE OR REPLACE VIEW personalize.consent AS
+	SELECT k.name AS kind, s.key AS subject, p.name AS purpose, d.state, d.permitted,
+		ARRAY(SELECT c.name FROM personalize.registry_category AS c
+			WHERE c.category_id = ANY (d.categories) ORDER BY c.name COLLATE "C") AS categories,
+		d.explicit, d.expires_at, d.event_id, e.recorded_at, e.notice, e.method
+	FROM (SELECT DISTINCT v.subject_no, v.purpose_id FROM personalize.consent_event AS v WHERE v.purpose_id <> 0) AS x
+		JOIN personalize.subject AS s ON s.subject_no = x.subject_no AND s.key IS NOT NULL
+		JOIN personalize.registry_kind AS k ON k.kind_id = s.kind_id
+		JOIN personalize.registry_purpose AS p ON p.purpose_id = x.purpose_id
+		CROSS JOIN LATERAL personalize.decision_internal(s.kind_id, s.key, x.purpose_id, NULL) AS d
+		LEFT JOIN personalize.consent_event AS e ON e.event_id = d.event_id
+	WHERE d.state <> 'erased';
+COMMENT ON VIEW personalize.consent IS
+	'What each subject now says to each purpose it ever said anything about; erased subjects do not appear';
+
+CREATE OR REPLACE FUNCTION personalize.status()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	preloaded boolean;
+	r record;
+	n bigint;
+	m bigint;
+	shown text;
+BEGIN
+	/* nothing here may call the library: this must answer when it is not there */
+	SELECT coalesce(bool_or(regexp_replace(btrim(u.name, E' "\t'), '^.*/', '') IN ('personalize', 'personalize.so')), false) INTO preloaded
+		FROM regexp_split_to_table(current_setting('shared_preload_libraries'), ',') AS u (name);
+	RETURN QUERY SELECT 'library'::text, preloaded,
+		CASE WHEN preloaded THEN 'personalize is preloaded' ELSE 'personalize is not in shared_preload_libraries: protected relations are closed' END,
+		CASE WHEN NOT preloaded THEN 'Add personalize to shared_preload_libraries and restart the server.' END;
+
+	RETURN QUERY SELECT 'wal_level'::text, current_setting('wal_level') <> 'minimal',
+		'wal_level is ' || current_setting('wal_level'),
+		CASE WHEN current_setting('wal_level') = 'minimal' THEN 'Set wal_level to replica or logical and restart the server.' END;
+
+	RETURN QUERY SELECT 'registry'::text, coalesce(a.here, true),
+		CASE WHEN a.here IS NULL THEN 'the registry was not used yet'
+			WHEN a.here THEN 'the registry belongs to this database'
+			ELSE 'the registry was made in another database or cluster' END,
+		CASE WHEN NOT a.here THEN 'Any change of the registry, for example define_category(), adopts it by names.' END
+		FROM (SELECT personalize.registry_anchored_internal() AS here) AS a;
+
+	FOR r IN SELECT x.*, format('%I.%I', x.schema_name, x.relation_name) AS shown
+		FROM personalize.registry_relation AS x ORDER BY x.schema_name::text COLLATE "C", x.relation_name::text COLLATE "C"
+	LOOP
+		IF personalize.relation_text_internal(r.relid) IS NULL
+			OR personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
+			RETURN QUERY SELECT 'relation'::text, false, format('%s is registered but was not found', r.shown),
+				'Restore the relation under its name, or change the registry once to remove the entry.'::text;
+			CONTINUE;
+		END IF;
+
+		/* row security and our policies, on the relation and on every child */
+		RETURN QUERY
+			SELECT 'row security'::text, false,
+				format('row security of %s is not enabled and forced', personalize.relation_text_internal(c.oid)),
+				format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;', personalize.relation_text_internal(c.oid))
+				FROM pg_class AS c
+				WHERE (c.oid = r.relid OR c.oid IN (SELECT personalize.descendants_internal(r.relid)))
+					AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+				ORDER BY 3;
+		RETURN QUERY
+			SELECT 'policy'::text, false,
+				format('policy personalize_%s of %s is missing or changed', p.path_id, personalize.relation_text_internal(c.oid)),
+				CASE WHEN c.oid = r.relid OR EXISTS (SELECT 1 FROM personalize.registry_child AS h WHERE h.child_relid = c.oid)
+					THEN 'Call unprotect() and protect() again.'
+					ELSE 'The partition was added later: call unprotect() and protect() on its parent, or create the policy on it.' END
+				FROM personalize.registry_path AS p
+					CROSS JOIN LATERAL (SELECT r.relid AS id UNION ALL SELECT personalize.descendants_internal(r.relid)) AS t
+					JOIN pg_class AS c ON c.oid = t.id
+				WHERE p.relid = r.relid
+					AND NOT EXISTS (SELECT 1 FROM pg_policy AS o
+						WHERE o.polrelid = c.oid AND o.polname = 'personalize_' || p.path_id
+							AND NOT o.polpermissive AND o.polcmd = '*' AND o.polroles = '{0}'
+							AND pg_get_expr(o.polwithcheck, o.polrelid) = 'true'
+							AND replace(replace(pg_get_expr(o.polqual, o.polrelid), ' ', ''), 'pg_catalog.', '')
+								IN (SELECT personalize.policy_shape_internal(p.path_id, c.oid)))
+				ORDER BY 3;
+		RETURN QUERY
+			SELECT 'subject'::text, false, format('subject column %I of %s does not exist', u.name, r.shown),
+				'The relation is closed; call unprotect() and protect() again.'::text
+				FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) AS u (attnum, name)
+				WHERE p.relid = r.relid AND NOT EXISTS (SELECT 1 FROM pg_attribute AS a
+					WHERE a.attrelid = r.relid AND a.attnum = u.attnum AND a.attnum > 0 AND NOT a.attisdropped)
+				ORDER BY 3;
+		SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO shown FROM pg_attribute AS a
+			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped
+				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x WHERE x.relid = r.relid AND x.attnum = a.attnum);
+		IF shown IS NOT NULL THEN
+			RETURN QUERY SELECT 'columns'::text, false,
+				format('columns of %s that are refused to every purpose, having no category: %s', r.shown, shown),
+				'Use classify() on each.'::text;
+		END IF;
+		SELECT string_agg(quote_ident(b.pubname), ', ' ORDER BY b.pubname) INTO shown FROM pg_publication AS b
+			WHERE b.puballtables
+				OR EXISTS (SELECT 1 FROM pg_publication_rel AS x WHERE x.prpubid = b.oid
+					AND (x.prrelid = r.relid OR x.prrelid IN (SELECT personalize.descendants_internal(r.relid))))
+				OR EXISTS (SELECT 1 FROM pg_publication_namespace AS x JOIN pg_class AS c ON c.relnamespace = x.pnnspid
+					WHERE x.pnpubid = b.oid AND c.oid = r.relid);
+		IF shown IS NOT NULL THEN
+			RETURN QUERY SELECT 'publication'::text, false,
+				format('publications send rows of %s elsewhere, unfiltered: %s', r.shown, shown),
+				'Take the relation out of the publication, or protect it at the subscriber too.'::text;
+		END IF;
+	END LOOP;
+
+	SELECT count(*) INTO n FROM personalize.registry_relation;
+	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
+		CASE WHEN n = 0 THEN 'Nothing is protected yet: see protect().' END;
+	SELECT count(*) FILTER (WHERE o.rolsuper), count(*) FILTER (WHERE o.rolbypassrls AND NOT o.rolsuper) INTO n, m FROM pg_authid AS o;
+	RETURN QUERY SELECT 'roles'::text, true,
+		format('%s superusers hold every purpose, %s other roles have BYPASSRLS', n, m),
+		CASE WHEN m > 0 THEN 'Both are filtered and recorded while the library is preloaded, and by nothing else when it is not.' END;
+
+	IF to_regprocedure('personalize.audit_status_internal()') IS NOT NULL THEN
+		RETURN QUERY EXECUTE 'SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.audit_status_internal() AS a';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.status() IS
+	'A DBA''s first look: is the library there, is every protected relation really guarded; monitoring reads bool_and(ok)';
+
+CREATE OR REPLACE FUNCTION personalize.policy_shape_internal(path_id integer, relid oid)
+RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* as pg_get_expr() prints it, without blanks: with the cast, or without where the type needs none */
+	SELECT format(f.shape, policy_shape_internal.path_id, replace(quote_ident(a.attname), ' ', ''))
+	FROM personalize.registry_path AS p
+		CROSS JOIN LATERAL unnest(p.column_names) AS u (name)
+		JOIN pg_attribute AS a ON a.attrelid = policy_shape_internal.relid AND a.attname = u.name
+		CROSS JOIN (VALUES ('personalize.policy_ok(%s,%s)'), ('personalize.policy_ok(%s,(%s)::bigint)'),
+			('personalize.policy_ok(%s,(%s)::uuid)'), ('personalize.policy_ok(%s,(%s)::text)')) AS f (shape)
+	WHERE p.path_id = policy_shape_internal.path_id
+$$;
+COMMENT ON FUNCTION personalize.policy_shape_internal(integer, oid) IS
+	'What the expression of the policy of a path may look like on a relation';
+
+/* every change of the registry, by whatever statement, reaches the library */
+DO $do$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT c.relname FROM pg_catalog.pg_class AS c
+		WHERE c.relnamespace = 'personalize'::pg_catalog.regnamespace AND c.relkind = 'r' AND c.relname LIKE 'registry\_%'
+		ORDER BY c.relname
+	LOOP
+		EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON personalize.%I'
+			' FOR EACH STATEMENT EXECUTE FUNCTION personalize.registry_changed()', t.relname);
+		EXECUTE pg_catalog.format('ALTER TABLE personalize.%I ENABLE ALWAYS TRIGGER registry_changed', t.relname);
+		EXECUTE pg_catalog.format('COMMENT ON TRIGGER registry_changed ON personalize.%I IS %L', t.relname,
+			'Tells every session that the registry changed');
+	END LOOP;
+END
+$do$;

@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * consent_sql.c
+ *	  The decision as SQL functions see it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "consent.h"
+#include "errors.h"
+#include "keys.h"
+#include "shmem.h"
+
+/* The day of a time, in the session's time zone, as ISO 8601. */
+static char *
+day(TimestampTz at)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(at, &tz, &tm, &fsec, NULL, NULL) != 0)
+		return "an unknown day";
+	return psprintf("%04d-%02d-%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+}
+
+/*
+ * A sentence that a support agent can read out: why the person's data may or
+ * may not be used for the purpose.
+ */
+static char *
+reason_text(const PzPurpose *purpose, const PzDecision *d)
+{
+	StringInfoData s;
+	const PzPurpose *from = d->inherited_from ? pz_registry_purpose(d->inherited_from) : NULL;
+	const char *about = from ? from->name : purpose->name;
+
+	initStringInfo(&s);
+	if (purpose->retired)
+		appendStringInfo(&s, "No: purpose \"%s\" is retired.", purpose->name);
+	else if (purpose->builtin)
+		appendStringInfo(&s, "Yes: purpose \"%s\" does not depend on the person's choice; every use of it is on record.",
+						 purpose->name);
+	else if (d->state == PZ_STATE_ERASED)
+		appendStringInfoString(&s, "No: the person was erased on request.");
+	else if (d->state == PZ_STATE_RESTRICTED)
+		appendStringInfo(&s, "No: processing of the person's data has been restricted since %s.", day(d->recorded_at));
+	else if (d->permitted && d->state == PZ_STATE_GIVEN)
+	{
+		appendStringInfo(&s, "Yes: the person gave %sconsent to \"%s\" on %s",
+						 d->is_explicit ? "explicit " : "", about, day(d->recorded_at));
+		if (d->expires_at != 0)
+			appendStringInfo(&s, ", until %s", day(d->expires_at));
+		appendStringInfoChar(&s, '.');
+	}
+	else if (d->permitted)
+		appendStringInfo(&s, "Yes: purpose \"%s\" rests on %s, and nothing the person said stands against it.",
+						 purpose->name, purpose->basis_name);
+	else
+	{
+		switch (d->state)
+		{
+			case PZ_STATE_GIVEN:
+				if (d->needs_explicit)
+					appendStringInfo(&s, "No: the person gave consent to \"%s\" on %s, but explicit consent is needed.",
+									 about, day(d->recorded_at));
+				else
+					appendStringInfo(&s, "No: what the person agreed to on %s does not cover what purpose \"%s\" needs now.",
+									 day(d->recorded_at), purpose->name);
+				break;
+			case PZ_STATE_REFUSED:
+				appendStringInfo(&s, "No: the person refused \"%s\" on %s.", about, day(d->recorded_at));
+				break;
+			case PZ_STATE_WITHDRAWN:
+				appendStringInfo(&s, "No: the person withdrew consent to \"%s\" on %s.", about, day(d->recorded_at));
+				break;
+			case PZ_STATE_OBJECTED:
+				appendStringInfo(&s, "No: the person objected to \"%s\" on %s.", about, day(d->recorded_at));
+				break;
+			case PZ_STATE_EXPIRED:
+				appendStringInfo(&s, "No: the person's consent to \"%s\" ran out on %s.", about, day(d->expires_at));
+				break;
+			default:
+				appendStringInfo(&s, "No: the person has not consented to \"%s\".", purpose->name);
+				break;
+		}
+	}
+	return s.data;
+}
+
+/*
+ * decision_internal(kind_id, key, purpose_id, at): the decision for one
+ * subject, now (at NULL) or as it was at a time.  ERROR 42704 for a purpose
+ * that does not exist.
+ */
+PG_FUNCTION_INFO_V1(personalize_decision);
+Datum
+personalize_decision(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[7];
+	bool		nulls[7] = {false};
+	const PzPurpose *purpose;
+	PzDecision	d;
+	text	   *key;
+	TimestampTz clock = pz_preloaded ? pz_clock_now() : 0;
+	TimestampTz as_of = DT_NOEND;
+	Datum	   *ids;
+	int			i;
+
+	pz_require_preloaded();
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");	/* cannot happen: declared so */
+	purpose = pz_registry_purpose(PG_GETARG_INT32(2));
+	if (purpose == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("purpose does not exist"),
+				 errhint("See the view personalize.purposes.")));
+	key = PG_GETARG_TEXT_PP(1);
+	if (!PG_ARGISNULL(3))
+		clock = as_of = PG_GETARG_TIMESTAMPTZ(3);
+
+	pz_consent_decide(pz_consent_snapshot(), clock, as_of, PG_GETARG_INT32(0),
+					  VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), purpose, true, &d);
+
+	values[0] = BoolGetDatum(d.permitted);
+	values[1] = CStringGetTextDatum(pz_consent_state_name(d.state));
+	values[2] = CStringGetTextDatum(reason_text(purpose, &d));
+	values[3] = Int64GetDatum(d.event_id);
+	nulls[3] = d.event_id == 0;
+	ids = palloc(sizeof(Datum) * Max(d.ncategories, 1));
+	for (i = 0; i < d.ncategories; i++)
+		ids[i] = Int32GetDatum(d.categories[i]);
+	values[4] = PointerGetDatum(construct_array(ids, d.ncategories, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	values[5] = BoolGetDatum(d.is_explicit);
+	values[6] = TimestampTzGetDatum(d.expires_at);
+	nulls[6] = d.expires_at == 0;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * tombstone_digest_internal(kind_id, key): keyed digest of an erased key.
+ */
+PG_FUNCTION_INFO_V1(personalize_tombstone_digest);
+Datum
+personalize_tombstone_digest(PG_FUNCTION_ARGS)
+{
+	text	   *key = PG_GETARG_TEXT_PP(1);
+	bytea	   *digest = palloc(VARHDRSZ + PZ_MAC_LEN);
+
+	pz_require_preloaded();
+	SET_VARSIZE(digest, VARHDRSZ + PZ_MAC_LEN);
+	if (!pz_keys_digest(PG_GETARG_INT32(0), VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), (uint8 *) VARDATA(digest)))
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("could not compute the digest of a subject key"),
+				 errhint("Check the key file named by personalize.key_file and restart the server.")));
+	PG_RETURN_BYTEA_P(digest);
+}
