@@ -1,0 +1,106 @@
+/*
+ * What the filter puts into queries and policies, and the functions of the
+ * library that the SQL half calls.  The C side is in src/enforce_check.c,
+ * src/registry_sql.c, src/consent_sql.c and src/rights_erase.c.
+ */
+CREATE OR REPLACE FUNCTION personalize.require_preloaded_internal() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_require_preloaded';
+COMMENT ON FUNCTION personalize.require_preloaded_internal() IS
+	'Raises 55000 unless the library is in shared_preload_libraries';
+
+CREATE OR REPLACE FUNCTION personalize.policy_ok(path_id integer, subject bigint) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_policy_ok';
+COMMENT ON FUNCTION personalize.policy_ok(integer, bigint) IS
+	'Stands in policies of protected relations; the planner hook replaces it by the row check, any other call is refused';
+CREATE OR REPLACE FUNCTION personalize.policy_ok(path_id integer, subject uuid) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_policy_ok';
+COMMENT ON FUNCTION personalize.policy_ok(integer, uuid) IS
+	'Stands in policies of protected relations; the planner hook replaces it by the row check, any other call is refused';
+CREATE OR REPLACE FUNCTION personalize.policy_ok(path_id integer, subject text) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_policy_ok';
+COMMENT ON FUNCTION personalize.policy_ok(integer, text) IS
+	'Stands in policies of protected relations; the planner hook replaces it by the row check, any other call is refused';
+CREATE OR REPLACE FUNCTION personalize.net_ok(path_id integer) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_policy_ok';
+COMMENT ON FUNCTION personalize.net_ok(integer) IS
+	'Stands in the permissive policy of a protected relation that had none; true only while the application has no permissive policy';
+
+/* one subject path in a plan; no SQL can make a value */
+CREATE TYPE personalize.plan_mark;
+CREATE FUNCTION personalize.plan_mark_in(cstring) RETURNS personalize.plan_mark
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_plan_mark_in';
+COMMENT ON FUNCTION personalize.plan_mark_in(cstring) IS 'Refuses: only the row filter makes values of plan_mark';
+CREATE FUNCTION personalize.plan_mark_out(personalize.plan_mark) RETURNS cstring
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_plan_mark_out';
+COMMENT ON FUNCTION personalize.plan_mark_out(personalize.plan_mark) IS 'The protected relation a mark stands for, as EXPLAIN shows it';
+CREATE TYPE personalize.plan_mark (
+	INPUT = personalize.plan_mark_in,
+	OUTPUT = personalize.plan_mark_out,
+	INTERNALLENGTH = 8,
+	PASSEDBYVALUE,
+	ALIGNMENT = double
+);
+COMMENT ON TYPE personalize.plan_mark IS 'Marks calls of the row filter that the planner hook has placed; cannot be written in SQL';
+
+CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject bigint) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
+COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, bigint) IS
+	'The row check: may the running statement use this subject''s row for its purpose?';
+CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject uuid) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
+COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, uuid) IS
+	'The row check: may the running statement use this subject''s row for its purpose?';
+CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject text) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
+COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, text) IS
+	'The row check: may the running statement use this subject''s row for its purpose?';
+CREATE OR REPLACE FUNCTION personalize.keep_subject(mark personalize.plan_mark, old_value anyelement, new_value anyelement) RETURNS anyelement
+	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_keep_subject';
+COMMENT ON FUNCTION personalize.keep_subject(personalize.plan_mark, anyelement, anyelement) IS
+	'Refuses a new value of a subject column to everybody without the duty officer';
+
+CREATE OR REPLACE FUNCTION personalize.outer_role_internal() RETURNS oid
+	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_outer_role';
+COMMENT ON FUNCTION personalize.outer_role_internal() IS 'The role that asks: SET ROLE counts, SECURITY DEFINER does not';
+CREATE OR REPLACE FUNCTION personalize.invalidate_internal(relid oid) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_invalidate';
+COMMENT ON FUNCTION personalize.invalidate_internal(oid) IS
+	'Makes every session read the registry again and plan queries on a relation again';
+CREATE OR REPLACE FUNCTION personalize.registry_changed() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_registry_changed';
+COMMENT ON FUNCTION personalize.registry_changed() IS 'Makes every session read the registry again; trigger on the registry tables';
+CREATE OR REPLACE FUNCTION personalize.decision_internal(kind_id integer, key text, purpose_id integer, at timestamptz,
+		OUT permitted boolean, OUT state text, OUT reason text, OUT event_id bigint,
+		OUT categories integer[], OUT explicit boolean, OUT expires_at timestamptz)
+	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_decision';
+COMMENT ON FUNCTION personalize.decision_internal(integer, text, integer, timestamptz) IS
+	'The one decision: may this subject''s data be used for this purpose, now or as it was at a time, and why';
+CREATE OR REPLACE FUNCTION personalize.tombstone_digest_internal(kind_id integer, key text) RETURNS bytea
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_tombstone_digest';
+COMMENT ON FUNCTION personalize.tombstone_digest_internal(integer, text) IS 'Keyed digest under which an erased key is remembered';
+CREATE OR REPLACE FUNCTION personalize.rights_rows_internal(path_id integer, key text, action text) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_rows';
+COMMENT ON FUNCTION personalize.rights_rows_internal(integer, text, text) IS
+	'Counts or deletes the rows of one subject in a relation, as its owner';
+CREATE OR REPLACE FUNCTION personalize.rights_select_keys_internal(path_id integer) RETURNS SETOF text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_select_keys';
+COMMENT ON FUNCTION personalize.rights_select_keys_internal(integer) IS 'The keys of all subjects that a relation holds';
+CREATE OR REPLACE FUNCTION personalize.ledger_unlock_internal(on_off boolean) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_ledger_unlock';
+COMMENT ON FUNCTION personalize.ledger_unlock_internal(boolean) IS
+	'Allows changes of the ledger and the record of use until false or the end of the transaction';
+
+CREATE OR REPLACE FUNCTION personalize.set_purpose(purpose text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF purpose IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'purpose must not be null',
+			HINT = 'Pass the name of a purpose, see the view personalize.purposes.';
+	END IF;
+	/* as a statement, not set_config(): so it also reaches the shards of a distributed database */
+	EXECUTE pg_catalog.format('SET LOCAL personalize.purpose = %L', purpose);
+END
+$$;
+COMMENT ON FUNCTION personalize.set_purpose(text) IS
+	'States what the current transaction uses personal data for; bindable twin of SET LOCAL personalize.purpose';

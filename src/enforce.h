@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce.h
+ *	  The filter: quals in the query, checks of the plan, frames at run time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_ENFORCE_H
+#define PZ_ENFORCE_H
+
+#include "executor/execdesc.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "rewrite/rowsecurity.h"
+#include "tcop/utility.h"
+
+#include "purpose.h"
+#include "utils/snapshot.h"
+#include "pz.h"
+
+typedef struct PzFrame PzFrame;
+
+/* enforce_query.c */
+extern void pz_enforce_query(Query *query, const char *query_string);
+extern bool pz_enforce_foreign_key(bool adding);
+extern bool pz_enforce_is_ri(const char *query_string);
+extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
+extern bool pz_enforce_needs_fmgr(Oid funcid);
+
+/* enforce_plan.c */
+
+/* What a plan does to protected relations */
+typedef struct PzPlanUse
+{
+	const PzRelation *rel;		/* the registered relation */
+	List	   *paths;			/* int: path ids of the checks in the plan */
+	Bitmapset  *columns;		/* attnum - FirstLowInvalidHeapAttributeNumber, of rel, named by the query */
+	bool		whole_row;
+} PzPlanUse;
+
+extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id);
+extern List *pz_plan_inspect(PlannedStmt *pstmt, bool trusted);
+extern bool pz_plan_copies(QueryDesc *queryDesc);
+extern void pz_plan_check_append_only(PlannedStmt *pstmt);
+
+/* enforce_frame.c */
+extern PzFrame *pz_frame_start(QueryDesc *queryDesc, List *plan_uses);
+extern void pz_frame_attach(PzFrame *frame, QueryDesc *queryDesc);
+extern PzFrame *pz_frame_find(QueryDesc *queryDesc);
+extern PzFrame *pz_frame_current(void);
+extern PzFrame *pz_frame_push(PzFrame *frame);
+extern void pz_frame_pop(PzFrame *previous);
+extern const PzRefusal *pz_frame_check(PzFrame *frame);
+extern bool pz_frame_is_open(const PzFrame *frame);
+extern void pz_frame_open(PzFrame *frame);
+extern int	pz_frame_nuses(const PzFrame *frame);
+extern PzUse *pz_frame_use(const PzFrame *frame, int i);
+extern void pz_frame_free(PzFrame *frame);
+extern void pz_frame_end_transaction(void);
+extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
+extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string);
+extern void pz_enforce_unlock_ledger(bool unlock);
+extern bool pz_enforce_ledger_unlocked(void);
+
+/* enforce_check.c: the function row_ok and what it remembers */
+typedef struct PzCheck PzCheck;
+
+extern PzCheck *pz_check_create(MemoryContext mcxt, const PzPath *path, bool null_visible,
+								PzUse *use, bool counts_rows);
+extern int32 pz_check_path(const PzCheck *check);
+extern void pz_check_capture(PzCheck *check, bool at_scan);
+extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
+
+/* what row_ok needs of the frame that is running; NULL: nothing may be read */
+typedef struct PzRunning
+{
+	uint64		serial;			/* of the frame */
+	Snapshot	snapshot;
+	TimestampTz clock;
+	const PzPurpose *purpose;
+	MemoryContext scratch;		/* reset after each decision */
+	int			nchecks;
+	PzCheck   **checks;
+} PzRunning;
+
+extern PzRunning *pz_frame_running(void);
+
+/* enforce_capture.c */
+extern void pz_capture_install(QueryDesc *queryDesc, PzRunning *running);
+
+/* enforce_utility.c */
+extern bool pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *qc);
+extern void pz_utility_check_truncate(TruncateStmt *stmt);
+extern bool pz_utility_only_foreign_keys(Node *parsetree);
+extern bool pz_utility_changes_registry(Node *parsetree);
+
+#endif							/* PZ_ENFORCE_H */

@@ -1,0 +1,494 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_frame.c
+ *	  What is frozen when a statement starts: purpose, role, clock, consent.
+ *
+ * One frame for each QueryDesc whose plan reads a protected relation.  Queries
+ * nest and portals interleave, so frames are found by QueryDesc; the stack
+ * says which of them is running now, and a query without a frame pushes none,
+ * so that it cannot borrow the frame of the query that called it.
+ *
+ * Life: made before standard_ExecutorStart, attached to the executor's memory
+ * after it, freed at ExecutorEnd.  Where the executor never ends (errors,
+ * closed cursors, killed backends) its memory is reset; the callback then
+ * tells hooks.c, which has the audit close the record, and frees the frame.
+ * The end of the transaction sweeps what is left.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "consent.h"
+#include "enforce.h"
+#include "errors.h"
+#include "guc.h"
+#include "shmem.h"
+
+/* Lives in the executor's memory; frame is NULL once the frame is gone */
+typedef struct AbandonCallback
+{
+	MemoryContextCallback callback;
+	PzFrame    *frame;
+} AbandonCallback;
+
+struct PzFrame
+{
+	dlist_node	node;			/* in frames */
+	MemoryContext mcxt;			/* below TopMemoryContext; holds frame and uses */
+	QueryDesc  *queryDesc;
+	AbandonCallback *abandon;	/* NULL until attached */
+	ResourceOwner owner;		/* of the registered snapshot */
+	bool		open;			/* purpose checked and intent on record: rows may flow */
+	PzPurpose	purpose;		/* a copy: the registry may change while a cursor is open */
+	bool		has_purpose;
+	List	   *refused_columns;	/* char *: one message per column this purpose may not use */
+	bool		adopted;		/* runs for a function of ours, under its purpose */
+	bool		copies;			/* puts data into an unprotected relation */
+	PzRunning	running;
+	int			nuses;
+	PzUse	  **uses;
+};
+
+static dlist_head frames = DLIST_STATIC_INIT(frames);
+static PzFrame *current_frame = NULL;	/* running now; NULL: none that may read */
+static uint64 last_serial = 0;
+static void (*abandoned_hook) (PzFrame *frame) = NULL;
+
+static int32 adopt_purpose = PZ_PURPOSE_NONE;
+static char *adopt_query = NULL;
+static bool ledger_unlocked = false;
+
+/*
+ * Set what is called when a frame is abandoned: by an error, a closed cursor,
+ * the end of the backend.  The callback must not raise and must not palloc.
+ */
+void
+pz_frame_init(void (*abandoned) (PzFrame *frame))
+{
+	abandoned_hook = abandoned;
+}
+
+/*
+ * Let the next statement with exactly this text run under a built-in purpose,
+ * whatever the session states.  Only functions of ours call it, with a text
+ * that nobody can guess; what is nested in that statement does not inherit it.
+ * PZ_PURPOSE_NONE takes it back.
+ */
+void
+pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string)
+{
+	if (adopt_query)
+		pfree(adopt_query);
+	adopt_query = query_string ? MemoryContextStrdup(TopMemoryContext, query_string) : NULL;
+	adopt_purpose = purpose_id;
+}
+
+/*
+ * Allow changes of the ledger and the record of use, for erasure; ends with
+ * the transaction at the latest.
+ */
+void
+pz_enforce_unlock_ledger(bool unlock)
+{
+	ledger_unlocked = unlock;
+}
+
+bool
+pz_enforce_ledger_unlocked(void)
+{
+	return ledger_unlocked;
+}
+
+/* Append a name to a comma-separated list, once. */
+static void
+append_name(StringInfo list, const char *name)
+{
+	if (list->len > 0)
+		appendStringInfoString(list, ", ");
+	appendStringInfoString(list, quote_identifier(name));
+}
+
+/* Is an id among those of an array? */
+static bool
+has_id(const int32 *ids, int n, int32 id)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+/*
+ * Write down the columns and categories a use names, and what of it the
+ * purpose does not list.
+ */
+static void
+describe_columns(PzFrame *frame, PzUse *use, const PzPlanUse *plan_use)
+{
+	const PzRelation *rel = plan_use->rel;
+	StringInfoData columns;
+	StringInfoData categories;
+	int32	   *seen = palloc(sizeof(int32) * Max(rel->ncolumns, 1));
+	int			nseen = 0;
+	int			i;
+
+	initStringInfo(&columns);
+	initStringInfo(&categories);
+	for (i = 0; i < rel->ncolumns; i++)
+	{
+		const PzColumn *col = &rel->columns[i];
+		const PzCategory *category;
+
+		if (col->name == NULL ||
+			!(plan_use->whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, plan_use->columns)))
+			continue;
+		append_name(&columns, col->name);
+		category = col->category_id == -1 ? NULL : pz_registry_category(col->category_id);
+		if (category && category->category_id != PZ_CATEGORY_NONE && !has_id(seen, nseen, category->category_id))
+		{
+			append_name(&categories, category->name);
+			seen[nseen++] = category->category_id;
+		}
+		if (!frame->has_purpose || frame->purpose.builtin)
+			continue;
+		if (category == NULL)
+			frame->refused_columns = lappend(frame->refused_columns,
+											 psprintf("column \"%s\" of protected relation %s is not classified, so purpose \"%s\" cannot use it",
+													  col->name, rel->name, frame->purpose.name));
+		else if (category->category_id != PZ_CATEGORY_NONE &&
+				 !has_id(frame->purpose.categories, frame->purpose.ncategories, category->category_id))
+			frame->refused_columns = lappend(frame->refused_columns,
+											 psprintf("column \"%s\" of protected relation %s holds category \"%s\", which purpose \"%s\" does not list",
+													  col->name, rel->name, category->name, frame->purpose.name));
+	}
+	use->columns = columns.data;
+	use->categories = categories.data;
+	pfree(seen);
+}
+
+/* Copy a purpose into the frame's memory, which is current. */
+static void
+freeze_purpose(PzFrame *frame, const PzPurpose *purpose)
+{
+	frame->has_purpose = purpose != NULL;
+	if (purpose == NULL)
+		return;
+	frame->purpose = *purpose;
+	frame->purpose.name = pstrdup(purpose->name);
+	frame->purpose.basis_name = pstrdup(purpose->basis_name);
+	frame->purpose.categories = palloc(sizeof(int32) * Max(purpose->ncategories, 1));
+	memcpy(frame->purpose.categories, purpose->categories, sizeof(int32) * purpose->ncategories);
+	frame->purpose.parents = palloc(sizeof(int32) * Max(purpose->nparents, 1));
+	memcpy(frame->purpose.parents, purpose->parents, sizeof(int32) * purpose->nparents);
+}
+
+/* A setting, or NULL where it is empty. */
+static const char *
+setting_or_null(const char *value)
+{
+	return value && value[0] ? pstrdup(value) : NULL;
+}
+
+/*
+ * Freeze what a statement starts with.  plan_uses as pz_plan_inspect found
+ * them, not NIL.  Nothing is refused yet.  Call before standard_ExecutorStart.
+ */
+PzFrame *
+pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
+{
+	MemoryContext mcxt;
+	MemoryContext old;
+	PzFrame    *frame;
+	ListCell   *lc;
+	const char *purpose_name = pz_purpose ? pz_purpose : "";
+	const PzPurpose *purpose;
+	bool		adopted = false;
+	int			npaths = 0;
+
+	if (adopt_purpose != PZ_PURPOSE_NONE && adopt_query &&
+		queryDesc->sourceText && strcmp(queryDesc->sourceText, adopt_query) == 0)
+	{
+		purpose = pz_registry_purpose(adopt_purpose);
+		purpose_name = purpose ? purpose->name : "";
+		adopted = true;
+		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+	}
+	else
+		purpose = purpose_name[0] ? pz_registry_purpose_by_name(purpose_name) : NULL;
+
+	foreach(lc, plan_uses)
+		npaths += list_length(((PzPlanUse *) lfirst(lc))->paths);
+
+	/* of the caller's memory until nothing can fail any more */
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "personalize statement", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(mcxt);
+	frame = palloc0(sizeof(PzFrame));
+	frame->mcxt = mcxt;
+	frame->queryDesc = queryDesc;
+	frame->adopted = adopted;
+	freeze_purpose(frame, purpose);
+	frame->copies = pz_plan_copies(queryDesc);
+
+	frame->running.serial = ++last_serial;
+	frame->running.clock = pz_clock_now();
+	frame->running.purpose = &frame->purpose;
+	frame->running.scratch = AllocSetContextCreate(mcxt, "personalize decision", ALLOCSET_DEFAULT_SIZES);
+	frame->running.checks = palloc0(sizeof(PzCheck *) * npaths);
+	frame->uses = palloc0(sizeof(PzUse *) * list_length(plan_uses));
+
+	foreach(lc, plan_uses)
+	{
+		PzPlanUse  *plan_use = lfirst(lc);
+		PzUse	   *use = palloc0(sizeof(PzUse));
+		bool		first = true;
+		ListCell   *lp;
+
+		use->mcxt = mcxt;
+		use->started_at = frame->running.clock;
+		use->role = GetOuterUserId();
+		use->session_role = GetSessionUserId();
+		use->role_name = GetUserNameFromId(use->role, true);
+		use->session_role_name = GetUserNameFromId(use->session_role, true);
+		use->app_user = setting_or_null(pz_app_user);
+		use->context = setting_or_null(pz_context);
+		use->purpose_id = purpose ? purpose->purpose_id : PZ_PURPOSE_NONE;
+		use->purpose_name = pstrdup(purpose_name);
+		use->legal_basis = purpose ? frame->purpose.basis_name : "";
+		use->relid = plan_use->rel->relid;
+		use->relation_name = pstrdup(plan_use->rel->name);
+		use->query_id = queryDesc->plannedstmt->queryId;
+		use->source_text = queryDesc->sourceText ? pstrdup(queryDesc->sourceText) : NULL;
+		use->stmt_location = queryDesc->plannedstmt->stmt_location;
+		use->stmt_len = queryDesc->plannedstmt->stmt_len;
+		use->precision = PZ_SUPERSET;
+		describe_columns(frame, use, plan_use);
+
+		foreach(lp, plan_use->paths)
+		{
+			const PzRelation *rel = plan_use->rel;
+			int			i;
+
+			for (i = 0; i < rel->npaths; i++)
+			{
+				if (rel->paths[i].path_id != lfirst_int(lp))
+					continue;
+				frame->running.checks[frame->running.nchecks++] =
+					pz_check_create(mcxt, &rel->paths[i], rel->null_visible, use, first);
+				first = false;
+			}
+		}
+		frame->uses[frame->nuses++] = use;
+	}
+	MemoryContextSwitchTo(old);
+
+	/* the consent snapshot is taken before parallel mode is entered */
+	frame->owner = CurrentResourceOwner;
+	frame->running.snapshot = RegisterSnapshotOnOwner(pz_consent_snapshot(), frame->owner);
+	MemoryContextSetParent(mcxt, TopMemoryContext);
+	dlist_push_head(&frames, &frame->node);
+	return frame;
+}
+
+/* The executor's memory goes while the frame is still there. */
+static void
+executor_memory_reset(void *arg)
+{
+	AbandonCallback *abandon = arg;
+
+	if (abandon->frame)
+	{
+		PzFrame    *frame = abandon->frame;
+
+		if (abandoned_hook)
+			abandoned_hook(frame);
+		frame->running.snapshot = NULL; /* its resource owner has released it */
+		pz_frame_free(frame);
+	}
+}
+
+/*
+ * Tie a frame to the executor's memory and let scans note what they pass on.
+ * Call after standard_ExecutorStart.
+ */
+void
+pz_frame_attach(PzFrame *frame, QueryDesc *queryDesc)
+{
+	AbandonCallback *abandon = MemoryContextAlloc(queryDesc->estate->es_query_cxt, sizeof(AbandonCallback));
+
+	abandon->frame = frame;
+	abandon->callback.func = executor_memory_reset;
+	abandon->callback.arg = abandon;
+	MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &abandon->callback);
+	frame->abandon = abandon;
+	pz_capture_install(queryDesc, &frame->running);
+}
+
+/*
+ * Frame of a QueryDesc; NULL if its plan reads nothing protected.
+ */
+PzFrame *
+pz_frame_find(QueryDesc *queryDesc)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &frames)
+	{
+		PzFrame    *frame = dlist_container(PzFrame, node, iter.cur);
+
+		if (frame->queryDesc == queryDesc)
+			return frame;
+	}
+	return NULL;
+}
+
+/* The running frame; NULL: the running query has none, or no query runs. */
+PzFrame *
+pz_frame_current(void)
+{
+	return current_frame;
+}
+
+/*
+ * Make a frame (or none) the running one; returns the one before, for
+ * pz_frame_pop.
+ */
+PzFrame *
+pz_frame_push(PzFrame *frame)
+{
+	PzFrame    *previous = current_frame;
+
+	current_frame = frame;
+	return previous;
+}
+
+void
+pz_frame_pop(PzFrame *previous)
+{
+	current_frame = previous;
+}
+
+/*
+ * What row_ok may use: the running statement's frozen state, once it has been
+ * let through; NULL otherwise.
+ */
+PzRunning *
+pz_frame_running(void)
+{
+	return current_frame && current_frame->open ? &current_frame->running : NULL;
+}
+
+/*
+ * May this statement go ahead?  NULL if so; else why not, in the current
+ * memory context.  Asked at its first ExecutorRun.
+ */
+const PzRefusal *
+pz_frame_check(PzFrame *frame)
+{
+	PzUse	   *use = frame->uses[0];
+	bool		may_copy = false;
+	const PzRefusal *refusal;
+	PzRefusal  *r;
+
+	if (frame->adopted)
+		return NULL;
+	refusal = pz_purpose_refusal(use->purpose_name, frame->has_purpose ? &frame->purpose : NULL,
+								 use->role, use->relation_name, &may_copy);
+	if (refusal)
+		return refusal;
+	if (frame->refused_columns)
+	{
+		r = palloc(sizeof(PzRefusal));
+		r->sqlerrcode = PZ_ERR_REFUSED;
+		r->reason = "column not allowed";
+		r->message = linitial(frame->refused_columns);
+		r->hint = "Leave the column out, or ask a privacy officer: personalize.classify() says what a column holds, "
+			"personalize.define_purpose() what a purpose needs.";
+		return r;
+	}
+	if (frame->copies && !may_copy)
+	{
+		r = palloc(sizeof(PzRefusal));
+		r->sqlerrcode = PZ_ERR_REFUSED;
+		r->reason = "copy not allowed";
+		r->message = psprintf("role \"%s\" may not copy protected relation %s into an unprotected relation for purpose \"%s\"",
+							  use->role_name ? use->role_name : "", use->relation_name, use->purpose_name);
+		r->hint = "A copy is out of reach of consent and erasure. Ask a privacy officer: "
+			"SELECT personalize.grant_purpose('<purpose>', '<role>', may_copy => true).";
+		return r;
+	}
+	return NULL;
+}
+
+/* Has the statement been let through? */
+bool
+pz_frame_is_open(const PzFrame *frame)
+{
+	return frame->open;
+}
+
+/* Let the statement through; its intent is on record. */
+void
+pz_frame_open(PzFrame *frame)
+{
+	frame->open = true;
+}
+
+int
+pz_frame_nuses(const PzFrame *frame)
+{
+	return frame->nuses;
+}
+
+PzUse *
+pz_frame_use(const PzFrame *frame, int i)
+{
+	return frame->uses[i];
+}
+
+/*
+ * Free a frame.  Does not raise.
+ */
+void
+pz_frame_free(PzFrame *frame)
+{
+	if (current_frame == frame)
+		current_frame = NULL;
+	if (frame->abandon)
+		frame->abandon->frame = NULL;
+	if (frame->running.snapshot)
+		UnregisterSnapshotFromOwner(frame->running.snapshot, frame->owner);
+	dlist_delete(&frame->node);
+	MemoryContextDelete(frame->mcxt);
+}
+
+/*
+ * End of a transaction: whatever frames are left were abandoned.
+ * Does not raise.
+ */
+void
+pz_frame_end_transaction(void)
+{
+	while (!dlist_is_empty(&frames))
+	{
+		PzFrame    *frame = dlist_head_element(PzFrame, node, &frames);
+
+		if (abandoned_hook)
+			abandoned_hook(frame);
+		frame->running.snapshot = NULL;
+		pz_frame_free(frame);
+	}
+	current_frame = NULL;
+	ledger_unlocked = false;
+	pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+}

@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_plan.c
+ *	  Check a finished plan: every scan of a protected relation carries the
+ *	  row check, whoever made the plan and whenever.
+ *
+ * Runs at ExecutorStart, so that it also sees cached plans, plans of other
+ * planners and partitions that inheritance brought in.  One walk closes whole
+ * families of holes; it also finds out which relations the plan uses.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "executor/execdesc.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+#include "optimizer/optimizer.h"
+#include "tcop/dest.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "enforce.h"
+#include "errors.h"
+#include "registry.h"
+
+typedef struct InspectContext
+{
+	PlannedStmt *pstmt;
+	bool		trusted;		/* referential integrity: scans without check are right */
+	List	   *uses;			/* PzPlanUse */
+} InspectContext;
+
+static void inspect_plan(Plan *plan, InspectContext *context);
+
+/* Add a path of a relation to the uses. */
+static void
+add_use(InspectContext *context, const PzPath *path)
+{
+	PzPlanUse  *use = NULL;
+	ListCell   *lc;
+
+	foreach(lc, context->uses)
+	{
+		PzPlanUse  *u = lfirst(lc);
+
+		if (u->rel->relid == path->relid)
+			use = u;
+	}
+	if (use == NULL)
+	{
+		const PzRelation *rel = pz_registry_relation(path->relid);
+
+		if (rel == NULL)
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("the registry of protected relations changed while a statement was made ready"),
+					 errhint("Run the statement again.")));
+		use = palloc0(sizeof(PzPlanUse));
+		use->rel = rel;
+		context->uses = lappend(context->uses, use);
+	}
+	use->paths = list_append_unique_int(use->paths, path->path_id);
+}
+
+/* What find_check looks for */
+typedef struct FindContext
+{
+	Index		scanrelid;
+	int32		path_id;
+} FindContext;
+
+/* Does an expression hold a column of the scan? */
+static bool
+has_scan_var(Node *node, void *context)
+{
+	FindContext *find = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varno == find->scanrelid || ((Var *) node)->varno == INDEX_VAR;
+	return expression_tree_walker(node, has_scan_var, context);
+}
+
+/*
+ * The check of a path among (ANDed) quals of a scan: its second argument, the
+ * subject's key; NULL if it is not there.
+ */
+static Node *
+find_check(List *quals, FindContext *find)
+{
+	const PzOids *oids = pz_registry_oids();
+	ListCell   *lc;
+
+	foreach(lc, quals)
+	{
+		FuncExpr   *f = lfirst(lc);
+		Const	   *mark;
+
+		if (!IsA(f, FuncExpr) || list_length(f->args) != 2 ||
+			(f->funcid != oids->row_ok[PZ_KEY_INT] && f->funcid != oids->row_ok[PZ_KEY_UUID] &&
+			 f->funcid != oids->row_ok[PZ_KEY_TEXT]))
+			continue;
+		mark = linitial(f->args);
+		if (IsA(mark, Const) && mark->consttype == oids->mark_type && !mark->constisnull &&
+			DatumGetInt64(mark->constvalue) == find->path_id &&
+			has_scan_var(lsecond(f->args), find))
+			return lsecond(f->args);
+	}
+	return NULL;
+}
+
+/* Is one of the (ANDed) quals the check of this path on this scan? */
+static bool
+has_check(List *quals, FindContext *find)
+{
+	return find_check(quals, find) != NULL;
+}
+
+/*
+ * Column of a scan's tuple slot that the check of a path reads, 0 if the scan
+ * carries no such check.
+ */
+AttrNumber
+pz_plan_check_column(Scan *scan, int32 path_id)
+{
+	FindContext find = {scan->scanrelid, path_id};
+	Node	   *key = find_check(scan->plan.qual, &find);
+	List	   *vars;
+
+	if (key == NULL)
+		return InvalidAttrNumber;
+	vars = pull_var_clause(key, 0);
+	if (list_length(vars) != 1)
+		return InvalidAttrNumber;
+	return linitial_node(Var, vars)->varattno;
+}
+
+/*
+ * Check a scan of scanrelid with these quals.  ERROR 55000 if it reads a
+ * protected relation without the check.
+ */
+static void
+inspect_scan(List *quals, Index scanrelid, InspectContext *context)
+{
+	RangeTblEntry *rte = rt_fetch(scanrelid, context->pstmt->rtable);
+	const PzRelation *rel;
+	int			i;
+
+	if (rte->rtekind != RTE_RELATION)
+		return;
+	rel = pz_registry_relation(rte->relid);
+	if (rel == NULL || context->trusted)
+		return;
+	for (i = 0; i < rel->npaths; i++)
+	{
+		FindContext find = {scanrelid, rel->paths[i].path_id};
+
+		if (rel->broken || !has_check(quals, &find))
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("refusing a plan that reads protected relation %s without its filter", rel->name),
+					 errhint("Read %s directly. If it was reached through an unprotected parent, detach it from there; "
+							 "otherwise reconnect and report how the statement was sent.", rel->name)));
+		add_use(context, &rel->paths[i]);
+	}
+}
+
+/*
+ * A node that reads several relations at once by itself (a join that was
+ * pushed down) has no place for a check.  ERROR 55000 if one is protected.
+ */
+static void
+refuse_relids(Bitmapset *relids, InspectContext *context)
+{
+	int			rti = -1;
+
+	while ((rti = bms_next_member(relids, rti)) >= 0)
+	{
+		RangeTblEntry *rte = rt_fetch(rti, context->pstmt->rtable);
+
+		if (rte->rtekind == RTE_RELATION && pz_registry_relation(rte->relid) != NULL)
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("refusing a plan that reads protected relation %s outside the reach of its filter",
+							pz_registry_relation(rte->relid)->name),
+					 errhint("Turn off the join push-down of the extension that made the plan.")));
+	}
+}
+
+/*
+ * INSERT ... ON CONFLICT DO UPDATE reads the row that is in the way.
+ */
+static void
+inspect_modify(ModifyTable *node, InspectContext *context)
+{
+	ListCell   *lc;
+
+	if (node->onConflictAction != ONCONFLICT_UPDATE || context->trusted)
+		return;
+	foreach(lc, node->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), context->pstmt->rtable);
+		const PzRelation *rel = pz_registry_relation(rte->relid);
+		int			i;
+
+		if (rel == NULL)
+			continue;
+		for (i = 0; i < rel->npaths; i++)
+		{
+			FindContext find = {lfirst_int(lc), rel->paths[i].path_id};
+			bool		found = false;
+			ListCell   *lw;
+
+			foreach(lw, node->withCheckOptionLists)
+			{
+				ListCell   *l2;
+
+				foreach(l2, (List *) lfirst(lw))
+				{
+					WithCheckOption *wco = lfirst(l2);
+
+					found = found || (wco->kind == WCO_RLS_CONFLICT_CHECK &&
+									  has_check(IsA(wco->qual, List) ? (List *) wco->qual : list_make1(wco->qual), &find));
+				}
+			}
+			if (!found)
+				ereport(ERROR,
+						(errcode(PZ_ERR_STATE),
+						 errmsg("refusing a plan that updates protected relation %s without its filter", rel->name),
+						 errhint("Use INSERT and UPDATE instead of ON CONFLICT DO UPDATE.")));
+			add_use(context, &rel->paths[i]);
+		}
+	}
+}
+
+/* Inspect every plan of a list. */
+static void
+inspect_list(List *plans, InspectContext *context)
+{
+	ListCell   *lc;
+
+	foreach(lc, plans)
+		inspect_plan((Plan *) lfirst(lc), context);
+}
+
+/*
+ * Walk a plan tree.  A Limit of zero rows never runs what is below it, so that
+ * "LIMIT 0", by which clients ask for column names, uses nothing.
+ */
+static void
+inspect_plan(Plan *plan, InspectContext *context)
+{
+	if (plan == NULL)
+		return;
+	check_stack_depth();
+
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			inspect_scan(plan->qual, ((Scan *) plan)->scanrelid, context);
+			break;
+		case T_ForeignScan:
+			if (((Scan *) plan)->scanrelid > 0)
+				inspect_scan(plan->qual, ((Scan *) plan)->scanrelid, context);
+			else
+				refuse_relids(((ForeignScan *) plan)->fs_relids, context);
+			break;
+		case T_CustomScan:
+			if (((Scan *) plan)->scanrelid > 0)
+				inspect_scan(plan->qual, ((Scan *) plan)->scanrelid, context);
+			else
+				refuse_relids(((CustomScan *) plan)->custom_relids, context);
+			inspect_list(((CustomScan *) plan)->custom_plans, context);
+			break;
+		case T_Append:
+			inspect_list(((Append *) plan)->appendplans, context);
+			break;
+		case T_MergeAppend:
+			inspect_list(((MergeAppend *) plan)->mergeplans, context);
+			break;
+		case T_SubqueryScan:
+			inspect_plan(((SubqueryScan *) plan)->subplan, context);
+			break;
+		case T_ModifyTable:
+			inspect_modify((ModifyTable *) plan, context);
+			break;
+		case T_Limit:
+			{
+				Node	   *count = ((Limit *) plan)->limitCount;
+
+				if (count && IsA(count, Const) && !((Const *) count)->constisnull &&
+					DatumGetInt64(((Const *) count)->constvalue) == 0)
+					return;
+			}
+			break;
+		default:
+			break;
+	}
+	inspect_plan(plan->lefttree, context);
+	inspect_plan(plan->righttree, context);
+}
+
+/*
+ * Note which columns of a used relation the query names.  Child entries that
+ * the planner made name none of their own; a child that was named is mapped to
+ * the registered relation by column names.
+ */
+static void
+collect_columns(InspectContext *context)
+{
+	List	   *perminfos = pz_plan_perminfos_compat(context->pstmt);
+	ListCell   *lc;
+
+	foreach(lc, context->pstmt->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		const PzRelation *rel;
+		Bitmapset  *selected;
+		Bitmapset  *inserted;
+		Bitmapset  *updated;
+		Bitmapset  *all;
+		ListCell   *lu;
+		int			bit = -1;
+
+		if (rte->rtekind != RTE_RELATION)
+			continue;
+		rel = pz_registry_relation(rte->relid);
+		if (rel == NULL)
+			continue;
+		pz_rte_columns_compat(rte, perminfos, &selected, &inserted, &updated);
+		all = bms_union(selected, updated);
+		foreach(lu, context->uses)
+		{
+			PzPlanUse  *use = lfirst(lu);
+
+			if (use->rel->relid != rel->root)
+				continue;
+			while ((bit = bms_next_member(all, bit)) >= 0)
+			{
+				AttrNumber	attnum = bit + FirstLowInvalidHeapAttributeNumber;
+
+				if (attnum == InvalidAttrNumber)
+					use->whole_row = true;
+				else if (attnum < 0)
+					continue;
+				else if (rel->relid == rel->root)
+					use->columns = bms_add_member(use->columns, bit);
+				else if (attnum <= rel->ncolumns && rel->columns[attnum - 1].name)
+				{
+					attnum = get_attnum(rel->root, rel->columns[attnum - 1].name);
+					if (attnum != InvalidAttrNumber)
+						use->columns = bms_add_member(use->columns, attnum - FirstLowInvalidHeapAttributeNumber);
+				}
+			}
+		}
+	}
+}
+
+/*
+ * Check a plan and list the protected relations it uses (PzPlanUse, in the
+ * current memory context); NIL if none.  trusted: a query of referential
+ * integrity, which goes without checks.  ERROR 55000 for a plan that could
+ * show an unchecked row.
+ */
+List *
+pz_plan_inspect(PlannedStmt *pstmt, bool trusted)
+{
+	InspectContext context = {pstmt, trusted, NIL};
+	ListCell   *lc;
+	bool		any = false;
+
+	foreach(lc, pstmt->relationOids)
+	{
+		if (pz_registry_relation(lfirst_oid(lc)) != NULL)
+		{
+			any = true;
+			break;
+		}
+	}
+	if (!any)
+		return NIL;
+
+	inspect_plan(pstmt->planTree, &context);
+	inspect_list(pstmt->subplans, &context);
+	if (context.uses)
+		collect_columns(&context);
+	return context.uses;
+}
+
+/*
+ * Does a statement put what it reads into a relation that is not protected?
+ */
+bool
+pz_plan_copies(QueryDesc *queryDesc)
+{
+	PlannedStmt *pstmt = queryDesc->plannedstmt;
+	ListCell   *lc;
+
+	if (queryDesc->dest && (queryDesc->dest->mydest == DestIntoRel || queryDesc->dest->mydest == DestTransientRel))
+		return true;
+	foreach(lc, pstmt->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
+
+		if (pz_registry_relation(rte->relid) == NULL)
+		{
+			Bitmapset  *selected;
+			Bitmapset  *inserted;
+			Bitmapset  *updated;
+
+			/* deleting rows by what a protected relation says keeps nothing */
+			pz_rte_columns_compat(rte, pz_plan_perminfos_compat(pstmt), &selected, &inserted, &updated);
+			if (!bms_is_empty(inserted) || !bms_is_empty(updated))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Refuse UPDATE, DELETE and MERGE of the ledger and the record of use, also to
+ * a superuser: 42501.  Erasure unlocks them for its own statements.
+ */
+void
+pz_plan_check_append_only(PlannedStmt *pstmt)
+{
+	ListCell   *lc;
+
+	if (pstmt->commandType != CMD_UPDATE && pstmt->commandType != CMD_DELETE &&
+		pstmt->commandType != CMD_MERGE && !pstmt->hasModifyingCTE)
+		return;
+	foreach(lc, pstmt->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
+		Bitmapset  *selected;
+		Bitmapset  *inserted;
+		Bitmapset  *updated;
+
+		pz_rte_columns_compat(rte, pz_plan_perminfos_compat(pstmt), &selected, &inserted, &updated);
+		if (pstmt->hasModifyingCTE && !bms_is_empty(inserted) && bms_is_empty(updated))
+			continue;			/* a CTE that only inserts */
+		if (pz_registry_append_only(rte->relid))
+			ereport(ERROR,
+					(errcode(PZ_ERR_REFUSED),
+					 errmsg("relation \"%s\" is append-only", get_rel_name(rte->relid)),
+					 errhint("Record a new event with the functions of schema %s; "
+							 "personalize.erase_subject() removes what names a person.", PZ_SCHEMA)));
+	}
+}

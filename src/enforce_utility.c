@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_utility.c
+ *	  Commands that reach rows without a plan.
+ *
+ * COPY relation TO reads a table directly; it becomes COPY (SELECT ...) TO,
+ * as PostgreSQL itself does under row security, so that it passes the planner.
+ *
+ * COPY relation FROM is refused by PostgreSQL under row security.  Where the
+ * only policies are ours, which let every insert pass, it is carried out here
+ * with the same checks of privileges as DoCopy() in commands/copy.c.  Policies
+ * of the application keep PostgreSQL's refusal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_constraint.h"
+#include "commands/copy.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "enforce.h"
+#include "errors.h"
+#include "registry.h"
+
+/* COPY relation TO, as a query over the same columns. */
+static CopyStmt *
+copy_to_as_query(CopyStmt *stmt, Relation rel)
+{
+	CopyStmt   *query = copyObject(stmt);
+	SelectStmt *select = makeNode(SelectStmt);
+	RangeVar   *from = makeRangeVar(get_namespace_name(RelationGetNamespace(rel)),
+									pstrdup(RelationGetRelationName(rel)), -1);
+	List	   *attnums = CopyGetAttnums(RelationGetDescr(rel), rel, stmt->attlist);
+	ListCell   *lc;
+
+	foreach(lc, attnums)
+	{
+		ColumnRef  *cr = makeNode(ColumnRef);
+		ResTarget  *target = makeNode(ResTarget);
+
+		cr->fields = list_make1(makeString(pstrdup(NameStr(TupleDescAttr(RelationGetDescr(rel),
+																		 lfirst_int(lc) - 1)->attname))));
+		cr->location = -1;
+		target->val = (Node *) cr;
+		target->location = -1;
+		select->targetList = lappend(select->targetList, target);
+	}
+	from->inh = false;			/* as COPY: only the table itself */
+	select->fromClause = list_make1(from);
+	query->relation = NULL;
+	query->attlist = NIL;
+	query->query = (Node *) select;
+	return query;
+}
+
+/* Are all policies of a relation ours? */
+static bool
+only_our_policies(Relation rel)
+{
+	ListCell   *lc;
+
+	if (rel->rd_rsdesc == NULL)
+		return false;
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		if (!pz_enforce_is_our_policy(lfirst(lc)))
+			return false;
+	}
+	return true;
+}
+
+/* The WHERE clause of COPY FROM, ready for BeginCopyFrom (see DoCopy). */
+static Node *
+transform_copy_where(ParseState *pstate, ParseNamespaceItem *nsitem, Node *clause)
+{
+	Node	   *where;
+
+	if (clause == NULL)
+		return NULL;
+	addNSItemToQuery(pstate, nsitem, false, true, true);
+	where = transformExpr(pstate, clause, EXPR_KIND_COPY_WHERE);
+	where = coerce_to_boolean(pstate, where, "WHERE");
+	assign_expr_collations(pstate, where);
+	where = eval_const_expressions(NULL, where);
+	where = (Node *) canonicalize_qual((Expr *) where, false);
+	return (Node *) make_ands_implicit((Expr *) where);
+}
+
+/*
+ * COPY FROM into a protected relation, with DoCopy's checks of privileges but
+ * for row security.  Returns the number of rows.
+ */
+static uint64
+copy_from(CopyStmt *stmt, Relation rel, const char *queryString)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *nsitem;
+	CopyFromState cstate;
+	Node	   *where;
+	uint64		processed;
+
+	pstate->p_sourcetext = queryString;
+	if (stmt->is_program && !has_privs_of_role(GetUserId(), ROLE_PG_EXECUTE_SERVER_PROGRAM))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser or have privileges of the pg_execute_server_program role to COPY to or from an external program"),
+				 errhint("Anyone can COPY to stdout or from stdin.")));
+	if (!stmt->is_program && stmt->filename != NULL && !has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser or have privileges of the pg_read_server_files role to COPY from a file"),
+				 errhint("Anyone can COPY to stdout or from stdin.")));
+
+	nsitem = addRangeTableEntryForRelation(pstate, rel, RowExclusiveLock, NULL, false, false);
+	where = transform_copy_where(pstate, nsitem, stmt->whereClause);
+	pz_check_insert_compat(pstate, nsitem, CopyGetAttnums(RelationGetDescr(rel), rel, stmt->attlist));
+	if (XactReadOnly && !rel->rd_islocaltemp)
+		PreventCommandIfReadOnly("COPY FROM");
+
+	cstate = BeginCopyFrom(pstate, rel, where, stmt->filename, stmt->is_program, NULL, stmt->attlist, stmt->options);
+	processed = CopyFrom(cstate);
+	EndCopyFrom(cstate);
+	free_parsestate(pstate);
+	return processed;
+}
+
+/*
+ * Take over a COPY that touches a protected relation.  Returns true if it has
+ * been carried out; otherwise the caller goes on with *pstmt, which may have
+ * been replaced by a statement that passes the planner.
+ */
+bool
+pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *qc)
+{
+	CopyStmt   *stmt = castNode(CopyStmt, (*pstmt)->utilityStmt);
+	LOCKMODE	lockmode = stmt->is_from ? RowExclusiveLock : AccessShareLock;
+	Relation	rel;
+	bool		done = false;
+
+	if (stmt->relation == NULL)
+		return false;
+	rel = table_openrv_extended(stmt->relation, lockmode, true);
+	if (rel == NULL)
+		return false;			/* PostgreSQL says what is wrong */
+
+	if (pz_registry_relation(RelationGetRelid(rel)) != NULL)
+	{
+		if (!stmt->is_from && rel->rd_rel->relkind == RELKIND_RELATION)
+		{
+			PlannedStmt *copy = copyObject(*pstmt);
+
+			copy->utilityStmt = (Node *) copy_to_as_query(stmt, rel);
+			*pstmt = copy;
+		}
+		else if (stmt->is_from && only_our_policies(rel) &&
+				 check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
+		{
+			uint64		processed = copy_from(stmt, rel, queryString);
+
+			if (qc)
+				SetQueryCompletion(qc, CMDTAG_COPY, processed);
+			done = true;
+		}
+	}
+	table_close(rel, NoLock);
+	return done;
+}
+
+/*
+ * Refuse TRUNCATE of the ledger and the record of use, also to a superuser.
+ */
+void
+pz_utility_check_truncate(TruncateStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->relations)
+	{
+		Oid			relid = RangeVarGetRelid((RangeVar *) lfirst(lc), NoLock, true);
+
+		if (OidIsValid(relid) && pz_registry_append_only(relid))
+			ereport(ERROR,
+					(errcode(PZ_ERR_REFUSED),
+					 errmsg("relation \"%s\" is append-only", get_rel_name(relid)),
+					 errhint("personalize.erase_subject() removes what names a person.")));
+	}
+}
+
+/* Is a constraint of a relation a foreign key? */
+static bool
+is_foreign_key(Oid relid, const char *name)
+{
+	Oid			conoid = get_relation_constraint_oid(relid, name, true);
+	HeapTuple	tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tup))
+	{
+		result = ((Form_pg_constraint) GETSTRUCT(tup))->contype == CONSTRAINT_FOREIGN;
+		ReleaseSysCache(tup);
+	}
+	return result;
+}
+
+/*
+ * Is this an ALTER TABLE that only adds or validates foreign keys?  Such a
+ * command evaluates no expression of a user.
+ */
+bool
+pz_utility_only_foreign_keys(Node *parsetree)
+{
+	AlterTableStmt *stmt = (AlterTableStmt *) parsetree;
+	ListCell   *lc;
+
+	if (!IsA(parsetree, AlterTableStmt))
+		return false;
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_AddConstraint && cmd->def && IsA(cmd->def, Constraint) &&
+			((Constraint *) cmd->def)->contype == CONSTR_FOREIGN)
+			continue;
+		if (cmd->subtype == AT_ValidateConstraint)
+		{
+			Oid			relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
+
+			if (OidIsValid(relid) && is_foreign_key(relid, cmd->name))
+				continue;
+		}
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Can a command change names or numbers that the registry holds: renamed or
+ * dropped relations, columns, schemas, roles?
+ */
+bool
+pz_utility_changes_registry(Node *parsetree)
+{
+	switch (nodeTag(parsetree))
+	{
+		case T_AlterObjectSchemaStmt:
+		case T_AlterTableStmt:
+		case T_DropOwnedStmt:
+		case T_DropRoleStmt:
+		case T_DropStmt:
+		case T_RenameStmt:
+			return true;
+		default:
+			return false;
+	}
+}

@@ -1,0 +1,395 @@
+/*-------------------------------------------------------------------------
+ *
+ * hooks.c
+ *	  Ties the layers to PostgreSQL: saves, sets and chains every hook, and
+ *	  hands what enforcement found to the audit.  No policy here.
+ *
+ * The one file that knows all layers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "optimizer/planner.h"
+#include "tcop/utility.h"
+#include "utils/snapmgr.h"
+
+#include "audit.h"
+#include "compat.h"
+#include "enforce.h"
+#include "errors.h"
+#include "hooks.h"
+#include "purpose.h"
+#include "registry.h"
+
+static planner_hook_type prev_planner = NULL;
+static ExecutorStart_hook_type prev_ExecutorStart = NULL;
+static ExecutorRun_hook_type prev_ExecutorRun = NULL;
+static ExecutorFinish_hook_type prev_ExecutorFinish = NULL;
+static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
+static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+static needs_fmgr_hook_type prev_needs_fmgr = NULL;
+
+/*
+ * Can the registry be asked at all?  Outside of a database or a transaction
+ * nothing can be read, either.
+ */
+static bool
+in_database(void)
+{
+	return OidIsValid(MyDatabaseId) && IsTransactionState() && !IsBinaryUpgrade;
+}
+
+/* Put the row checks in, then plan. */
+static PlannedStmt *
+pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
+{
+	if (in_database() && pz_registry_active())
+		pz_enforce_query(parse, query_string);
+	if (prev_planner)
+		return prev_planner(parse, query_string, cursorOptions, boundParams);
+	return standard_planner(parse, query_string, cursorOptions, boundParams);
+}
+
+/* Keep SQL functions from being inlined past the planner hook. */
+static bool
+pz_needs_fmgr(Oid fn_oid)
+{
+	if (prev_needs_fmgr && prev_needs_fmgr(fn_oid))
+		return true;
+	return in_database() && pz_enforce_needs_fmgr(fn_oid) && pz_registry_active();
+}
+
+/*
+ * Check the plan, freeze what the statement starts with.
+ */
+static void
+pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
+	PzFrame    *frame = NULL;
+
+	if (in_database() && pz_registry_installed())
+	{
+		List	   *uses = NIL;
+
+		if (pz_registry_active())
+			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_is_ri(queryDesc->sourceText));
+		if (!pz_enforce_ledger_unlocked())
+			pz_plan_check_append_only(queryDesc->plannedstmt);
+		if (uses != NIL && IsParallelWorker())
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("cannot read a protected relation in a parallel worker"),
+					 errhint("Mark the function that reads it PARALLEL RESTRICTED.")));
+		if (uses != NIL && !(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+			frame = pz_frame_start(queryDesc, uses);
+	}
+
+	PG_TRY();
+	{
+		if (prev_ExecutorStart)
+			prev_ExecutorStart(queryDesc, eflags);
+		else
+			standard_ExecutorStart(queryDesc, eflags);
+		if (frame)
+			pz_frame_attach(frame, queryDesc);
+	}
+	PG_CATCH();
+	{
+		/* unless the reset of the executor's memory has freed it */
+		if (frame && pz_frame_find(queryDesc) == frame)
+			pz_frame_free(frame);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Let a statement through at its first run: its purpose must hold, and the
+ * intent must be on record before the first row.  ERROR if not.
+ */
+static void
+open_frame(PzFrame *frame)
+{
+	const PzRefusal *refusal = pz_frame_check(frame);
+	int			i;
+
+	if (refusal)
+	{
+		for (i = 0; i < pz_frame_nuses(frame); i++)
+			pz_audit_refused(pz_frame_use(frame, i), refusal->reason);
+		ereport(ERROR,
+				(errcode(refusal->sqlerrcode),
+				 errmsg("%s", refusal->message),
+				 errhint("%s", refusal->hint)));
+	}
+	for (i = 0; i < pz_frame_nuses(frame); i++)
+		pz_audit_begin(pz_frame_use(frame, i));
+	pz_frame_open(frame);
+}
+
+static void
+pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
+{
+	PzFrame    *frame = pz_frame_find(queryDesc);
+	PzFrame    *outer;
+	int			i;
+
+	if (frame && !pz_frame_is_open(frame))
+		open_frame(frame);
+
+	if (frame == NULL && pz_frame_current() == NULL)
+	{
+		if (prev_ExecutorRun)
+			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
+		return;
+	}
+
+	outer = pz_frame_push(frame);
+	PG_TRY();
+	{
+		if (prev_ExecutorRun)
+			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
+	}
+	PG_FINALLY();
+	{
+		pz_frame_pop(outer);
+	}
+	PG_END_TRY();
+
+	if (frame)
+		for (i = 0; i < pz_frame_nuses(frame); i++)
+			pz_audit_run_end(pz_frame_use(frame, i),
+							 count == 0 || queryDesc->estate->es_processed < count);
+}
+
+static void
+pz_ExecutorFinish(QueryDesc *queryDesc)
+{
+	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
+
+	PG_TRY();
+	{
+		if (prev_ExecutorFinish)
+			prev_ExecutorFinish(queryDesc);
+		else
+			standard_ExecutorFinish(queryDesc);
+	}
+	PG_FINALLY();
+	{
+		pz_frame_pop(outer);
+	}
+	PG_END_TRY();
+}
+
+/* Close the records of a frame: of every use whose intent is written. */
+static void
+close_uses(PzFrame *frame, PzUseStatus status)
+{
+	int			i;
+
+	for (i = 0; i < pz_frame_nuses(frame); i++)
+	{
+		PzUse	   *use = pz_frame_use(frame, i);
+
+		if (use->use_no != 0)
+			pz_audit_end(use, status);
+	}
+}
+
+static void
+pz_ExecutorEnd(QueryDesc *queryDesc)
+{
+	PzFrame    *frame = pz_frame_find(queryDesc);
+
+	if (frame)
+	{
+		close_uses(frame, PZ_USE_ENDED);
+		pz_frame_free(frame);
+	}
+	if (prev_ExecutorEnd)
+		prev_ExecutorEnd(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+}
+
+/* A statement that never reaches ExecutorEnd.  Must not raise. */
+static void
+frame_abandoned(PzFrame *frame)
+{
+	close_uses(frame, PZ_USE_FAILED);
+}
+
+/*
+ * Bring the names in the registry up to date after DDL, as superuser.
+ */
+static void
+sync_registry(void)
+{
+	Oid			save_user;
+	int			save_context;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	CommandCounterIncrement();
+	SPI_connect();
+	if (SPI_execute("SELECT personalize.registry_sync_internal()", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not synchronize the registry");	/* cannot happen: constant text */
+	SPI_finish();
+	SetUserIdAndSecContext(save_user, save_context);
+}
+
+static void
+call_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+					ProcessUtilityContext context, ParamListInfo params,
+					QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_ProcessUtility)
+		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+}
+
+static void
+pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				  ProcessUtilityContext context, ParamListInfo params,
+				  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	Node	   *parsetree = pstmt->utilityStmt;
+	bool		syncs = pz_utility_changes_registry(parsetree);
+	const char *released = NULL;
+
+	switch (nodeTag(parsetree))
+	{
+		case T_VariableSetStmt:
+			pz_purpose_check_set((VariableSetStmt *) parsetree);
+			break;
+		case T_CopyStmt:
+			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
+				return;
+			break;
+		case T_TruncateStmt:
+			if (in_database() && pz_registry_installed() && !pz_enforce_ledger_unlocked())
+				pz_utility_check_truncate((TruncateStmt *) parsetree);
+			break;
+		case T_DropdbStmt:
+			released = ((DropdbStmt *) parsetree)->dbname;
+			break;
+		case T_CreatedbStmt:
+			{
+				ListCell   *lc;
+
+				foreach(lc, ((CreatedbStmt *) parsetree)->options)
+				{
+					DefElem    *def = lfirst_node(DefElem, lc);
+
+					if (strcmp(def->defname, "template") == 0 && def->arg && IsA(def->arg, String))
+						released = strVal(def->arg);
+				}
+			}
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) parsetree)->renameType == OBJECT_DATABASE)
+				released = ((RenameStmt *) parsetree)->subname;
+			break;
+		default:
+			break;
+	}
+
+	if (IsA(parsetree, AlterTableStmt) && in_database() && pz_registry_active())
+	{
+		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
+
+		PG_TRY();
+		{
+			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		}
+		PG_FINALLY();
+		{
+			pz_enforce_foreign_key(outer);
+		}
+		PG_END_TRY();
+	}
+	else if (released == NULL)
+		call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	else
+	{
+		/* the audit worker of that database would be in the way */
+		pz_audit_release_database(released);
+		PG_TRY();
+		{
+			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		}
+		PG_FINALLY();
+		{
+			pz_audit_resume_database();
+		}
+		PG_END_TRY();
+	}
+
+	if (syncs && in_database() && pz_registry_installed())
+		sync_registry();
+}
+
+/*
+ * End of a transaction: settings go back before commit, abandoned frames and
+ * replaced registries go.
+ */
+static void
+pz_xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			pz_purpose_end_transaction();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			pz_frame_end_transaction();
+			pz_registry_release();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break;
+	}
+}
+
+/*
+ * Install all hooks.  Called once from _PG_init.
+ */
+void
+pz_hooks_install(void)
+{
+	prev_planner = planner_hook;
+	planner_hook = pz_planner;
+	prev_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = pz_ExecutorStart;
+	prev_ExecutorRun = ExecutorRun_hook;
+	ExecutorRun_hook = pz_ExecutorRun;
+	prev_ExecutorFinish = ExecutorFinish_hook;
+	ExecutorFinish_hook = pz_ExecutorFinish;
+	prev_ExecutorEnd = ExecutorEnd_hook;
+	ExecutorEnd_hook = pz_ExecutorEnd;
+	prev_ProcessUtility = ProcessUtility_hook;
+	ProcessUtility_hook = pz_ProcessUtility;
+	prev_needs_fmgr = needs_fmgr_hook;
+	needs_fmgr_hook = pz_needs_fmgr;
+
+	pz_frame_init(frame_abandoned);
+	RegisterXactCallback(pz_xact_callback, NULL);
+}

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * personalize.c
+ *	  Entry point of the library: a table of contents.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "audit.h"
+#include "guc.h"
+#include "hooks.h"
+#include "keys.h"
+#include "registry.h"
+#include "shmem.h"
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+/*
+ * Set everything up in the postmaster.  Loaded any other way, the library
+ * serves nothing: its functions raise 55000.
+ */
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	pz_guc_init();
+	pz_keys_load();
+	pz_shmem_init();
+	pz_registry_init();
+	pz_audit_init();
+	pz_hooks_install();
+}
