@@ -1,0 +1,350 @@
+/*
+ * Audit: what can be asked about the use of personal data.
+ */
+CREATE OR REPLACE VIEW personalize.usage AS
+	SELECT u.usage_id, u.started_at, u.ended_at, u.status, u.db_role, u.session_role,
+		n.app_user, n.application_name, n.client_addr, u.pid, u.session_id, u.purpose, u.legal_basis,
+		u.relation::pg_catalog.regclass AS relation, u.relation_name, u.columns, u.categories,
+		u.rows_used, u.rows_withheld, u.subjects_used, u.precision, u.query_id, u.query, n.context,
+		u.reason, u.everybody_id IS NOT NULL AS everybody
+	FROM (
+		SELECT * FROM personalize.audit_use
+		UNION ALL
+		SELECT * FROM personalize.audit_open
+	) u
+	LEFT JOIN personalize.audit_note n USING (usage_id);
+COMMENT ON VIEW personalize.usage IS
+	'Who used personal data for what: one row for each statement, protected relation and purpose';
+
+/* ------------------------------------------------------------ sets of subjects */
+
+CREATE OR REPLACE FUNCTION personalize.audit_set_pack_internal(members integer[])
+RETURNS bytea
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'personalize_audit_set_pack';
+COMMENT ON FUNCTION personalize.audit_set_pack_internal(integer[]) IS
+	'Packs numbers from 0 to 65535 into a set';
+
+CREATE OR REPLACE FUNCTION personalize.audit_set_has_internal(members bytea, subject_no bigint)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'personalize_audit_set_has';
+COMMENT ON FUNCTION personalize.audit_set_has_internal(bytea, bigint) IS
+	'Is the subject in the packed set of its chunk?';
+
+CREATE OR REPLACE FUNCTION personalize.audit_set_members_internal(members bytea, chunk integer)
+RETURNS SETOF bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 1000
+AS 'MODULE_PATHNAME', 'personalize_audit_set_members';
+COMMENT ON FUNCTION personalize.audit_set_members_internal(bytea, integer) IS
+	'The subject numbers in the packed set of a chunk';
+
+CREATE OR REPLACE FUNCTION personalize.audit_numbers_internal(usage_id bigint)
+RETURNS SETOF bigint
+LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH ids AS (
+		SELECT $1 AS id
+		UNION
+		SELECT u.everybody_id FROM personalize.audit_use u
+		WHERE u.usage_id = $1 AND u.everybody_id IS NOT NULL
+	)
+	SELECT s.subject_no FROM personalize.audit_subject s JOIN ids ON s.usage_id = ids.id
+	UNION
+	SELECT m.subject_no
+	FROM personalize.audit_chunk c JOIN ids ON c.usage_id = ids.id,
+		LATERAL personalize.audit_set_members_internal(c.members, c.chunk) AS m(subject_no)
+$$;
+COMMENT ON FUNCTION personalize.audit_numbers_internal(bigint) IS
+	'Numbers of the subjects of a use';
+
+CREATE OR REPLACE FUNCTION personalize.subjects_of(usage_id bigint)
+RETURNS TABLE (kind text, subject text)
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER ROWS 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT COALESCE(k.name, CASE s.kind_id WHEN 0 THEN 'subject' END), s.key
+	FROM personalize.audit_numbers_internal($1) AS m(subject_no)
+	LEFT JOIN personalize.subject s USING (subject_no)
+	LEFT JOIN personalize.registry_kind k USING (kind_id)
+	ORDER BY m.subject_no
+$$;
+COMMENT ON FUNCTION personalize.subjects_of(bigint) IS
+	'Whose data a use saw; the subject is NULL for a person who was erased';
+
+CREATE OR REPLACE FUNCTION personalize.usage_of(subject text, since timestamptz DEFAULT '-infinity',
+	until timestamptz DEFAULT 'infinity', kind text DEFAULT 'subject')
+RETURNS SETOF personalize.usage
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	wanted_kind integer := personalize.kind_id_internal(usage_of.kind);
+	wanted_key text := personalize.canonical_key_internal(usage_of.kind, usage_of.subject);
+	wanted bigint;
+BEGIN
+	SELECT s.subject_no INTO wanted FROM personalize.subject s
+		WHERE s.kind_id = wanted_kind AND s.key = wanted_key COLLATE "C";
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH ids AS (
+			SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted
+			UNION
+			SELECT c.usage_id FROM personalize.audit_chunk c
+			WHERE c.chunk = (wanted >> 16)::integer
+			  AND personalize.audit_set_has_internal(c.members, wanted)
+		), everybody AS (
+			SELECT ids.usage_id FROM ids
+			UNION
+			SELECT u.usage_id FROM personalize.audit_use u JOIN ids ON u.everybody_id = ids.usage_id
+		)
+		SELECT u.* FROM personalize.usage u JOIN everybody e USING (usage_id)
+		WHERE COALESCE(u.ended_at, 'infinity') >= usage_of.since AND u.started_at <= usage_of.until
+		ORDER BY u.usage_id;
+END
+$$;
+COMMENT ON FUNCTION personalize.usage_of(text, timestamptz, timestamptz, text) IS
+	'Uses that saw data of a person';
+
+CREATE OR REPLACE FUNCTION personalize.usage_of(subject bigint, since timestamptz DEFAULT '-infinity',
+	until timestamptz DEFAULT 'infinity', kind text DEFAULT 'subject')
+RETURNS SETOF personalize.usage
+LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT * FROM personalize.usage_of($1::text, $2, $3, $4) $$;
+COMMENT ON FUNCTION personalize.usage_of(bigint, timestamptz, timestamptz, text) IS
+	'Uses that saw data of a person';
+
+CREATE OR REPLACE FUNCTION personalize.usage_of(subject uuid, since timestamptz DEFAULT '-infinity',
+	until timestamptz DEFAULT 'infinity', kind text DEFAULT 'subject')
+RETURNS SETOF personalize.usage
+LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT * FROM personalize.usage_of($1::text, $2, $3, $4) $$;
+COMMENT ON FUNCTION personalize.usage_of(uuid, timestamptz, timestamptz, text) IS
+	'Uses that saw data of a person';
+
+CREATE OR REPLACE FUNCTION personalize.audit_sync()
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'personalize_audit_sync';
+COMMENT ON FUNCTION personalize.audit_sync() IS
+	'Returns once every use that has ended is readable in usage';
+
+/* --------------------------------------------------------------- after a crash */
+
+CREATE OR REPLACE FUNCTION personalize.audit_census_internal(relid oid)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	path record;
+BEGIN
+	FOR path IN
+		SELECT p.path_id, p.kind_id FROM personalize.registry_path p
+		WHERE p.relid = audit_census_internal.relid ORDER BY p.path_id
+	LOOP
+		INSERT INTO personalize.subject (kind_id, key, tombstoned)
+			SELECT path.kind_id, k.key,
+				EXISTS (SELECT FROM personalize.tombstone t
+					WHERE t.digest = personalize.tombstone_digest_internal(path.kind_id, k.key))
+			FROM (SELECT DISTINCT r.key COLLATE "C" AS key
+				FROM personalize.rights_select_keys_internal(path.path_id) AS r(key)
+				WHERE r.key IS NOT NULL AND pg_catalog.octet_length(r.key) <= 1024) k
+			WHERE NOT EXISTS (SELECT FROM personalize.subject s
+				WHERE s.kind_id = path.kind_id AND s.key = k.key)
+			ORDER BY k.key
+			ON CONFLICT DO NOTHING;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.audit_census_internal(oid) IS
+	'Gives a number to everybody of whom a protected relation has rows';
+
+CREATE OR REPLACE FUNCTION personalize.audit_everybody_internal(usage_id bigint, relid oid, purpose_id integer,
+	legal_basis text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	by_consent boolean := COALESCE(audit_everybody_internal.legal_basis IN ('consent', 'explicit_consent'), false)
+		AND NOT EXISTS (SELECT FROM personalize.registry_relation r
+			WHERE r.relid = audit_everybody_internal.relid AND r.mode = 'observe');
+	kinds integer[] := ARRAY(SELECT DISTINCT p.kind_id FROM personalize.registry_path p
+		WHERE p.relid = audit_everybody_internal.relid);
+	purposes integer[];
+BEGIN
+	IF NOT by_consent THEN
+		BEGIN
+			PERFORM personalize.audit_census_internal(audit_everybody_internal.relid);
+		EXCEPTION WHEN OTHERS THEN
+			INSERT INTO personalize.audit_gap (reason)
+				VALUES (pg_catalog.format('use %s was cut off by a crash, and the people in its relation could not be counted (%s)',
+					audit_everybody_internal.usage_id, SQLSTATE));
+		END;
+	END IF;
+	WITH RECURSIVE up AS (
+		SELECT audit_everybody_internal.purpose_id AS id
+		UNION
+		SELECT p.parent_id FROM personalize.registry_purpose_parent p JOIN up ON p.purpose_id = up.id
+	)
+	SELECT pg_catalog.array_agg(up.id) INTO purposes FROM up;
+
+	INSERT INTO personalize.audit_chunk (chunk, usage_id, members)
+		SELECT (s.subject_no >> 16)::integer, audit_everybody_internal.usage_id,
+			personalize.audit_set_pack_internal(pg_catalog.array_agg((s.subject_no & 65535)::integer))
+		FROM personalize.subject s
+		WHERE (pg_catalog.cardinality(kinds) = 0 OR s.kind_id = ANY (kinds))
+		  AND (NOT by_consent
+			   OR EXISTS (SELECT FROM personalize.consent_event e
+					WHERE e.subject_no = s.subject_no AND e.purpose_id = ANY (purposes) AND e.action = 'given'))
+		GROUP BY s.subject_no >> 16;
+END
+$$;
+COMMENT ON FUNCTION personalize.audit_everybody_internal(bigint, oid, integer, text) IS
+	'Stores the set of all who may have been used for a purpose, never too few';
+
+CREATE OR REPLACE FUNCTION personalize.audit_crash_internal(boot_id bigint, seen_at timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	noticed_at timestamptz := pg_catalog.clock_timestamp();
+	first_id bigint := NULL;
+	crashed bigint := 0;
+	victim record;
+	set_id bigint;
+	lease_id bigint;
+BEGIN
+	IF NOT EXISTS (SELECT FROM personalize.audit_open o WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id)
+	   AND NOT EXISTS (SELECT FROM personalize.audit_lease l WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id) THEN
+		RETURN 0;
+	END IF;
+
+	/* leases that had not run out stand for uses whose record may be lost */
+	FOR victim IN
+		DELETE FROM personalize.audit_lease l
+		WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+		RETURNING *
+	LOOP
+		CONTINUE WHEN victim.expires_at <= audit_crash_internal.seen_at;
+		lease_id := pg_catalog.nextval('personalize.usage_id_seq');
+		INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
+				db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name,
+				precision, reason, boot_id)
+			SELECT lease_id, u.session_id, -u.use_no, 0, victim.started_at,
+				LEAST(victim.expires_at, noticed_at), 'crashed',
+				u.db_role, u.session_role, u.pid, u.purpose_id, u.purpose, u.legal_basis, u.relation, u.relation_name,
+				'superset', 'the server stopped without notice; uses of this session just before may not be on record by themselves',
+				u.boot_id
+			FROM (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) u
+			WHERE u.session_id = victim.session_id AND u.use_no = victim.use_no
+			ON CONFLICT DO NOTHING;
+		IF FOUND THEN
+			first_id := COALESCE(first_id, lease_id);
+			INSERT INTO personalize.audit_note (usage_id, application_name, client_addr)
+				SELECT lease_id, n.application_name, n.client_addr
+				FROM personalize.usage u JOIN personalize.audit_note n USING (usage_id)
+				WHERE u.session_id = victim.session_id AND u.usage_id = (
+					SELECT x.usage_id FROM (SELECT usage_id, session_id, use_no FROM personalize.audit_use
+						UNION ALL SELECT usage_id, session_id, use_no FROM personalize.audit_open) x
+					WHERE x.session_id = victim.session_id AND x.use_no = victim.use_no);
+		END IF;
+	END LOOP;
+
+	/* uses that never ended */
+	WITH o AS (
+		DELETE FROM personalize.audit_open o
+		WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+		RETURNING *
+	)
+	INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
+			db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name, columns, categories,
+			rows_used, rows_withheld, subjects_used, precision, query_id, query, reason, boot_id)
+		SELECT o.usage_id, o.session_id, o.use_no, o.last_seq, o.started_at, noticed_at, 'crashed',
+			o.db_role, o.session_role, o.pid, o.purpose_id, o.purpose, o.legal_basis, o.relation, o.relation_name,
+			o.columns, o.categories, NULL, NULL, o.subjects_used, 'superset', o.query_id, o.query,
+			'the server stopped without notice', o.boot_id
+		FROM o;
+
+	/* everybody then permitted, one set for each relation and purpose */
+	FOR victim IN
+		SELECT u.relation, u.purpose_id, u.legal_basis, pg_catalog.min(u.usage_id) AS usage_id,
+			pg_catalog.array_agg(u.usage_id) AS ids
+		FROM personalize.audit_use u
+		WHERE u.status = 'crashed' AND u.everybody_id IS NULL
+		GROUP BY u.relation, u.purpose_id, u.legal_basis
+	LOOP
+		/* under a number of its own: what a use itself has recorded stays its own */
+		set_id := pg_catalog.nextval('personalize.usage_id_seq');
+		PERFORM personalize.audit_everybody_internal(set_id, victim.relation, victim.purpose_id, victim.legal_basis);
+		UPDATE personalize.audit_use u SET everybody_id = set_id WHERE u.usage_id = ANY (victim.ids);
+		UPDATE personalize.audit_use u
+			SET subjects_used = (SELECT pg_catalog.count(*) FROM personalize.audit_numbers_internal(u.usage_id))
+			WHERE u.usage_id = ANY (victim.ids);
+		crashed := crashed + pg_catalog.cardinality(victim.ids);
+	END LOOP;
+	RETURN crashed;
+END
+$$;
+COMMENT ON FUNCTION personalize.audit_crash_internal(bigint, timestamptz) IS
+	'Closes the uses and leases of other runs of the server (NULL: of any) as crashed; for the audit worker';
+
+/* ------------------------------------------------------------------- health */
+
+CREATE OR REPLACE FUNCTION personalize.audit_worker_internal(OUT pid integer, OUT ready boolean, OUT slot boolean,
+	OUT want pg_lsn, OUT done pg_lsn, OUT behind bigint, OUT messages bigint, OUT bad bigint, OUT holes bigint,
+	OUT failing_since timestamptz)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'personalize_audit_worker';
+COMMENT ON FUNCTION personalize.audit_worker_internal() IS
+	'State of the audit worker of this database since the start of the server';
+
+CREATE OR REPLACE FUNCTION personalize.audit_status_internal()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	w record;
+	keep text := pg_catalog.current_setting('max_slot_wal_keep_size');
+	level text := pg_catalog.current_setting('wal_level');
+	gaps bigint := (SELECT pg_catalog.count(*) FROM personalize.audit_gap g WHERE g.settled_at IS NULL);
+	standby boolean := pg_catalog.pg_is_in_recovery();
+BEGIN
+	SELECT * INTO w FROM personalize.audit_worker_internal();
+	RETURN QUERY SELECT 'audit wal_level', level <> 'minimal', level,
+		CASE level WHEN 'minimal' THEN 'Set wal_level to replica and restart the server.' END;
+	RETURN QUERY SELECT 'audit worker',
+		standby OR (w.pid IS NOT NULL AND w.ready AND w.failing_since IS NULL),
+		CASE WHEN w.pid IS NULL THEN 'not running'
+			WHEN w.failing_since IS NOT NULL THEN 'failing'
+			WHEN NOT w.ready THEN 'starting'
+			ELSE pg_catalog.format('running, %s messages since the start of the server', w.messages) END,
+		CASE WHEN w.pid IS NULL OR w.failing_since IS NOT NULL THEN
+			'It starts with the first use of a protected relation. If it does not, see the server log; max_worker_processes, max_replication_slots or personalize.max_databases may be too low.' END;
+	RETURN QUERY SELECT 'audit slot', w.slot OR (standby OR w.pid IS NULL),
+		CASE WHEN w.slot THEN 'present' ELSE 'absent' END,
+		CASE WHEN NOT w.slot THEN 'The audit worker makes a replication slot when it starts.' END;
+	RETURN QUERY SELECT 'audit lag', COALESCE(w.behind, 0) < 256 * 1024 * 1024,
+		pg_catalog.format('%s bytes of write-ahead log', COALESCE(w.behind, 0)),
+		CASE WHEN w.behind >= 256 * 1024 * 1024 THEN
+			'The audit worker is slow or waits for a lock; write-ahead log piles up.' END;
+	RETURN QUERY SELECT 'audit messages', COALESCE(w.bad, 0) = 0 AND COALESCE(w.holes, 0) = 0,
+		pg_catalog.format('%s forged or sent again, %s missing', COALESCE(w.bad, 0), COALESCE(w.holes, 0)),
+		CASE WHEN w.bad > 0 OR w.holes > 0 THEN 'Somebody tampers with the audit; the server log has the details.' END;
+	RETURN QUERY SELECT 'audit gaps', gaps = 0, pg_catalog.format('%s not settled', gaps),
+		CASE WHEN gaps > 0 THEN 'See personalize.audit_gap; set settled_at when you have looked into it.' END;
+	RETURN QUERY SELECT 'audit max_slot_wal_keep_size', keep = '-1', keep,
+		CASE WHEN keep <> '-1' THEN 'Set it to -1: a limit can throw away write-ahead log that the audit has not read.' END;
+END
+$$;
+COMMENT ON FUNCTION personalize.audit_status_internal() IS 'The part of status() that is about the audit';

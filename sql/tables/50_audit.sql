@@ -1,0 +1,119 @@
+/*
+ * Audit tables: who used whose data for what.
+ * Run once by CREATE EXTENSION; a change here needs an update step.
+ *
+ * Only the audit worker writes here (and erasure, into audit_note).  The key
+ * of a person is in personalize.subject alone; here are numbers.
+ */
+CREATE SEQUENCE personalize.usage_id_seq;
+COMMENT ON SEQUENCE personalize.usage_id_seq IS 'Numbers of uses, in the order in which the audit worker met them';
+
+CREATE TABLE personalize.audit_use (
+	usage_id bigint PRIMARY KEY,
+	session_id bigint NOT NULL,
+	use_no bigint NOT NULL,
+	last_seq bigint NOT NULL,
+	started_at timestamptz NOT NULL,
+	ended_at timestamptz,
+	status text COLLATE "C" NOT NULL CHECK (status IN ('open', 'ended', 'failed', 'crashed', 'refused')),
+	db_role text NOT NULL,
+	session_role text NOT NULL,
+	pid integer NOT NULL,
+	purpose_id integer NOT NULL,
+	purpose text,
+	legal_basis text,
+	relation oid NOT NULL,
+	relation_name text NOT NULL,
+	columns text,
+	categories text,
+	rows_used bigint,
+	rows_withheld bigint,
+	subjects_used bigint,
+	precision text COLLATE "C" CHECK (precision IN ('exact', 'bounded', 'superset')),
+	query_id bigint,
+	query text,
+	reason text,
+	boot_id bigint NOT NULL,
+	everybody_id bigint
+);
+COMMENT ON TABLE personalize.audit_use IS
+	'Uses that have ended: one row for each statement, protected relation and purpose. Read it by the view usage';
+COMMENT ON COLUMN personalize.audit_use.session_id IS 'Random number of the session that used the data';
+COMMENT ON COLUMN personalize.audit_use.use_no IS 'Number of the use within its session; negative: stands for what a lease may have hidden in a crash';
+COMMENT ON COLUMN personalize.audit_use.last_seq IS 'Number of the last message of the session about this use';
+COMMENT ON COLUMN personalize.audit_use.boot_id IS 'Run of the server in which it happened';
+COMMENT ON COLUMN personalize.audit_use.everybody_id IS
+	'The server crashed: everybody then permitted counts as used. The usage_id under which that set is stored';
+CREATE UNIQUE INDEX audit_use_session ON personalize.audit_use (session_id, use_no);
+CREATE INDEX audit_use_started ON personalize.audit_use USING brin (started_at);
+CREATE INDEX audit_use_everybody ON personalize.audit_use (everybody_id) WHERE everybody_id IS NOT NULL;
+
+CREATE TABLE personalize.audit_open (
+	LIKE personalize.audit_use INCLUDING CONSTRAINTS,
+	PRIMARY KEY (session_id, use_no)
+);
+COMMENT ON TABLE personalize.audit_open IS 'Uses that have not ended';
+
+CREATE TABLE personalize.audit_note (
+	usage_id bigint PRIMARY KEY,
+	app_user text,
+	application_name text,
+	client_addr inet,
+	context text
+);
+COMMENT ON TABLE personalize.audit_note IS
+	'What a use says in words that can name a person; kept apart so that erasure can take it away';
+
+CREATE TABLE personalize.audit_subject (
+	subject_no bigint NOT NULL,
+	usage_id bigint NOT NULL,
+	PRIMARY KEY (subject_no, usage_id)
+);
+COMMENT ON TABLE personalize.audit_subject IS 'Whose data a use saw, for uses of few subjects';
+CREATE INDEX audit_subject_usage ON personalize.audit_subject (usage_id);
+
+CREATE TABLE personalize.audit_chunk (
+	chunk integer NOT NULL,
+	usage_id bigint NOT NULL,
+	members bytea NOT NULL,
+	PRIMARY KEY (chunk, usage_id)
+);
+COMMENT ON TABLE personalize.audit_chunk IS
+	'Whose data a use saw, for uses of many subjects: a packed set for each 65536 subject numbers';
+CREATE INDEX audit_chunk_usage ON personalize.audit_chunk (usage_id);
+
+CREATE TABLE personalize.audit_lease (
+	session_id bigint NOT NULL,
+	role_oid oid NOT NULL,
+	purpose_id integer NOT NULL,
+	relation oid NOT NULL,
+	use_no bigint NOT NULL,
+	boot_id bigint NOT NULL,
+	started_at timestamptz NOT NULL,
+	expires_at timestamptz NOT NULL,
+	PRIMARY KEY (session_id, role_oid, purpose_id, relation)
+);
+COMMENT ON TABLE personalize.audit_lease IS
+	'Sessions that may have used a relation for a purpose without a durable record of their own, should the server crash';
+
+CREATE TABLE personalize.audit_position (
+	database_oid oid PRIMARY KEY,
+	system_identifier bigint NOT NULL,
+	lsn pg_lsn NOT NULL,
+	seen_at timestamptz
+);
+COMMENT ON TABLE personalize.audit_position IS
+	'How far the write-ahead log was read; changes in one transaction with what was read from it';
+
+CREATE TABLE personalize.audit_gap (
+	gap_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	noticed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	from_lsn pg_lsn,
+	to_lsn pg_lsn,
+	reason text NOT NULL,
+	settled_at timestamptz
+);
+COMMENT ON TABLE personalize.audit_gap IS
+	'What the audit may lack: write-ahead log that was gone before it was read, or a census after a crash that failed';
+COMMENT ON COLUMN personalize.audit_gap.settled_at IS
+	'Set by a superuser who has looked into it; status() then no longer complains';

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.h
+ *	  What the rest of personalize may ask of the audit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_AUDIT_H
+#define PZ_AUDIT_H
+
+#include "pz.h"
+
+/* audit_emit.c */
+extern void pz_audit_begin(PzUse *use);
+extern void pz_audit_run_end(PzUse *use, bool completed);
+extern void pz_audit_end(PzUse *use, PzUseStatus status);
+extern void pz_audit_refused(PzUse *use, const char *reason);
+
+/* audit_launcher.c */
+extern void pz_audit_init(void);
+extern void pz_audit_request_worker(void);
+extern void pz_audit_release_database(const char *dbname);
+extern void pz_audit_resume_database(void);
+
+/* audit_sql.c */
+extern void pz_audit_sync(void);
+
+#endif							/* PZ_AUDIT_H */

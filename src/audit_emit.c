@@ -1,0 +1,520 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_emit.c
+ *	  Backend side of the audit: writes what a use does into the WAL.
+ *
+ * Messages are non-transactional logical messages: they need no transaction
+ * id, work in READ ONLY transactions, aborted subtransactions and parallel
+ * workers, and stay when the transaction rolls back.  The audit worker of the
+ * database reads them from the WAL (audit_worker.c).
+ *
+ * An intent is written before the first row of a protected relation is
+ * looked at.  At personalize.audit = on, an intent that is flushed carries a
+ * lease: it says that this session may use this relation for this purpose
+ * until then, and later intents under it need no flush.  If the server
+ * crashes, a lease that had not run out stands for all intents that were not
+ * on disk yet.  The lease in the WAL runs somewhat longer than the session
+ * uses it, as long as WAL may stay unflushed.
+ *
+ * pz_audit_end works while a transaction aborts and while the process exits:
+ * it uses static buffers only and does not raise errors.  If it cannot
+ * write, the use stays open in the record, and the worker closes it as
+ * crashed, which claims more subjects, not fewer.
+ *
+ * All state is of this process; the only shared writes are atomic maxima.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "postmaster/walwriter.h"
+#include "storage/ipc.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "audit.h"
+#include "audit_msg.h"
+#include "audit_text.h"
+#include "compat.h"
+#include "errors.h"
+#include "guc.h"
+#include "shmem.h"
+
+#define PZ_BEGIN_WAIT_MS	10000	/* how long a statement waits for the worker */
+#define PZ_FAILING_MS		60000	/* a worker failing for so long stops the uses */
+#define PZ_LEASE_GRACE_MS	2000	/* besides three rounds of the walwriter */
+#define PZ_PENDING_MAX		1000	/* subjects not sent yet at the end of a run */
+
+typedef struct PzLeaseKey
+{
+	Oid			role;
+	Oid			relid;
+	int32		purpose_id;
+} PzLeaseKey;
+
+typedef struct PzLease
+{
+	PzLeaseKey	key;			/* hash key */
+	TimestampTz since;			/* when it was flushed */
+} PzLease;
+
+static int64 session_id = 0;	/* 0: this session has written nothing yet */
+static uint64 session_seq = 0;	/* of the last message */
+static uint64 session_uses = 0; /* of the last use */
+static const char *session_addr = NULL; /* the client's, NULL if local */
+static HTAB *leases = NULL;
+static bool leases_sent = false;	/* a lease is in the WAL */
+static PzMsgBuf message;		/* the message being written */
+static int64 numbers[PZ_MSG_NUMBERS];	/* subjects of the message being written */
+
+/*
+ * Send the message in the buffer.  False if it could not be authenticated.
+ * Must not be called in recovery.
+ */
+static bool
+pz_emit_send(bool flush)
+{
+	PzDatabase *db = pz_shmem_my_database();
+	XLogRecPtr	lsn;
+
+	if (!pz_msg_finish(&message))
+		return false;
+	session_seq++;
+	lsn = pz_log_message_compat(PZ_MSG_PREFIX, message.data, message.len, flush);
+	if (db != NULL)
+		pz_shmem_raise(&db->want, lsn);
+	return true;
+}
+
+/*
+ * Begin a message of this session.
+ */
+static void
+pz_emit_start(PzMsgType type)
+{
+	PzMsgHeader header;
+
+	memset(&header, 0, sizeof(header));
+	header.magic = PZ_MSG_MAGIC;
+	header.version = PZ_MSG_VERSION;
+	header.type = (uint16) type;
+	header.dbid = MyDatabaseId;
+	header.pid = (uint32) MyProcPid;
+	header.system_identifier = GetSystemIdentifier();
+	header.boot_id = pz_shared->boot_id;
+	header.session_id = session_id;
+	header.seq = session_seq + 1;
+	header.time = pz_clock_now();
+	pz_msg_start(&message, &header);
+}
+
+/*
+ * before_shmem_exit callback: give the leases back, so that they do not count
+ * as crashed when the server crashes later.
+ */
+static void
+pz_emit_exit(int code, Datum arg)
+{
+	/* the uses that are still open end with the transaction */
+	AbortOutOfAnyTransaction();
+
+	if (!leases_sent || RecoveryInProgress())
+		return;
+	leases_sent = false;
+	pz_emit_start(PZ_MSG_SESSION_END);
+	pz_emit_send(false);
+}
+
+/*
+ * Make what writing needs later, when allocating may be forbidden.  Errors if
+ * the library is not preloaded or there is no randomness or memory.
+ */
+static void
+pz_emit_prepare(void)
+{
+	HASHCTL		ctl;
+	int64		id = 0;
+
+	if (session_id != 0)
+		return;
+	pz_require_preloaded();
+	if (!pz_keys_prepare())
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("the keys of personalize are not available"),
+				 errhint("See the server log of the last start.")));
+
+	if (session_addr == NULL)
+	{
+		LOCAL_FCINFO(fcinfo, 0);
+		Datum		address;
+
+		InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+		address = inet_client_addr(fcinfo);
+		if (!fcinfo->isnull)
+			session_addr = MemoryContextStrdup(TopMemoryContext,
+											   DatumGetCString(DirectFunctionCall1(inet_out, address)));
+	}
+
+	if (leases == NULL)
+	{
+		ctl.keysize = sizeof(PzLeaseKey);
+		ctl.entrysize = sizeof(PzLease);
+		ctl.hcxt = TopMemoryContext;
+		leases = hash_create("personalize leases", 16, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		before_shmem_exit(pz_emit_exit, (Datum) 0);
+	}
+	while (id == 0)
+	{
+		if (!pg_strong_random(&id, sizeof(id)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		id &= PG_INT64_MAX;
+	}
+	session_id = id;
+}
+
+/*
+ * What an administrator can do about a database without audit worker.
+ */
+static const char *
+pz_emit_hint(PzDatabase *db)
+{
+	switch (db == NULL ? PZ_DOWN_UNKNOWN : (PzDown) pg_atomic_read_u32(&db->why))
+	{
+		case PZ_DOWN_NO_SLOT:
+			return "Increase max_replication_slots and restart the server.";
+		case PZ_DOWN_NO_WORKER:
+			return "Increase max_worker_processes and restart the server.";
+		case PZ_DOWN_RELEASED:
+			return "The database is being copied, renamed or dropped. Try again later.";
+		default:
+			return "The audit worker of this database is not running; the server log says why. "
+				"If this server has many databases, increase personalize.max_databases.";
+	}
+}
+
+/*
+ * Is the record of this database being kept?  A worker that dies is no reason
+ * to refuse as long as its slot keeps the WAL, unless it fails again and again.
+ */
+static bool
+pz_emit_ready(PzDatabase *db)
+{
+	uint64		failing;
+
+	if (db == NULL || pg_atomic_read_u32(&db->ready) == 0)
+		return false;
+	failing = pg_atomic_read_u64(&db->failing_since);
+	return failing == 0 ||
+		!TimestampDifferenceExceeds((TimestampTz) failing, GetCurrentTimestamp(), PZ_FAILING_MS);
+}
+
+/*
+ * Return once the audit of this database may be written; asks for a worker
+ * and waits for it if need be.  Errors if it cannot be had.
+ */
+static void
+pz_emit_require_writable(void)
+{
+	PzDatabase *db;
+	TimestampTz until;
+
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot use protected relations during recovery"),
+				 errdetail("The use could not be recorded."),
+				 errhint("Run the statement on the primary server.")));
+	if (!XLogIsNeeded())
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot use protected relations while \"wal_level\" is \"minimal\""),
+				 errdetail("The use could not be recorded."),
+				 errhint("Set wal_level to replica or logical and restart the server.")));
+
+	db = pz_shmem_my_database();
+	if (pz_emit_ready(db))
+		return;
+
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PZ_BEGIN_WAIT_MS);
+	for (;;)
+	{
+		pz_audit_request_worker();
+		db = pz_shmem_my_database();
+		if (pz_emit_ready(db))
+			break;
+		if (GetCurrentTimestamp() >= until)
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("the use of protected relations cannot be recorded in this database"),
+					 errhint("%s", pz_emit_hint(db))));
+		if (db != NULL)
+		{
+			ConditionVariablePrepareToSleep(&db->cv);
+			if (!pz_emit_ready(db))
+				ConditionVariableTimedSleep(&db->cv, 100, PG_WAIT_EXTENSION);
+			ConditionVariableCancelSleep();
+		}
+		else
+		{
+			CHECK_FOR_INTERRUPTS();
+			pg_usleep(20000L);
+		}
+	}
+}
+
+/*
+ * Put the intent or refusal of a use into the message buffer.  May allocate.
+ */
+static void
+pz_emit_intent(PzUse *use, PzMsgType type, TimestampTz lease_until, const char *reason)
+{
+	PzMsgIntent intent;
+
+	memset(&intent, 0, sizeof(intent));
+	intent.started_at = use->started_at;
+	intent.lease_until = lease_until;
+	intent.role = use->role;
+	intent.relid = use->relid;
+	intent.purpose_id = use->purpose_id;
+	intent.query_id = use->query_id;
+	intent.role_name = use->role_name ? use->role_name : "";
+	intent.session_role_name = use->session_role_name ? use->session_role_name : "";
+	intent.purpose_name = use->purpose_name ? use->purpose_name : "";
+	intent.legal_basis = use->legal_basis ? use->legal_basis : "";
+	intent.relation_name = use->relation_name ? use->relation_name : "";
+	intent.columns = use->columns ? use->columns : "";
+	intent.categories = use->categories ? use->categories : "";
+	intent.query = pz_audit_text(use->source_text, use->stmt_location, use->stmt_len, use->query_id);
+	intent.reason = reason;
+	intent.app_user = use->app_user;
+	intent.application_name = application_name;
+	intent.client_addr = session_addr;
+	intent.context = use->context;
+	pz_emit_start(type);
+	pz_msg_put_intent(&message, use->use_no, &intent);
+}
+
+/*
+ * Record that a use begins.  Call it before the first row is looked at and
+ * before anything else below.  Errors (55000) if the use cannot be recorded.
+ */
+void
+pz_audit_begin(PzUse *use)
+{
+	PzLeaseKey	key;
+	PzLease    *lease = NULL;
+	TimestampTz now;
+	TimestampTz until = 0;
+	bool		flush = (pz_audit_level == PZ_AUDIT_STRICT);
+
+	if (use->use_no != 0)
+		return;
+	pz_emit_prepare();
+	pz_emit_require_writable();
+
+	now = pz_clock_now();
+	if (pz_audit_level == PZ_AUDIT_ON)
+	{
+		bool		found;
+
+		memset(&key, 0, sizeof(key));
+		key.role = use->role;
+		key.relid = use->relid;
+		key.purpose_id = use->purpose_id;
+		lease = hash_search(leases, &key, HASH_ENTER, &found);
+		if (!found || TimestampDifferenceExceeds(lease->since, now, pz_audit_lease * 1000))
+		{
+			lease->since = 0;	/* not valid before it is flushed */
+			until = TimestampTzPlusMilliseconds(now, (int64) pz_audit_lease * 1000 +
+												3 * WalWriterDelay + PZ_LEASE_GRACE_MS);
+			flush = true;
+		}
+		else
+			lease = NULL;
+	}
+
+	use->use_no = ++session_uses;
+	pz_emit_intent(use, PZ_MSG_INTENT, until, NULL);
+	if (until != 0)
+		leases_sent = true;
+	if (!pz_emit_send(flush))
+	{
+		use->use_no = 0;
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("could not authenticate the record of use"),
+				 errhint("Make sure that the server has memory left, and try again.")));
+	}
+	if (lease != NULL)
+		lease->since = now;
+}
+
+/*
+ * Append to the message as many subjects as fit of those that are not in the
+ * WAL yet.  Returns the index after the last.  Allocates nothing.
+ */
+static uint64
+pz_emit_list(PzUse *use)
+{
+	uint64		end;
+	uint64		i;
+	int64		previous = 0;
+	size_t		key_bytes = 0;
+	int			n = 0;
+	int			nkeys = 0;
+
+	for (end = use->nsent; end < use->nseen && n < PZ_MSG_NUMBERS; end++)
+	{
+		PzSeen	   *seen = &use->seen[end];
+
+		if (seen->subject_no > 0)
+			numbers[n++] = seen->subject_no;
+		else if (seen->key != NULL)
+		{
+			size_t		len = Min(strlen(seen->key), PZ_MSG_KEY_MAX) + 16;
+
+			if (key_bytes + len > PZ_MSG_KEYS)
+				break;
+			key_bytes += len;
+			nkeys++;
+		}
+	}
+	/* subjects mostly come in the order of their numbers */
+	for (i = 1; i < (uint64) n; i++)
+	{
+		if (numbers[i] < numbers[i - 1])
+			break;
+	}
+	if (i < (uint64) n)
+		qsort(numbers, n, sizeof(int64), pz_msg_compare_numbers);
+
+	pz_msg_put_varint(&message, n);
+	for (i = 0; i < (uint64) n; i++)
+	{
+		pz_msg_put_varint(&message, (uint64) (numbers[i] - previous));
+		previous = numbers[i];
+	}
+	pz_msg_put_varint(&message, nkeys);
+	for (i = use->nsent; i < end && nkeys > 0; i++)
+	{
+		PzSeen	   *seen = &use->seen[i];
+
+		if (seen->subject_no <= 0 && seen->key != NULL)
+			pz_msg_put_key(&message, seen->kind_id, seen->key);
+	}
+	return end;
+}
+
+/*
+ * Send a message with subjects that are not in the WAL yet.  False if it
+ * could not be sent.  Allocates nothing, never errors.
+ */
+static bool
+pz_emit_subjects(PzUse *use)
+{
+	uint64		end;
+
+	pz_emit_start(PZ_MSG_SUBJECTS);
+	pz_msg_put(&message, &use->use_no, sizeof(use->use_no));
+	end = pz_emit_list(use);
+	if (!pz_emit_send(false))
+		return false;
+	use->nsent = end;
+	return true;
+}
+
+/*
+ * Send the closing record of a use, with the last of its subjects.  False if
+ * it was not sent because there are more subjects than fit, or could not be
+ * sent; *more tells which.  Allocates nothing, never errors.
+ */
+static bool
+pz_emit_done(PzUse *use, PzUseStatus status, bool flush, bool *more)
+{
+	int32		word;
+	uint64		end;
+
+	pz_emit_start(PZ_MSG_DONE);
+	pz_msg_put(&message, &use->use_no, sizeof(use->use_no));
+	pz_msg_put(&message, &use->rows_used, sizeof(use->rows_used));
+	pz_msg_put(&message, &use->rows_withheld, sizeof(use->rows_withheld));
+	word = (int32) status;
+	pz_msg_put(&message, &word, sizeof(word));
+	word = (int32) use->precision;
+	pz_msg_put(&message, &word, sizeof(word));
+	end = pz_emit_list(use);
+	*more = end < use->nseen;
+	if (*more || !pz_emit_send(flush))
+		return false;
+	use->nsent = end;
+	use->done = true;
+	return true;
+}
+
+/*
+ * Record what a run of the executor has seen.  completed: no row is left to
+ * deliver; at personalize.audit = strict the record is then on disk before
+ * this returns.
+ */
+void
+pz_audit_run_end(PzUse *use, bool completed)
+{
+	if (use->use_no == 0)
+		return;
+	if (pz_audit_level == PZ_AUDIT_STRICT && completed)
+		pz_audit_end(use, PZ_USE_ENDED);
+	else if (use->nseen - use->nsent >= PZ_PENDING_MAX)
+	{
+		while (use->nsent < use->nseen && pz_emit_subjects(use))
+			;
+	}
+}
+
+/*
+ * Record that a use has ended.  May be called again: does nothing unless
+ * subjects were added meanwhile, which are then sent after.  Works in the
+ * abort path, in memory context callbacks and before_shmem_exit callbacks:
+ * allocates nothing, never errors.  The status of the first call stays.
+ */
+void
+pz_audit_end(PzUse *use, PzUseStatus status)
+{
+	bool		flush = (status == PZ_USE_ENDED && pz_audit_level == PZ_AUDIT_STRICT);
+	bool		more = false;
+
+	if (use->use_no == 0 || pz_shared == NULL || RecoveryInProgress())
+		return;
+	if (use->done && use->nsent == use->nseen)
+		return;
+	/* if something cannot be sent, it stays open rather than incomplete */
+	while (!pz_emit_done(use, status, flush, &more) && more && pz_emit_subjects(use))
+		;
+}
+
+/*
+ * Record that a use was refused, and why.  Does nothing if the audit cannot
+ * be written: the refusal itself matters more.  Errors only if there is no
+ * memory.  The reason must not hold personal data.
+ */
+void
+pz_audit_refused(PzUse *use, const char *reason)
+{
+	if (use->use_no != 0 || !pz_preloaded || pz_shared == NULL ||
+		RecoveryInProgress() || !XLogIsNeeded() || !pz_keys_prepare())
+		return;
+	pz_emit_prepare();
+	pz_audit_request_worker();
+	use->use_no = ++session_uses;
+	pz_emit_intent(use, PZ_MSG_REFUSED, 0, reason);
+	pz_emit_send(false);
+	use->done = true;
+}

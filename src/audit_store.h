@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_store.h
+ *	  What the audit worker writes into the tables of the audit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_AUDIT_STORE_H
+#define PZ_AUDIT_STORE_H
+
+#include "access/xlogdefs.h"
+
+#include "audit_msg.h"
+#include "shmem.h"
+
+/* How far the WAL was read for this database */
+typedef struct PzPosition
+{
+	bool		found;			/* there is a position of this database and cluster */
+	bool		other_cluster;	/* there is one, of another cluster */
+	XLogRecPtr	lsn;			/* end of the last record that was read */
+	TimestampTz seen_at;		/* latest time met in the WAL, 0: none */
+} PzPosition;
+
+/* audit_store.c */
+extern void pz_store_begin(void);
+extern void pz_store_end(void);
+extern Oid	pz_store_installed(void);
+extern void pz_store_load(PzPosition *position);
+extern void pz_store_position(const PzPosition *position);
+extern void pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason);
+extern int64 pz_store_crash(bool all, TimestampTz seen_at);
+extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db);
+
+/* audit_rows.c */
+#define PZ_ROWS_COLUMNS 26		/* most columns of a PzRows */
+
+/* Rows of one table that are inserted together */
+typedef struct PzRows
+{
+	const char *insert;			/* INSERT ... SELECT ... FROM unnest($1, ...) */
+	int			ncolumns;
+	const Oid  *types;			/* of the columns */
+	void	   *plan;			/* SPIPlanPtr, kept */
+	int			nrows;
+	int			space;
+	Datum	   *values[PZ_ROWS_COLUMNS];	/* in the context of the batch */
+	bool	   *nulls[PZ_ROWS_COLUMNS];
+} PzRows;
+
+extern void pz_rows_reset(PzRows *rows);
+extern int	pz_rows_add(PzRows *rows);
+extern void pz_rows_set(PzRows *rows, int column, Datum value);
+extern void pz_rows_set_text(PzRows *rows, int column, const char *text);
+extern uint64 pz_rows_execute(PzRows *rows);
+
+#endif							/* PZ_AUDIT_STORE_H */

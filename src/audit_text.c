@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_text.c
+ *	  Text of a statement without its constants.
+ *
+ * A statement is kept for the record, but not what it says about people: the
+ * scanner of PostgreSQL itself cuts it into tokens, each constant becomes $n
+ * (numbered on after the parameters that are there), comments go, white space
+ * is one blank.  What the scanner does not understand is not kept at all.
+ *
+ * The result is cached by query identifier, which PostgreSQL computes without
+ * the constants too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/keywords.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/scanner.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "audit_text.h"
+
+#define PZ_TEXT_ENTRIES		256 /* cached statements of a session */
+#define PZ_TEXT_MAX			(16 * 1024) /* bytes kept of one */
+#define PZ_TEXT_SOURCE_MAX	(1024 * 1024)	/* longer statements are cut before they are scanned */
+#define PZ_TEXT_UNPARSEABLE "<unparseable>"
+
+/*
+ * Codes of the tokens of the core scanner.  scanner.h promises that they are
+ * the first ones and in this order in any parser built on it; the header with
+ * the names is not installed.
+ */
+typedef enum PzToken
+{
+	PZ_TOKEN_IDENT = 258,
+	PZ_TOKEN_UIDENT,
+	PZ_TOKEN_FCONST,
+	PZ_TOKEN_SCONST,
+	PZ_TOKEN_USCONST,
+	PZ_TOKEN_BCONST,
+	PZ_TOKEN_XCONST,
+	PZ_TOKEN_OP,
+	PZ_TOKEN_ICONST,
+	PZ_TOKEN_PARAM
+} PzToken;
+
+typedef struct PzTextEntry
+{
+	uint64		query_id;		/* hash key */
+	char	   *text;
+} PzTextEntry;
+
+static MemoryContext text_cxt = NULL;	/* holds the cache, reset as a whole */
+static HTAB *text_cache = NULL;
+
+/*
+ * Scan a text once.  With out NULL only looks for the highest parameter
+ * number, which is returned.  Errors as the scanner does.
+ */
+static int
+pz_text_scan(const char *source, StringInfo out, int last_param)
+{
+	core_yy_extra_type extra;
+	core_YYSTYPE value;
+	core_yyscan_t scanner;
+	YYLTYPE		location;
+	int			previous_end = 0;
+	int			token;
+
+	scanner = scanner_init(source, &extra, &ScanKeywords, ScanKeywordTokens);
+	extra.escape_string_warning = false;
+	while ((token = core_yylex(&value, &location, scanner)) != 0)
+	{
+		/* the scanner ends the text of the current token with a zero byte */
+		int			len = (int) strlen(extra.scanbuf + location);
+
+		if (out == NULL)
+		{
+			if (token == PZ_TOKEN_PARAM)
+				last_param = Max(last_param, value.ival);
+			continue;
+		}
+		if (location > previous_end && out->len > 0)
+			appendStringInfoChar(out, ' ');
+		switch (token)
+		{
+			case PZ_TOKEN_FCONST:
+			case PZ_TOKEN_SCONST:
+			case PZ_TOKEN_USCONST:
+			case PZ_TOKEN_BCONST:
+			case PZ_TOKEN_XCONST:
+			case PZ_TOKEN_ICONST:
+				appendStringInfo(out, "$%d", ++last_param);
+				break;
+			default:
+				appendBinaryStringInfo(out, extra.scanbuf + location, len);
+				break;
+		}
+		previous_end = location + len;
+		if (out->len > PZ_TEXT_MAX)
+			break;
+	}
+	scanner_finish(scanner);
+	return last_param;
+}
+
+/*
+ * Normalize a statement in the current memory context.  Errors only if there
+ * is no memory.
+ */
+static char *
+pz_text_normalize(const char *source, int location, int len)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext work;
+	char	   *volatile result = NULL;
+
+	if (location < 0)
+		location = len = 0;
+	if (len <= 0)
+		len = (int) strnlen(source + location, PZ_TEXT_SOURCE_MAX + 1);
+	if (len > PZ_TEXT_SOURCE_MAX)
+		return pstrdup(PZ_TEXT_UNPARSEABLE);
+
+	work = AllocSetContextCreate(caller, "personalize text", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(work);
+
+	/*
+	 * The scanner takes no lock and no resource besides memory, so its errors
+	 * can be dropped without a subtransaction.
+	 */
+	PG_TRY();
+	{
+		char	   *statement = pnstrdup(source + location, len);
+		StringInfoData out;
+
+		initStringInfo(&out);
+		pz_text_scan(statement, &out, pz_text_scan(statement, NULL, 0));
+		while (out.len > 0 && (out.data[out.len - 1] == ' ' || out.data[out.len - 1] == ';'))
+			out.data[--out.len] = '\0';
+		if (out.len > PZ_TEXT_MAX)
+			out.data[pg_mbcliplen(out.data, out.len, PZ_TEXT_MAX)] = '\0';
+		result = MemoryContextStrdup(caller, out.data);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(work);
+		if (geterrcode() == ERRCODE_OUT_OF_MEMORY)
+			PG_RE_THROW();
+		FlushErrorState();
+		result = NULL;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(work);
+	return result != NULL ? result : pstrdup(PZ_TEXT_UNPARSEABLE);
+}
+
+/*
+ * The text of the statement at location (-1: the whole text) and of length
+ * len (0: to the end) in source without its constants, or NULL if source is
+ * NULL.  The result lives until the next call with another statement.  Errors
+ * only if there is no memory.
+ */
+const char *
+pz_audit_text(const char *source, int location, int len, uint64 query_id)
+{
+	MemoryContext oldcontext;
+	PzTextEntry *entry;
+	char	   *text;
+	bool		found;
+
+	if (source == NULL)
+		return NULL;
+
+	if (text_cache != NULL && query_id != 0)
+	{
+		entry = hash_search(text_cache, &query_id, HASH_FIND, NULL);
+		if (entry != NULL)
+			return entry->text;
+	}
+	if (text_cache == NULL || hash_get_num_entries(text_cache) >= PZ_TEXT_ENTRIES)
+	{
+		HASHCTL		ctl;
+
+		text_cache = NULL;
+		if (text_cxt == NULL)
+			text_cxt = AllocSetContextCreate(TopMemoryContext, "personalize statements",
+											 ALLOCSET_DEFAULT_SIZES);
+		else
+			MemoryContextReset(text_cxt);
+		ctl.keysize = sizeof(uint64);
+		ctl.entrysize = sizeof(PzTextEntry);
+		ctl.hcxt = text_cxt;
+		text_cache = hash_create("personalize statements", PZ_TEXT_ENTRIES, &ctl,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+
+	oldcontext = MemoryContextSwitchTo(text_cxt);
+	text = pz_text_normalize(source, location, len);
+	MemoryContextSwitchTo(oldcontext);
+
+	/* without an identifier there is room for one text, under number 0 */
+	entry = hash_search(text_cache, &query_id, HASH_ENTER, &found);
+	if (found && entry->text != NULL)
+		pfree(entry->text);
+	entry->text = text;
+	return text;
+}

@@ -1,0 +1,569 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_worker.c
+ *	  Reads the messages of one database from the WAL into its tables.
+ *
+ * The worker reads the WAL of the whole server with XLogReader, as
+ * contrib/pg_walinspect does; no logical decoding, so wal_level = replica is
+ * enough.
+ *
+ * Invariants
+ *	I1	rows and position change in one transaction (audit_store.c), so each
+ *		message is ingested exactly once
+ *	I2	the slot is never ahead of the committed position (audit_slot.c)
+ *	I3	a new position is written only if there were messages or a segment
+ *		went by: the commit of the worker is WAL too, and it would feed itself
+ *		for ever
+ *	I4	WAL is read outside of transactions: no snapshot holds vacuum back
+ *
+ * Each worker writes a START message first.  Its end is a record end that the
+ * worker can wait for: what died with an earlier run of the server is before
+ * it.  In a database without position reading begins there.
+ *
+ * SIGTERM is die, not a flag: a checkpointer that invalidates our slot waits
+ * for us.  The exit code is never 0 except where no worker is wanted.
+ *
+ * On a standby the worker only keeps the WAL that a promotion would need.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "access/xlogreader.h"
+#include "access/xlogrecovery.h"
+#include "access/xlogutils.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "replication/message.h"
+#include "replication/slot.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "audit_msg.h"
+#include "audit_slot.h"
+#include "audit_store.h"
+#include "audit_worker.h"
+#include "compat.h"
+#include "guc.h"
+
+#define PZ_BATCH_MESSAGES	5000	/* at most in one transaction */
+#define PZ_BATCH_BYTES		(4 * 1024 * 1024)
+#define PZ_BATCH_RECORDS	200000	/* WAL records between two looks around */
+#define PZ_COMPLAINTS_MAX	10	/* log lines about bad messages since server start */
+
+static PzDatabase *my_database = NULL;
+static bool recheck_extension = false;	/* a schema was changed */
+static PzMsg *batch_messages[PZ_BATCH_MESSAGES];
+
+/*
+ * Syscache callback: a schema was changed, perhaps dropped with the extension.
+ */
+static void
+pz_worker_invalidated(Datum arg, int cacheid, uint32 hashvalue)
+{
+	recheck_extension = true;
+}
+
+/*
+ * before_shmem_exit callback: say that there is no worker any more.
+ */
+static void
+pz_worker_exit(int code, Datum arg)
+{
+	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+	if (my_database->worker_pid == MyProcPid)
+		my_database->worker_pid = 0;
+	LWLockRelease(pz_shared->lock);
+	ConditionVariableBroadcast(&my_database->cv);
+	pz_shmem_wake_launcher();
+}
+
+/*
+ * Become the worker of a database.  False if it has one, or may not have one
+ * now.
+ */
+static bool
+pz_worker_attach(Oid dbid)
+{
+	bool		attached = false;
+
+	my_database = pz_shmem_find_database(dbid, false);
+	if (my_database == NULL)
+		return false;
+	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+	if (pg_atomic_read_u32(&my_database->dbid) == dbid &&
+		my_database->worker_pid == 0 &&
+		my_database->hold_until <= GetCurrentTimestamp())
+	{
+		my_database->worker_pid = MyProcPid;
+		my_database->worker_latch = MyLatch;
+		attached = true;
+	}
+	LWLockRelease(pz_shared->lock);
+	if (attached)
+		before_shmem_exit(pz_worker_exit, (Datum) 0);
+	return attached;
+}
+
+/*
+ * Settings that an ALTER DATABASE or ALTER ROLE must not change for us.
+ */
+static void
+pz_worker_settings(void)
+{
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_deferrable", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("zero_damaged_pages", "false", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("jit", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	/* durable here, but not waiting for standbys */
+	SetConfigOption("synchronous_commit", "local", PGC_SUSET, PGC_S_OVERRIDE);
+	/* if two wait for each other, we are the one that can start again */
+	SetConfigOption("deadlock_timeout", "50ms", PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * No extension here: give the slot back and leave.  The exit code says that
+ * nothing is wrong.
+ */
+static void
+pz_worker_leave(void)
+{
+	pg_atomic_write_u32(&my_database->ready, 0);
+	pg_atomic_write_u32(&my_database->why, PZ_DOWN_NO_EXTENSION);
+	if (!RecoveryInProgress())
+		pz_slot_drop();
+	proc_exit(0);
+}
+
+/*
+ * OID of the extension.  Outside of a transaction.
+ */
+static Oid
+pz_worker_installed(void)
+{
+	Oid			extension;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	extension = pz_store_installed();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return extension;
+}
+
+/*
+ * Read the position.  Outside of a transaction.
+ */
+static void
+pz_worker_load(PzPosition *position)
+{
+	pz_store_begin();
+	pz_store_load(position);
+	pz_store_end();
+}
+
+/*
+ * Sleep until the latch is set or a naptime has passed.
+ */
+static void
+pz_worker_nap(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 pz_audit_naptime, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/*
+ * Take our slot; says in shared memory why if it cannot be had.  Errors then.
+ */
+static void
+pz_worker_slot(XLogRecPtr from)
+{
+	pg_atomic_write_u32(&my_database->why, PZ_DOWN_NO_SLOT);
+	(void) pz_slot_acquire(from);
+	pg_atomic_write_u32(&my_database->why, PZ_DOWN_STARTING);
+}
+
+/*
+ * On a standby: keep the WAL from the replicated position on.  Returns after
+ * promotion.
+ */
+static void
+pz_worker_standby(void)
+{
+	PzPosition	position;
+
+	while (RecoveryInProgress())
+	{
+		pz_worker_load(&position);
+		if (position.found && pz_slot_possible())
+		{
+			pz_worker_slot(position.lsn);
+			pz_slot_advance(position.lsn);
+		}
+		pz_worker_nap();
+		if (!OidIsValid(pz_worker_installed()))
+			pz_worker_leave();
+	}
+}
+
+/*
+ * Write the START message.  Returns its end, which is on disk.
+ */
+static XLogRecPtr
+pz_worker_start_message(void)
+{
+	static PzMsgBuf message;
+	PzMsgHeader header;
+	int64		session_id = 0;
+
+	while (session_id == 0)
+	{
+		if (!pg_strong_random(&session_id, sizeof(session_id)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		session_id &= PG_INT64_MAX;
+	}
+	memset(&header, 0, sizeof(header));
+	header.magic = PZ_MSG_MAGIC;
+	header.version = PZ_MSG_VERSION;
+	header.type = PZ_MSG_START;
+	header.dbid = MyDatabaseId;
+	header.pid = (uint32) MyProcPid;
+	header.system_identifier = GetSystemIdentifier();
+	header.boot_id = pz_shared->boot_id;
+	header.session_id = session_id;
+	header.seq = 1;
+	header.time = pz_clock_now();
+	pz_msg_start(&message, &header);
+	if (!pz_msg_finish(&message))
+		elog(ERROR, "could not authenticate a message of the audit");
+	return pz_log_message_compat(PZ_MSG_PREFIX, message.data, message.len, true);
+}
+
+/*
+ * Find out where to begin and put gaps on record.  start is the end of our
+ * START message.
+ */
+static void
+pz_worker_position(PzPosition *position, XLogRecPtr start)
+{
+	const char *gap = NULL;
+	XLogRecPtr	from;
+
+	pz_worker_load(position);
+	from = position->lsn;
+	if (position->found && position->lsn > start)
+	{
+		gap = "the position was beyond the end of WAL";
+		position->lsn = start;
+	}
+	else if (position->found && position->lsn / wal_segment_size < pz_slot_oldest_segment())
+	{
+		gap = "the WAL had been removed";
+		/* where our slot reserved WAL; a record begins there */
+		position->lsn = GetRedoRecPtr();
+	}
+	else if (!position->found)
+	{
+		if (position->other_cluster)
+			gap = "the cluster is another one (upgrade or restore)";
+		position->lsn = start;
+	}
+	else
+		return;
+
+	pz_store_begin();
+	if (gap != NULL)
+		pz_store_gap(from, position->lsn, gap);
+	if (!position->found)
+	{
+		/* what is open here is a copy: of another database or cluster */
+		position->seen_at = 0;
+		(void) pz_store_crash(true, 0);
+	}
+	pz_store_position(position);
+	pz_store_end();
+	position->found = true;
+}
+
+/*
+ * Count, and mostly log, a message with our prefix that is not ours.
+ */
+static void
+pz_worker_reject(XLogReaderState *reader)
+{
+	if (pg_atomic_fetch_add_u64(&my_database->bad, 1) < PZ_COMPLAINTS_MAX)
+		ereport(LOG,
+				(errmsg("personalize has rejected a forged message of the audit at %X/%X",
+						LSN_FORMAT_ARGS(reader->ReadRecPtr)),
+				 errhint("Somebody has sent it with pg_logical_emit_message.")));
+}
+
+/*
+ * If the record is a message for us, append it to the batch, which has room,
+ * in the current memory context.  Adds its size to *bytes.
+ */
+static void
+pz_worker_take_message(XLogReaderState *reader, int *n, size_t *bytes)
+{
+	xl_logical_message *record = (xl_logical_message *) XLogRecGetData(reader);
+	PzMsg	   *msg;
+	char	   *data;
+
+	/* the length of a prefix counts its terminating zero */
+	if (record->dbId != MyDatabaseId ||
+		record->prefix_size != sizeof(PZ_MSG_PREFIX) ||
+		memcmp(record->message, PZ_MSG_PREFIX, sizeof(PZ_MSG_PREFIX)) != 0)
+		return;
+
+	/* size first: anybody can send us gigabytes */
+	if (record->transactional || record->message_size > PZ_MSG_MAX ||
+		record->message_size < sizeof(PzMsgHeader) + PZ_MAC_LEN)
+	{
+		pz_worker_reject(reader);
+		return;
+	}
+	data = palloc(record->message_size);
+	memcpy(data, record->message + record->prefix_size, record->message_size);
+	msg = palloc(sizeof(PzMsg));
+	if (!pz_msg_read(data, record->message_size, msg) ||
+		msg->header.dbid != MyDatabaseId ||
+		msg->header.system_identifier != GetSystemIdentifier())
+	{
+		pz_worker_reject(reader);
+		pfree(data);
+		pfree(msg);
+		return;
+	}
+	if (msg->header.type == PZ_MSG_START)
+		return;
+	*bytes += record->message_size + sizeof(PzMsg);
+	batch_messages[(*n)++] = msg;
+}
+
+/*
+ * Look at a record of the WAL: take messages, and the time from ends of
+ * transactions.
+ */
+static void
+pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *position)
+{
+	TimestampTz when = 0;
+	int			before = *n;
+
+	if (XLogRecGetRmid(reader) == RM_LOGICALMSG_ID)
+	{
+		pz_worker_take_message(reader, n, bytes);
+		if (*n > before)
+			when = batch_messages[before]->header.time;
+	}
+	else if (XLogRecGetRmid(reader) == RM_XACT_ID)
+	{
+		switch (XLogRecGetInfo(reader) & XLOG_XACT_OPMASK)
+		{
+			case XLOG_XACT_COMMIT:
+			case XLOG_XACT_COMMIT_PREPARED:
+			case XLOG_XACT_ABORT:
+			case XLOG_XACT_ABORT_PREPARED:
+				/* both structs begin with the time */
+				memcpy(&when, XLogRecGetData(reader), sizeof(when));
+				break;
+			default:
+				break;
+		}
+	}
+	if (when > position->seen_at)
+		position->seen_at = when;
+}
+
+/*
+ * Read WAL for ever.  start is the end of our START message: when it is
+ * reached, sessions of an earlier run of the server can have nothing more to
+ * say.
+ */
+static void
+pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
+{
+	ReadLocalXLogPageNoWaitPrivate private = {0};
+	MemoryContext batch;
+	XLogReaderState *reader;
+	XLogRecPtr	at = position->lsn;
+	bool		swept = false;
+
+	batch = AllocSetContextCreate(TopMemoryContext, "personalize audit batch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(TopMemoryContext);
+	reader = XLogReaderAllocate(wal_segment_size, NULL,
+								XL_ROUTINE(.page_read = &read_local_xlog_page_no_wait,
+										   .segment_open = &wal_segment_open,
+										   .segment_close = &wal_segment_close),
+								&private);
+	if (reader == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	XLogBeginRead(reader, at);
+
+	for (;;)
+	{
+		int			n = 0;
+		int			nrecords = 0;
+		size_t		bytes = 0;
+		uint64		want = pg_atomic_read_u64(&my_database->want);
+
+		/* only flushed WAL can be read; "want" is a record end, so it exists */
+		if (want > at)
+			XLogFlush(want);
+
+		/*
+		 * The reader allocates its buffers in the current context, which must
+		 * live long; only our copies go to the batch.
+		 */
+		while (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS)
+		{
+			char	   *error = NULL;
+
+			if (XLogReadRecord(reader, &error) == NULL)
+			{
+				if (!private.end_of_wal)
+					ereport(ERROR,
+							(errcode_for_file_access(),
+							 errmsg("could not read WAL at %X/%X: %s", LSN_FORMAT_ARGS(at),
+									error ? error : "unknown error")));
+				/* never reset for us; and forget a record that was half there */
+				private.end_of_wal = false;
+				XLogBeginRead(reader, at);
+				break;
+			}
+			at = reader->EndRecPtr; /* after a switch: the next segment */
+			MemoryContextSwitchTo(batch);
+			pz_worker_take(reader, &n, &bytes, position);
+			MemoryContextSwitchTo(TopMemoryContext);
+			/* a barrier of another process must not wait for us */
+			if ((++nrecords & 1023) == 0)
+				CHECK_FOR_INTERRUPTS();
+		}
+
+		AcceptInvalidationMessages();
+		if (recheck_extension)
+		{
+			recheck_extension = false;
+			if (pz_worker_installed() != extension)
+				pz_worker_leave();
+		}
+
+		if (n > 0 || at / wal_segment_size != position->lsn / wal_segment_size)
+		{
+			pgstat_report_activity(STATE_RUNNING, "ingesting records of use");
+			position->lsn = at;
+			MemoryContextSwitchTo(batch);
+			pz_store_batch(batch_messages, n, position, my_database);
+			MemoryContextSwitchTo(TopMemoryContext);
+			pz_slot_advance(at);
+			pg_atomic_fetch_add_u64(&my_database->messages, n);
+			pgstat_report_stat(false);
+			pgstat_report_activity(STATE_IDLE, NULL);
+		}
+		MemoryContextReset(batch);
+
+		if (!swept && at >= start)
+		{
+			int64		crashed;
+
+			pz_store_begin();
+			crashed = pz_store_crash(false, position->seen_at);
+			pz_store_end();
+			MemoryContextSwitchTo(TopMemoryContext);
+			if (crashed > 0)
+				ereport(LOG,
+						(errmsg("personalize has closed %lld uses of an earlier run of the server as crashed",
+								(long long) crashed)));
+			swept = true;
+		}
+		pg_atomic_write_u64(&my_database->failing_since, 0);
+		if (swept)
+			pg_atomic_write_u64(&my_database->done, at);
+		ConditionVariableBroadcast(&my_database->cv);
+
+		if (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS &&
+			pg_atomic_read_u64(&my_database->want) <= at)
+			pz_worker_nap();
+		else
+			CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/*
+ * Main function of a worker; the argument is the OID of the database.
+ */
+void
+pz_audit_worker_main(Datum arg)
+{
+	Oid			dbid = DatumGetObjectId(arg);
+	PzPosition	position;
+	XLogRecPtr	start;
+	Oid			extension;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	if (!pz_worker_attach(dbid))
+		proc_exit(1);
+	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
+	pz_worker_settings();
+	pgstat_report_appname("personalize audit worker");
+	if (!pz_keys_prepare())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the keys of personalize are not available")));
+	CacheRegisterSyscacheCallback(NAMESPACEOID, pz_worker_invalidated, (Datum) 0);
+
+	extension = pz_worker_installed();
+	if (!OidIsValid(extension))
+		pz_worker_leave();
+	pz_worker_standby();
+	if (!pz_slot_possible())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("personalize cannot keep a record of use"),
+				 errhint("Set wal_level to replica and max_replication_slots above zero, and restart the server.")));
+
+	pz_worker_load(&position);
+	pz_worker_slot(position.found ? position.lsn : InvalidXLogRecPtr);
+	start = pz_worker_start_message();
+	pz_worker_position(&position, start);
+	pz_slot_advance(position.lsn);
+
+	pz_shmem_raise(&my_database->want, start);
+	pg_atomic_write_u32(&my_database->why, PZ_DOWN_UNKNOWN);
+	pg_atomic_write_u32(&my_database->ready, 1);
+	ConditionVariableBroadcast(&my_database->cv);
+	ereport(DEBUG1,
+			(errmsg_internal("personalize reads WAL from %X/%X", LSN_FORMAT_ARGS(position.lsn))));
+	pz_worker_loop(&position, start, extension);
+}
