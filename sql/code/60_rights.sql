@@ -1,0 +1,391 @@
+/*
+ * Rights: erasing a person, with a certificate, and letting an erased person
+ * come back.
+ *
+ * Order of locks: the row of the subject, then every relation in the order in
+ * which its rows are deleted (children before parents).  All rows are counted
+ * before the first is deleted, so that a cascade does not hide any, and again
+ * at the end, when none may be left.
+ *
+ * The certificate names relations and counts; no key, no number of a subject.
+ */
+
+CREATE OR REPLACE FUNCTION personalize.text_names_internal(free_text text, keys text[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* the key as a word of its own, in any case; strpos first because it is cheap */
+	SELECT free_text IS NOT NULL AND EXISTS (
+		SELECT 1 FROM unnest(keys) AS k (key)
+		WHERE strpos(lower(free_text), lower(k.key)) > 0
+			AND free_text ~* ('(^|[^[:alnum:]])' || regexp_replace(k.key, '([^[:alnum:]])', '\\\1', 'g') || '($|[^[:alnum:]])'))
+$$;
+COMMENT ON FUNCTION personalize.text_names_internal(text, text[]) IS
+	'Whether a free text is or contains one of the keys as a word of its own';
+
+CREATE OR REPLACE FUNCTION personalize.erase_plan_internal(kind_id integer)
+RETURNS TABLE (step integer, path_id integer, relid oid, relation_name text, ownership text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	waiting oid[];
+	ready oid[];
+	strength integer := 0;	/* which foreign keys still count: 0 all, 1 those that do not cascade, 2 also not deferrable */
+	ord integer := 0;
+	missing text;
+BEGIN
+	SELECT string_agg(DISTINCT format('%I.%I', r.schema_name, r.relation_name), ', ') INTO missing
+		FROM personalize.registry_path AS p
+			JOIN personalize.registry_relation AS r ON r.relid = p.relid
+		WHERE p.kind_id = erase_plan_internal.kind_id
+			AND (personalize.relation_text_internal(r.relid) IS NULL
+				OR EXISTS (SELECT 1 FROM unnest(p.columns) AS u (attnum)
+					WHERE NOT EXISTS (SELECT 1 FROM pg_attribute AS a
+						WHERE a.attrelid = p.relid AND a.attnum = u.attnum AND a.attnum > 0 AND NOT a.attisdropped)));
+	IF missing IS NOT NULL THEN
+		RAISE EXCEPTION 'registered relations or their subject columns do not exist: %', missing
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Nothing may be skipped in an erasure: bring them back, or unprotect() them and protect() them again.';
+	END IF;
+	waiting := ARRAY(SELECT DISTINCT p.relid FROM personalize.registry_path AS p
+		WHERE p.kind_id = erase_plan_internal.kind_id);
+	WHILE cardinality(waiting) > 0 LOOP
+		/* relations that no other waiting relation refers to */
+		ready := ARRAY(SELECT w.relid FROM unnest(waiting) AS w (relid)
+			WHERE NOT EXISTS (SELECT 1 FROM pg_constraint AS f
+				WHERE f.contype = 'f' AND f.confrelid = w.relid AND f.conparentid = 0
+					AND f.conrelid <> w.relid AND f.conrelid = ANY (waiting)
+					AND (strength < 1 OR f.confdeltype IN ('a', 'r'))
+					AND (strength < 2 OR NOT f.condeferrable OR f.confdeltype = 'r'))
+			ORDER BY personalize.relation_text_internal(w.relid) COLLATE "C");
+		IF cardinality(ready) = 0 THEN
+			IF strength = 2 THEN
+				RAISE EXCEPTION 'foreign keys form a cycle among protected relations: %',
+					(SELECT string_agg(personalize.relation_text_internal(w.relid), ', ' ORDER BY
+						personalize.relation_text_internal(w.relid) COLLATE "C") FROM unnest(waiting) AS w (relid))
+					USING ERRCODE = 'feature_not_supported', HINT = 'Make one of the foreign keys of the cycle DEFERRABLE.';
+			END IF;
+			strength := strength + 1;
+			CONTINUE;
+		END IF;
+		FOR erase_plan_internal.relid IN SELECT u.r FROM unnest(ready) AS u (r) LOOP
+			FOR erase_plan_internal.path_id, erase_plan_internal.ownership IN
+				SELECT p.path_id, p.ownership FROM personalize.registry_path AS p
+					WHERE p.relid = erase_plan_internal.relid AND p.kind_id = erase_plan_internal.kind_id
+					ORDER BY p.path_id
+			LOOP
+				ord := ord + 1;
+				erase_plan_internal.step := ord;
+				erase_plan_internal.relation_name := personalize.relation_text_internal(erase_plan_internal.relid);
+				RETURN NEXT;
+			END LOOP;
+		END LOOP;
+		waiting := ARRAY(SELECT w.relid FROM unnest(waiting) AS w (relid) WHERE w.relid <> ALL (ready));
+		strength := 0;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.erase_plan_internal(integer) IS
+	'Paths of all protected relations that lead to a kind of subject, children before parents; a relation that cannot be found or a cycle is an error';
+
+CREATE OR REPLACE FUNCTION personalize.scrub_internal(keys text[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	t record;
+BEGIN
+	/* free text of the audit lies outside its chain, which holds only a digest of it */
+	FOR t IN
+		SELECT c.oid AS relid,
+				string_agg(format('%1$I = CASE WHEN personalize.text_names_internal(%1$I, $1) THEN NULL ELSE %1$I END', a.attname), ', ' ORDER BY a.attnum)
+					|| CASE WHEN bool_or(a.attname = 'app_user') AND EXISTS (SELECT 1 FROM pg_attribute AS x
+							WHERE x.attrelid = c.oid AND x.attname = 'client_addr' AND NOT x.attisdropped)
+						THEN ', client_addr = CASE WHEN personalize.text_names_internal(app_user, $1) THEN NULL ELSE client_addr END'
+						ELSE '' END AS assignments,
+				string_agg(format('personalize.text_names_internal(%I, $1)', a.attname), ' OR ' ORDER BY a.attnum) AS hits
+			FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+			WHERE c.relnamespace = 'personalize'::regnamespace AND c.relname IN ('audit_note', 'audit_open')
+				AND c.relkind IN ('r', 'p') AND a.attname IN ('app_user', 'application_name', 'context')
+				AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND NOT a.attisdropped AND NOT a.attnotnull
+			GROUP BY c.oid, c.relname ORDER BY c.relname
+	LOOP
+		EXECUTE format('UPDATE %s SET %s WHERE %s', personalize.relation_text_internal(t.relid), t.assignments, t.hits)
+			USING keys;
+	END LOOP;
+	/* somebody erased may have spoken for another, as the application's user */
+	UPDATE personalize.consent_event AS e SET app_user = NULL WHERE e.app_user = ANY (keys);
+END
+$$;
+COMMENT ON FUNCTION personalize.scrub_internal(text[]) IS
+	'Takes the keys out of the free text of the audit and of the ledger';
+
+CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, key text, reason text, dry_run boolean)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	certificate_id uuid := gen_random_uuid();
+	erased_at timestamptz := clock_timestamp();
+	certificate jsonb;
+	no bigint;
+	item record;
+	found_rows bigint;
+	total bigint := 0;
+	events bigint := 0;
+	uses bigint := 0;
+	relations jsonb := '[]';
+	cascades jsonb;
+	steps integer[] := '{}';
+	names text[] := '{}';
+BEGIN
+	IF dry_run THEN
+		SELECT s.subject_no INTO no FROM personalize.subject AS s
+			WHERE s.kind_id = erase_internal.kind_id AND s.key = erase_internal.key;
+	ELSE
+		no := personalize.subject_no_internal(erase_internal.kind_id, erase_internal.key, false);
+		FOR item IN SELECT x.relation_name FROM personalize.erase_plan_internal(erase_internal.kind_id) AS x ORDER BY x.step LOOP
+			EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', item.relation_name);
+		END LOOP;
+	END IF;
+
+	FOR item IN SELECT x.* FROM personalize.erase_plan_internal(erase_internal.kind_id) AS x ORDER BY x.step LOOP
+		found_rows := personalize.rights_rows_internal(item.path_id, erase_internal.key, 'count');
+		relations := relations || jsonb_build_array(jsonb_build_object('relation', item.relation_name,
+			'action', CASE item.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END, 'rows', found_rows));
+		total := total + found_rows;
+		IF item.ownership <> 'owner' AND found_rows > 0 AND NOT dry_run THEN
+			RAISE EXCEPTION 'relation % has rows that name the subject but belong to others', item.relation_name
+				USING ERRCODE = 'feature_not_supported',
+					HINT = 'Anonymizing rows comes with a later release; clear the column in these rows first.';
+		END IF;
+		steps := steps || item.path_id;
+		names := names || item.relation_name;
+	END LOOP;
+
+	/* what foreign keys will do to relations outside this plan */
+	SELECT coalesce(jsonb_agg(jsonb_build_object('relation', x.name, 'action', x.action) ORDER BY x.name COLLATE "C", x.action), '[]')
+		INTO cascades
+		FROM (SELECT DISTINCT personalize.relation_text_internal(f.conrelid) AS name,
+				CASE f.confdeltype WHEN 'c' THEN 'delete' WHEN 'n' THEN 'set null' ELSE 'set default' END AS action
+			FROM pg_constraint AS f
+			WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
+				AND f.confrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)
+				AND f.conrelid NOT IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)) AS x;
+
+	SELECT count(*) INTO events FROM personalize.consent_event AS e WHERE e.subject_no = no;
+	IF to_regprocedure('personalize.usage_of(text,timestamptz,timestamptz,text)') IS NOT NULL THEN
+		EXECUTE 'SELECT pg_catalog.count(*) FROM personalize.usage_of($1, ''-infinity'', ''infinity'', $2)'
+			INTO uses USING erase_internal.key, erase_internal.kind;
+	END IF;
+
+	certificate := jsonb_strip_nulls(jsonb_build_object(
+		'certificate_id', certificate_id, 'erased_at', erased_at, 'dry_run', dry_run, 'kind', erase_internal.kind,
+		'reason', erase_internal.reason, 'relations', relations, 'cascades', cascades,
+		'consent_events', events, 'uses', uses, 'subjects', CASE WHEN no IS NULL THEN 0 ELSE 1 END,
+		'retained', jsonb_build_array(
+			'consent_event: what was said about which purpose and when, without key, evidence and user',
+			'usage: that and how data was used, without the key of the subject',
+			'tombstone: a keyed digest, so that rows that come back under the key are withheld'),
+		'pending_physical', jsonb_build_array(
+			'deleted row versions, until VACUUM removes them',
+			'write-ahead log, archived write-ahead log and replicas that lag',
+			'backups taken before',
+			'planner statistics, until the next ANALYZE')));
+	IF dry_run THEN
+		RETURN certificate;
+	END IF;
+
+	PERFORM personalize.defer_cycles_internal(erase_internal.kind_id);
+	FOR i IN 1 .. cardinality(steps) LOOP
+		PERFORM personalize.rights_rows_internal(steps[i], erase_internal.key, 'delete');
+	END LOOP;
+	FOR i IN 1 .. cardinality(steps) LOOP
+		IF personalize.rights_rows_internal(steps[i], erase_internal.key, 'count') <> 0 THEN
+			RAISE EXCEPTION 'relation % still has rows of the subject', names[i]
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'A trigger or rule of the relation keeps them from being deleted; nothing was erased.';
+		END IF;
+	END LOOP;
+
+	/* nobody was there: a tombstone would only keep a future person out */
+	IF total = 0 AND no IS NULL AND uses = 0 THEN
+		RETURN certificate;
+	END IF;
+
+	PERFORM personalize.ledger_unlock_internal(true);
+	UPDATE personalize.consent_event AS e
+		SET evidence = NULL, app_user = NULL, reason = NULL,
+			notice = CASE WHEN personalize.text_names_internal(e.notice, ARRAY[erase_internal.key]) THEN NULL ELSE e.notice END,
+			method = CASE WHEN personalize.text_names_internal(e.method, ARRAY[erase_internal.key]) THEN NULL ELSE e.method END
+		WHERE e.subject_no = no;
+	PERFORM personalize.scrub_internal(ARRAY[erase_internal.key]);
+	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
+		VALUES (personalize.tombstone_digest_internal(erase_internal.kind_id, erase_internal.key), erase_internal.kind_id, erased_at)
+		ON CONFLICT (digest) DO UPDATE SET erased_at = EXCLUDED.erased_at;
+	UPDATE personalize.subject AS s SET key = NULL, tombstoned = true WHERE s.subject_no = no;
+	INSERT INTO personalize.erasure (certificate_id, certificate, erased_at, erased_by)
+		VALUES (certificate_id, certificate, erased_at, session_user);
+	PERFORM personalize.ledger_unlock_internal(false);
+	RETURN certificate;
+END
+$$;
+COMMENT ON FUNCTION personalize.erase_internal(integer, text, text, text, boolean) IS
+	'Erases one subject by its canonical key, or counts what that would erase; returns the certificate';
+
+CREATE OR REPLACE FUNCTION personalize.defer_cycles_internal(kind_id integer)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	f record;
+BEGIN
+	FOR f IN
+		SELECT DISTINCT n.nspname, c.conname
+			FROM pg_constraint AS c JOIN pg_namespace AS n ON n.oid = c.connamespace
+			WHERE c.contype = 'f' AND c.condeferrable AND c.conparentid = 0
+				AND c.conrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = defer_cycles_internal.kind_id)
+				AND c.confrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = defer_cycles_internal.kind_id)
+			ORDER BY 1, 2
+	LOOP
+		EXECUTE format('SET CONSTRAINTS %I.%I DEFERRED', f.nspname, f.conname);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.defer_cycles_internal(integer) IS
+	'Puts off the check of deferrable foreign keys among protected relations of a kind to the commit';
+
+CREATE OR REPLACE FUNCTION personalize.erase_checked_internal(subjects text[], reason text, dry_run boolean, kind text)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	kind_no integer;
+	keys text[];
+	certificates jsonb := '[]';
+	key text;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	IF subjects IS NULL OR dry_run IS NULL THEN
+		RAISE EXCEPTION 'subjects and dry_run must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	kind_no := personalize.kind_id_internal(erase_checked_internal.kind);
+	keys := ARRAY(SELECT personalize.canonical_key_internal(erase_checked_internal.kind, u.key)
+		FROM unnest(subjects) WITH ORDINALITY AS u (key, ord) ORDER BY u.ord);
+	IF personalize.text_names_internal(reason, keys) THEN
+		RAISE EXCEPTION 'reason must not name the subject'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'The certificate is kept; refer to the request, not to the person.';
+	END IF;
+	IF NOT dry_run THEN
+		/* in the order of their numbers, as every batch locks them */
+		PERFORM 1 FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = ANY (keys)
+			ORDER BY s.subject_no FOR NO KEY UPDATE;
+	END IF;
+	FOREACH key IN ARRAY keys LOOP
+		certificates := certificates || jsonb_build_array(
+			personalize.erase_internal(kind_no, erase_checked_internal.kind, key, reason, dry_run));
+	END LOOP;
+	RETURN certificates;
+END
+$$;
+COMMENT ON FUNCTION personalize.erase_checked_internal(text[], text, boolean, text) IS
+	'Checks the arguments of an erasure and erases one subject after the other';
+
+CREATE OR REPLACE FUNCTION personalize.erase_subject(subject text, reason text DEFAULT NULL, dry_run boolean DEFAULT false,
+	kind text DEFAULT 'subject')
+RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT personalize.erase_checked_internal(ARRAY[subject], reason, dry_run, kind) -> 0
+$$;
+COMMENT ON FUNCTION personalize.erase_subject(text, text, boolean, text) IS
+	'Erases a person from every protected relation in one transaction and returns a certificate without personal data; dry_run only counts';
+
+CREATE OR REPLACE FUNCTION personalize.erase_subjects(subjects text[], reason text DEFAULT NULL, dry_run boolean DEFAULT false,
+	kind text DEFAULT 'subject')
+RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT personalize.erase_checked_internal(subjects, reason, dry_run, kind)
+$$;
+COMMENT ON FUNCTION personalize.erase_subjects(text[], text, boolean, text) IS
+	'Erases several persons in one transaction and returns an array of their certificates, in the same order';
+
+CREATE OR REPLACE FUNCTION personalize.reinstate_subject(subject text, reason text DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	kind_no integer;
+	key text;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	kind_no := personalize.kind_id_internal(reinstate_subject.kind);
+	key := personalize.canonical_key_internal(reinstate_subject.kind, reinstate_subject.subject);
+	IF personalize.text_names_internal(reinstate_subject.reason, ARRAY[key]) THEN
+		RAISE EXCEPTION 'reason must not name the subject'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'The record is kept; refer to the request, not to the person.';
+	END IF;
+	PERFORM personalize.subject_no_internal(kind_no, key, false);
+	IF personalize.tombstone_lift_internal(kind_no, ARRAY[key]) = 0 THEN
+		RETURN false;
+	END IF;
+	INSERT INTO personalize.erasure (certificate, erased_by)
+		VALUES (jsonb_strip_nulls(jsonb_build_object('reinstated_at', clock_timestamp(), 'kind', reinstate_subject.kind,
+			'reason', reinstate_subject.reason)), session_user);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION personalize.reinstate_subject(text, text, text) IS
+	'Makes a new person of an erased key, so that rows under it are no longer withheld for the erasure; false if the key is not erased';
+
+/* --------------------------------------------------------------- overloads */
+
+/* bigint and uuid twins of every function that takes the key of a subject as text */
+DO $do$
+DECLARE
+	f record;
+	twin text;
+BEGIN
+	FOR f IN
+		SELECT p.oid AS oid, p.proname AS proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
+				pg_catalog.pg_get_function_result(p.oid) AS result, p.provolatile AS provolatile,
+				p.proretset OR p.prorettype = 'pg_catalog.record'::pg_catalog.regtype AS is_table,
+				pg_catalog.obj_description(p.oid, 'pg_proc') AS description,
+				(SELECT pg_catalog.string_agg(CASE WHEN u.ord = 1 THEN 'subject::pg_catalog.text'
+							ELSE pg_catalog.quote_ident(u.name) END, ', ' ORDER BY u.ord)
+					FROM pg_catalog.unnest(p.proargnames[1:p.pronargs]) WITH ORDINALITY AS u (name, ord)) AS passed
+			FROM pg_catalog.pg_proc AS p
+			WHERE p.pronamespace = 'personalize'::pg_catalog.regnamespace
+				AND p.proname IN ('grant_consent', 'refuse_consent', 'withdraw_consent', 'object_to', 'restrict_processing',
+					'lift_restriction', 'consent_state', 'permitted', 'decide', 'erase_subject', 'reinstate_subject')
+				AND p.proargnames[1] = 'subject' AND p.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype
+			ORDER BY p.proname
+	LOOP
+		FOREACH twin IN ARRAY ARRAY['bigint', 'uuid'] LOOP
+			EXECUTE pg_catalog.format(
+				'CREATE OR REPLACE FUNCTION personalize.%I(%s) RETURNS %s LANGUAGE sql %s PARALLEL %s CALLED ON NULL INPUT'
+				' BEGIN ATOMIC SELECT %s; END',
+				f.proname, pg_catalog.regexp_replace(f.arguments, '^subject text', 'subject ' || twin), f.result,
+				CASE f.provolatile WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
+				CASE f.provolatile WHEN 's' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
+				CASE WHEN f.is_table THEN pg_catalog.format('t.* FROM personalize.%I(%s) AS t', f.proname, f.passed)
+					ELSE pg_catalog.format('personalize.%I(%s)', f.proname, f.passed) END);
+			EXECUTE (SELECT pg_catalog.format('COMMENT ON FUNCTION %s IS %L', p.oid::pg_catalog.regprocedure, f.description)
+				FROM pg_catalog.pg_proc AS p
+				WHERE p.pronamespace = 'personalize'::pg_catalog.regnamespace AND p.proname = f.proname
+					AND p.proargnames[1] = 'subject'
+					AND p.proargtypes[0] = CASE twin WHEN 'uuid' THEN 'uuid'::pg_catalog.regtype ELSE 'int8'::pg_catalog.regtype END);
+		END LOOP;
+	END LOOP;
+END
+$do$;
