@@ -109,7 +109,7 @@ pz_rows_execute(PzRows *rows)
 		plan = SPI_prepare(rows->insert, rows->ncolumns, types);
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare a statement of the audit: %s",
-				 SPI_result_code_string(SPI_result));
+				 SPI_result_code_string(SPI_result));	/* cannot happen */
 		rows->plan = plan;
 	}
 	for (i = 0; i < rows->ncolumns; i++)
@@ -125,6 +125,6 @@ pz_rows_execute(PzRows *rows)
 	}
 	i = SPI_execute_plan((SPIPlanPtr) rows->plan, arrays, NULL, false, 0);
 	if (i < 0)
-		elog(ERROR, "could not execute a statement of the audit: %s", SPI_result_code_string(i));
+		elog(ERROR, "could not execute a statement of the audit: %s", SPI_result_code_string(i));	/* cannot happen */
 	return SPI_processed;
 }

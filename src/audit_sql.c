@@ -182,7 +182,7 @@ personalize_audit_worker(PG_FUNCTION_ARGS)
 	uint64		failing;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+		elog(ERROR, "return type must be a row type");	/* cannot happen */
 	desc = BlessTupleDesc(desc);
 	memset(nulls, true, sizeof(nulls));
 	memset(values, 0, sizeof(values));

@@ -9,6 +9,7 @@
 #define PZ_AUDIT_STORE_H
 
 #include "access/xlogdefs.h"
+#include "executor/spi.h"
 
 #include "audit_msg.h"
 #include "shmem.h"
@@ -23,6 +24,7 @@ typedef struct PzPosition
 } PzPosition;
 
 /* audit_store.c */
+extern Oid	pz_store_usage_id_seq;
 extern void pz_store_begin(void);
 extern void pz_store_end(void);
 extern Oid	pz_store_installed(void);
@@ -30,6 +32,13 @@ extern void pz_store_load(PzPosition *position);
 extern void pz_store_position(const PzPosition *position);
 extern void pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason);
 extern int64 pz_store_crash(bool all, TimestampTz seen_at);
+extern bool pz_store_sequence(const PzMsg *msg, PzDatabase *db);
+extern void pz_store_leases(PzMsg **messages, int n);
+extern uint64 pz_store_execute(SPIPlanPtr *plan, const char *statement, int n, const Oid *types,
+							   Datum *values, const char *nulls);
+extern Datum pz_store_value(uint64 row, int column, bool *isnull);
+
+/* audit_fold.c */
 extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db);
 
 /* audit_rows.c */

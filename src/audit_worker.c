@@ -262,7 +262,9 @@ pz_worker_start_message(void)
 	header.time = pz_clock_now();
 	pz_msg_start(&message, &header);
 	if (!pz_msg_finish(&message))
-		elog(ERROR, "could not authenticate a message of the audit");
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not authenticate a message of the audit")));
 	return pz_log_message_compat(PZ_MSG_PREFIX, message.data, message.len, true);
 }
 
@@ -369,11 +371,13 @@ pz_worker_take_message(XLogReaderState *reader, int *n, size_t *bytes)
 
 /*
  * Look at a record of the WAL: take messages, and the time from ends of
- * transactions.
+ * transactions.  True if the record ends a run of the server, be it by
+ * shutdown, crash or promotion.
  */
-static void
+static bool
 pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *position)
 {
+	uint8		info = XLogRecGetInfo(reader) & ~XLR_INFO_MASK;
 	TimestampTz when = 0;
 	int			before = *n;
 
@@ -385,7 +389,7 @@ pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *posit
 	}
 	else if (XLogRecGetRmid(reader) == RM_XACT_ID)
 	{
-		switch (XLogRecGetInfo(reader) & XLOG_XACT_OPMASK)
+		switch (info & XLOG_XACT_OPMASK)
 		{
 			case XLOG_XACT_COMMIT:
 			case XLOG_XACT_COMMIT_PREPARED:
@@ -400,12 +404,34 @@ pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *posit
 	}
 	if (when > position->seen_at)
 		position->seen_at = when;
+	return XLogRecGetRmid(reader) == RM_XLOG_ID &&
+		(info == XLOG_CHECKPOINT_SHUTDOWN || info == XLOG_END_OF_RECOVERY);
+}
+
+/*
+ * Close what sessions of an earlier run of the server left open; all and
+ * seen_at as in pz_store_crash.
+ */
+static void
+pz_worker_sweep(bool all, TimestampTz seen_at)
+{
+	int64		crashed;
+
+	pz_store_begin();
+	crashed = pz_store_crash(all, seen_at);
+	pz_store_end();
+	MemoryContextSwitchTo(TopMemoryContext);
+	if (crashed > 0)
+		ereport(LOG,
+				(errmsg("personalize has closed %lld uses of an earlier run of the server as crashed",
+						(long long) crashed)));
 }
 
 /*
  * Read WAL for ever.  start is the end of our START message: when it is
  * reached, sessions of an earlier run of the server can have nothing more to
- * say.
+ * say.  Mostly they are closed before, where the WAL says that their run of
+ * the server ended: there it is known which leases had run out by then.
  */
 static void
 pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
@@ -434,6 +460,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		int			n = 0;
 		int			nrecords = 0;
 		size_t		bytes = 0;
+		bool		run_ended = false;
 		uint64		want = pg_atomic_read_u64(&my_database->want);
 
 		/* only flushed WAL can be read; "want" is a record end, so it exists */
@@ -444,7 +471,8 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		 * The reader allocates its buffers in the current context, which must
 		 * live long; only our copies go to the batch.
 		 */
-		while (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS)
+		while (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES &&
+			   nrecords < PZ_BATCH_RECORDS && !run_ended)
 		{
 			char	   *error = NULL;
 
@@ -462,7 +490,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 			}
 			at = reader->EndRecPtr; /* after a switch: the next segment */
 			MemoryContextSwitchTo(batch);
-			pz_worker_take(reader, &n, &bytes, position);
+			run_ended = pz_worker_take(reader, &n, &bytes, position);
 			MemoryContextSwitchTo(TopMemoryContext);
 			/* a barrier of another process must not wait for us */
 			if ((++nrecords & 1023) == 0)
@@ -477,7 +505,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 				pz_worker_leave();
 		}
 
-		if (n > 0 || at / wal_segment_size != position->lsn / wal_segment_size)
+		if (n > 0 || run_ended || at / wal_segment_size != position->lsn / wal_segment_size)
 		{
 			pgstat_report_activity(STATE_RUNNING, "ingesting records of use");
 			position->lsn = at;
@@ -491,18 +519,15 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		}
 		MemoryContextReset(batch);
 
+		if (run_ended)
+		{
+			pz_worker_sweep(true, position->seen_at);
+			/* the clock may have been set meanwhile */
+			position->seen_at = 0;
+		}
 		if (!swept && at >= start)
 		{
-			int64		crashed;
-
-			pz_store_begin();
-			crashed = pz_store_crash(false, position->seen_at);
-			pz_store_end();
-			MemoryContextSwitchTo(TopMemoryContext);
-			if (crashed > 0)
-				ereport(LOG,
-						(errmsg("personalize has closed %lld uses of an earlier run of the server as crashed",
-								(long long) crashed)));
+			pz_worker_sweep(false, 0);
 			swept = true;
 		}
 		pg_atomic_write_u64(&my_database->failing_since, 0);
@@ -510,7 +535,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 			pg_atomic_write_u64(&my_database->done, at);
 		ConditionVariableBroadcast(&my_database->cv);
 
-		if (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS &&
+		if (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended &&
 			pg_atomic_read_u64(&my_database->want) <= at)
 			pz_worker_nap();
 		else

@@ -23,7 +23,7 @@ typedef struct PzFrame PzFrame;
 /* enforce_query.c */
 extern void pz_enforce_query(Query *query, const char *query_string);
 extern bool pz_enforce_foreign_key(bool adding);
-extern bool pz_enforce_is_ri(const char *query_string);
+extern bool pz_enforce_may_be_ri(const char *query_string);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
@@ -36,10 +36,11 @@ typedef struct PzPlanUse
 	List	   *paths;			/* int: path ids of the checks in the plan */
 	Bitmapset  *columns;		/* attnum - FirstLowInvalidHeapAttributeNumber, of rel, named by the query */
 	bool		whole_row;
+	bool		unmapped;		/* names a column that only a child has */
 } PzPlanUse;
 
 extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id);
-extern List *pz_plan_inspect(PlannedStmt *pstmt, bool trusted);
+extern List *pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri);
 extern bool pz_plan_copies(QueryDesc *queryDesc);
 extern void pz_plan_check_append_only(PlannedStmt *pstmt);
 
@@ -55,6 +56,7 @@ extern bool pz_frame_is_open(const PzFrame *frame);
 extern void pz_frame_open(PzFrame *frame);
 extern int	pz_frame_nuses(const PzFrame *frame);
 extern PzUse *pz_frame_use(const PzFrame *frame, int i);
+extern void pz_frame_note_all(PzFrame *frame);
 extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
@@ -69,6 +71,7 @@ extern PzCheck *pz_check_create(MemoryContext mcxt, const PzPath *path, bool nul
 								PzUse *use, bool counts_rows);
 extern int32 pz_check_path(const PzCheck *check);
 extern void pz_check_capture(PzCheck *check, bool at_scan);
+extern void pz_check_note_all(PzCheck *check);
 extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
 
 /* what row_ok needs of the frame that is running; NULL: nothing may be read */

@@ -188,14 +188,16 @@ canonical_key(const PzCheck *check, const KeyBytes *bytes)
 	return pnstrdup(bytes->key.bytes, bytes->key.len);
 }
 
-/* Add a subject to those the use has seen. */
+/*
+ * Make room for one more subject that may be noted, so that noting it needs no
+ * memory: it may happen while a transaction aborts.
+ */
 static void
-note_subject(PzCheck *check, MemoEntry *entry)
+reserve_seen(PzCheck *check)
 {
 	PzUse	   *use = check->use;
-	PzSeen	   *s;
 
-	if (use->nseen == use->seen_space)
+	if (use->seen_reserved == use->seen_space)
 	{
 		uint64		space = use->seen_space ? use->seen_space * 2 : 16;
 
@@ -205,6 +207,17 @@ note_subject(PzCheck *check, MemoEntry *entry)
 			use->seen = repalloc_huge(use->seen, space * sizeof(PzSeen));
 		use->seen_space = space;
 	}
+	use->seen_reserved++;
+}
+
+/* Add a subject to those the use has seen.  Does not raise or allocate. */
+static void
+note_subject(PzCheck *check, MemoEntry *entry)
+{
+	PzUse	   *use = check->use;
+	PzSeen	   *s;
+
+	Assert(use->nseen < use->seen_reserved);
 	s = &use->seen[use->nseen];
 	s->subject_no = entry->subject_no;
 	s->kind_id = check->path.kind_id;
@@ -243,6 +256,8 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 					  running->purpose, false, &decision);
 	MemoryContextSwitchTo(old);
 
+	if (decision.permitted)
+		reserve_seen(check);
 	copy = MemoryContextAlloc(check->mcxt, Max(bytes->key.len, 1));
 	memcpy(copy, bytes->key.bytes, bytes->key.len);
 	stored.bytes = copy;
@@ -274,6 +289,24 @@ pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype)
 	entry = look_up(check, running, &bytes);
 	if (!entry->seen)
 		note_subject(check, entry);
+}
+
+/*
+ * Note every subject that the check has let through.  Does not raise or
+ * allocate.
+ */
+void
+pz_check_note_all(PzCheck *check)
+{
+	memo_iterator iter;
+	MemoEntry  *entry;
+
+	if (check->memo == NULL)
+		return;
+	memo_start_iterate(check->memo, &iter);
+	while ((entry = memo_iterate(check->memo, &iter)) != NULL)
+		if (entry->permitted && !entry->seen)
+			note_subject(check, entry);
 }
 
 /* What row_ok keeps from one row to the next */
@@ -316,6 +349,16 @@ find_check(FunctionCallInfo fcinfo, PzRunning *running)
 	return NULL;
 }
 
+/* A call that the planner hook did not place: ERROR 42501. */
+static void
+refuse_direct_call(void)
+{
+	ereport(ERROR,
+			(errcode(PZ_ERR_REFUSED),
+			 errmsg("functions of the row filter cannot be called directly"),
+			 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
+}
+
 /*
  * The body of row_ok.  Promises true only for a row whose subject's data may
  * be used for the purpose frozen with the running statement.
@@ -330,10 +373,7 @@ row_ok(FunctionCallInfo fcinfo)
 
 	pz_require_preloaded();
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(PZ_ERR_REFUSED),
-				 errmsg("functions of the row filter cannot be called directly"),
-				 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
+		refuse_direct_call();
 	running = pz_frame_running();
 	if (running == NULL)
 		ereport(ERROR,
@@ -371,10 +411,7 @@ Datum
 personalize_policy_ok(PG_FUNCTION_ARGS)
 {
 	pz_require_preloaded();
-	ereport(ERROR,
-			(errcode(PZ_ERR_REFUSED),
-			 errmsg("functions of the row filter cannot be called directly"),
-			 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
+	refuse_direct_call();
 	PG_RETURN_BOOL(false);
 }
 
@@ -389,6 +426,8 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 	bool		same;
 
 	pz_require_preloaded();
+	if (PG_ARGISNULL(0))
+		refuse_direct_call();
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		same = PG_ARGISNULL(1) && PG_ARGISNULL(2);
 	else

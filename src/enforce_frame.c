@@ -172,6 +172,10 @@ describe_columns(PzFrame *frame, PzUse *use, const PzPlanUse *plan_use)
 											 psprintf("column \"%s\" of protected relation %s holds category \"%s\", which purpose \"%s\" does not list",
 													  col->name, rel->name, category->name, frame->purpose.name));
 	}
+	if (plan_use->unmapped && frame->has_purpose && !frame->purpose.builtin)
+		frame->refused_columns = lappend(frame->refused_columns,
+										 psprintf("a column that only a child of protected relation %s has is not classified, so purpose \"%s\" cannot use it",
+												  rel->name, frame->purpose.name));
 	use->columns = columns.data;
 	use->categories = categories.data;
 	pfree(seen);
@@ -454,6 +458,20 @@ PzUse *
 pz_frame_use(const PzFrame *frame, int i)
 {
 	return frame->uses[i];
+}
+
+/*
+ * A statement failed: what it computed on the way may have told the client of
+ * any row that consent let through, by the text of the error for one.  Note
+ * all of them.  Does not raise or allocate.
+ */
+void
+pz_frame_note_all(PzFrame *frame)
+{
+	int			i;
+
+	for (i = 0; i < frame->running.nchecks; i++)
+		pz_check_note_all(frame->running.checks[i]);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "catalog/pg_inherits.h"
 #include "executor/execdesc.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -29,7 +30,7 @@
 typedef struct InspectContext
 {
 	PlannedStmt *pstmt;
-	bool		trusted;		/* referential integrity: scans without check are right */
+	bool		trusted;		/* referential integrity: a scan without check is right */
 	List	   *uses;			/* PzPlanUse */
 } InspectContext;
 
@@ -153,13 +154,16 @@ inspect_scan(List *quals, Index scanrelid, InspectContext *context)
 	if (rte->rtekind != RTE_RELATION)
 		return;
 	rel = pz_registry_relation(rte->relid);
-	if (rel == NULL || context->trusted)
+	if (rel == NULL)
 		return;
 	for (i = 0; i < rel->npaths; i++)
 	{
 		FindContext find = {scanrelid, rel->paths[i].path_id};
+		bool		checked = has_check(quals, &find);
 
-		if (rel->broken || !has_check(quals, &find))
+		if (!checked && context->trusted)
+			continue;
+		if (rel->broken || !checked)
 			ereport(ERROR,
 					(errcode(PZ_ERR_STATE),
 					 errmsg("refusing a plan that reads protected relation %s without its filter", rel->name),
@@ -192,6 +196,29 @@ refuse_relids(Bitmapset *relids, InspectContext *context)
 }
 
 /*
+ * ON CONFLICT DO UPDATE through an unprotected parent would read a row of a
+ * protected partition: ERROR 55000.
+ */
+static void
+refuse_protected_partition(RangeTblEntry *rte)
+{
+	ListCell   *lc;
+
+	if (rte->relkind != RELKIND_PARTITIONED_TABLE)
+		return;
+	foreach(lc, find_all_inheritors(rte->relid, NoLock, NULL))
+	{
+		const PzRelation *rel = pz_registry_relation(lfirst_oid(lc));
+
+		if (rel)
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("refusing a plan that updates protected relation %s without its filter", rel->name),
+					 errhint("Insert into %s directly, or protect its parent.", rel->name)));
+	}
+}
+
+/*
  * INSERT ... ON CONFLICT DO UPDATE reads the row that is in the way.
  */
 static void
@@ -208,7 +235,10 @@ inspect_modify(ModifyTable *node, InspectContext *context)
 		int			i;
 
 		if (rel == NULL)
+		{
+			refuse_protected_partition(rte);
 			continue;
+		}
 		for (i = 0; i < rel->npaths; i++)
 		{
 			FindContext find = {lfirst_int(lc), rel->paths[i].path_id};
@@ -310,6 +340,18 @@ inspect_plan(Plan *plan, InspectContext *context)
 	inspect_plan(plan->righttree, context);
 }
 
+/* Has a child columns that the registered relation does not have? */
+static bool
+has_own_columns(const PzRelation *rel)
+{
+	int			i;
+
+	for (i = 0; rel->relid != rel->root && i < rel->ncolumns; i++)
+		if (rel->columns[i].name && get_attnum(rel->root, rel->columns[i].name) == InvalidAttrNumber)
+			return true;
+	return false;
+}
+
 /*
  * Note which columns of a used relation the query names.  Child entries that
  * the planner made name none of their own; a child that was named is mapped to
@@ -350,7 +392,10 @@ collect_columns(InspectContext *context)
 				AttrNumber	attnum = bit + FirstLowInvalidHeapAttributeNumber;
 
 				if (attnum == InvalidAttrNumber)
+				{
 					use->whole_row = true;
+					use->unmapped = use->unmapped || has_own_columns(rel);
+				}
 				else if (attnum < 0)
 					continue;
 				else if (rel->relid == rel->root)
@@ -360,22 +405,60 @@ collect_columns(InspectContext *context)
 					attnum = get_attnum(rel->root, rel->columns[attnum - 1].name);
 					if (attnum != InvalidAttrNumber)
 						use->columns = bms_add_member(use->columns, attnum - FirstLowInvalidHeapAttributeNumber);
+					else
+						use->unmapped = true;
 				}
 			}
 		}
 	}
 }
 
+/* Does a statement write to a partitioned table? */
+static bool
+has_partitioned_target(PlannedStmt *pstmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, pstmt->resultRelations)
+		if (rt_fetch(lfirst_int(lc), pstmt->rtable)->relkind == RELKIND_PARTITIONED_TABLE)
+			return true;
+	return false;
+}
+
+/*
+ * Can a plan without checks be right, because referential integrity runs it?
+ * The security context says so; the plan must read relations only and return
+ * nothing.  (Whether its query was one of referential integrity was judged
+ * when it was planned; any other query got its checks then.)
+ */
+static bool
+is_ri_plan(PlannedStmt *pstmt, bool may_be_ri)
+{
+	ListCell   *lc;
+
+	if (!may_be_ri || pstmt->subplans != NIL || pstmt->hasReturning || pstmt->hasModifyingCTE)
+		return false;
+	foreach(lc, pstmt->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		/* the partner of ADD FOREIGN KEY's query stands in a join */
+		if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Check a plan and list the protected relations it uses (PzPlanUse, in the
- * current memory context); NIL if none.  trusted: a query of referential
- * integrity, which goes without checks.  ERROR 55000 for a plan that could
- * show an unchecked row.
+ * current memory context); NIL if none.  may_be_ri: it runs where PostgreSQL
+ * runs referential integrity, which goes without checks.  ERROR 55000 for a
+ * plan that could show an unchecked row.
  */
 List *
-pz_plan_inspect(PlannedStmt *pstmt, bool trusted)
+pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 {
-	InspectContext context = {pstmt, trusted, NIL};
+	InspectContext context = {pstmt, is_ri_plan(pstmt, may_be_ri), NIL};
 	ListCell   *lc;
 	bool		any = false;
 
@@ -387,7 +470,7 @@ pz_plan_inspect(PlannedStmt *pstmt, bool trusted)
 			break;
 		}
 	}
-	if (!any)
+	if (!any && !has_partitioned_target(pstmt))
 		return NIL;
 
 	inspect_plan(pstmt->planTree, &context);
@@ -428,27 +511,22 @@ pz_plan_copies(QueryDesc *queryDesc)
 }
 
 /*
- * Refuse UPDATE, DELETE and MERGE of the ledger and the record of use, also to
- * a superuser: 42501.  Erasure unlocks them for its own statements.
+ * Refuse, in a plan tree, whatever changes a line of an append-only table.
  */
-void
-pz_plan_check_append_only(PlannedStmt *pstmt)
+static void
+refuse_ledger_changes(Plan *plan, PlannedStmt *pstmt)
 {
 	ListCell   *lc;
 
-	if (pstmt->commandType != CMD_UPDATE && pstmt->commandType != CMD_DELETE &&
-		pstmt->commandType != CMD_MERGE && !pstmt->hasModifyingCTE)
+	if (plan == NULL || !IsA(plan, ModifyTable))
+		return;					/* it stands at the top of a tree or of a CTE */
+	if (((ModifyTable *) plan)->operation == CMD_INSERT &&
+		((ModifyTable *) plan)->onConflictAction != ONCONFLICT_UPDATE)
 		return;
-	foreach(lc, pstmt->resultRelations)
+	foreach(lc, ((ModifyTable *) plan)->resultRelations)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
-		Bitmapset  *selected;
-		Bitmapset  *inserted;
-		Bitmapset  *updated;
 
-		pz_rte_columns_compat(rte, pz_plan_perminfos_compat(pstmt), &selected, &inserted, &updated);
-		if (pstmt->hasModifyingCTE && !bms_is_empty(inserted) && bms_is_empty(updated))
-			continue;			/* a CTE that only inserts */
 		if (pz_registry_append_only(rte->relid))
 			ereport(ERROR,
 					(errcode(PZ_ERR_REFUSED),
@@ -456,4 +534,20 @@ pz_plan_check_append_only(PlannedStmt *pstmt)
 					 errhint("Record a new event with the functions of schema %s; "
 							 "personalize.erase_subject() removes what names a person.", PZ_SCHEMA)));
 	}
+}
+
+/*
+ * Refuse changes of lines of the ledger and the record of use, also to a
+ * superuser: ERROR 42501.  Erasure unlocks them for its own statements.
+ */
+void
+pz_plan_check_append_only(PlannedStmt *pstmt)
+{
+	ListCell   *lc;
+
+	if (pstmt->resultRelations == NIL)
+		return;
+	refuse_ledger_changes(pstmt->planTree, pstmt);
+	foreach(lc, pstmt->subplans)
+		refuse_ledger_changes((Plan *) lfirst(lc), pstmt);
 }

@@ -80,7 +80,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		List	   *uses = NIL;
 
 		if (pz_registry_active())
-			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_is_ri(queryDesc->sourceText));
+			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_may_be_ri(queryDesc->sourceText));
 		if (!pz_enforce_ledger_unlocked())
 			pz_plan_check_append_only(queryDesc->plannedstmt);
 		if (uses != NIL && IsParallelWorker())
@@ -228,6 +228,7 @@ pz_ExecutorEnd(QueryDesc *queryDesc)
 static void
 frame_abandoned(PzFrame *frame)
 {
+	pz_frame_note_all(frame);
 	close_uses(frame, PZ_USE_FAILED);
 }
 

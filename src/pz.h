@@ -117,6 +117,7 @@ typedef struct PzUse
 	PzPrecision precision;
 	PzSeen	   *seen;			/* distinct subjects in the order first met */
 	uint64		nseen;			/* entries used */
+	uint64		seen_reserved;	/* entries that may still come without allocating */
 	uint64		seen_space;		/* entries allocated */
 
 	/* audit */
