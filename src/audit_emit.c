@@ -29,13 +29,16 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "postmaster/walwriter.h"
 #include "storage/ipc.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "audit.h"
 #include "audit_msg.h"
@@ -67,6 +70,7 @@ static int64 session_id = 0;	/* 0: this session has written nothing yet */
 static uint64 session_seq = 0;	/* of the last message */
 static uint64 session_uses = 0; /* of the last use */
 static const char *session_addr = NULL; /* the client's, NULL if local */
+static Oid	session_extension = InvalidOid; /* InvalidOid: look it up */
 static HTAB *leases = NULL;
 static bool leases_sent = false;	/* a lease is in the WAL */
 static PzMsgBuf message;		/* the message being written */
@@ -111,6 +115,16 @@ pz_emit_start(PzMsgType type)
 	header.seq = session_seq + 1;
 	header.time = pz_clock_now();
 	pz_msg_start(&message, &header);
+}
+
+/*
+ * Syscache callback: functions were changed.  Dropping the extension drops
+ * functions; its own catalog has no such cache.
+ */
+static void
+pz_emit_invalidated(Datum arg, int cacheid, uint32 hashvalue)
+{
+	session_extension = InvalidOid;
 }
 
 /*
@@ -169,6 +183,7 @@ pz_emit_prepare(void)
 		leases = hash_create("personalize leases", 16, &ctl,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		before_shmem_exit(pz_emit_exit, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, pz_emit_invalidated, (Datum) 0);
 	}
 	while (id == 0)
 	{
@@ -193,6 +208,8 @@ pz_emit_hint(PzDatabase *db)
 			return "Increase max_replication_slots and restart the server.";
 		case PZ_DOWN_NO_WORKER:
 			return "Increase max_worker_processes and restart the server.";
+		case PZ_DOWN_NO_EXTENSION:
+			return "Commit the transaction that has created the extension first.";
 		case PZ_DOWN_RELEASED:
 			return "The database is being copied, renamed or dropped. Try again later.";
 		default:
@@ -204,6 +221,8 @@ pz_emit_hint(PzDatabase *db)
 /*
  * Is the record of this database being kept?  A worker that dies is no reason
  * to refuse as long as its slot keeps the WAL, unless it fails again and again.
+ * A worker of an extension that was dropped and made again does not count: it
+ * does not know yet that it has to leave.
  */
 static bool
 pz_emit_ready(PzDatabase *db)
@@ -211,6 +230,10 @@ pz_emit_ready(PzDatabase *db)
 	uint64		failing;
 
 	if (db == NULL || pg_atomic_read_u32(&db->ready) == 0)
+		return false;
+	if (!OidIsValid(session_extension))
+		session_extension = get_extension_oid(PZ_EXTENSION, true);
+	if (pg_atomic_read_u32(&db->extension) != session_extension)
 		return false;
 	failing = pg_atomic_read_u64(&db->failing_since);
 	return failing == 0 ||

@@ -307,6 +307,8 @@ pz_launcher_reap(TimestampTz now)
 		candidate->handle = NULL;
 		candidate->running = false;
 		candidate->stopped_at = now;
+		/* perhaps the database is gone */
+		pg_atomic_write_u32(&pz_shared->rescan, 1);
 
 		db = pz_shmem_find_database(candidate->dbid, false);
 		if (db == NULL)
@@ -317,6 +319,7 @@ pz_launcher_reap(TimestampTz now)
 				candidate->absent = true;
 				break;
 			case PZ_DOWN_RELEASED:
+				candidate->stopped_at = 0;
 				break;
 			case PZ_DOWN_STARTING:
 				pg_atomic_write_u32(&db->why, PZ_DOWN_ERROR);
@@ -485,6 +488,7 @@ pz_audit_launcher_main(Datum arg)
 		}
 
 		now = GetCurrentTimestamp();
+		pz_launcher_reap(now);
 		if (scanned_at == 0 ||
 			TimestampDifferenceExceeds(scanned_at, now, PZ_RESCAN_MS) ||
 			pg_atomic_exchange_u32(&pz_shared->rescan, 0) != 0 ||
@@ -493,7 +497,6 @@ pz_audit_launcher_main(Datum arg)
 			pz_launcher_scan();
 			scanned_at = now;
 		}
-		pz_launcher_reap(now);
 		wait_ms = pz_launcher_start_missing(now);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -64,11 +64,12 @@
 #define PZ_COMPLAINTS_MAX	10	/* log lines about bad messages since server start */
 
 static PzDatabase *my_database = NULL;
-static bool recheck_extension = false;	/* a schema was changed */
+static bool recheck_extension = false;	/* functions were changed, perhaps dropped */
 static PzMsg *batch_messages[PZ_BATCH_MESSAGES];
 
 /*
- * Syscache callback: a schema was changed, perhaps dropped with the extension.
+ * Syscache callback: functions were changed.  Dropping the extension drops
+ * functions; its own catalog has no such cache.
  */
 static void
 pz_worker_invalidated(Datum arg, int cacheid, uint32 hashvalue)
@@ -566,7 +567,7 @@ pz_audit_worker_main(Datum arg)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the keys of personalize are not available")));
-	CacheRegisterSyscacheCallback(NAMESPACEOID, pz_worker_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, pz_worker_invalidated, (Datum) 0);
 
 	extension = pz_worker_installed();
 	if (!OidIsValid(extension))
@@ -586,6 +587,7 @@ pz_audit_worker_main(Datum arg)
 
 	pz_shmem_raise(&my_database->want, start);
 	pg_atomic_write_u32(&my_database->why, PZ_DOWN_UNKNOWN);
+	pg_atomic_write_u32(&my_database->extension, extension);
 	pg_atomic_write_u32(&my_database->ready, 1);
 	ConditionVariableBroadcast(&my_database->cv);
 	ereport(DEBUG1,

@@ -277,9 +277,26 @@ inspect_list(List *plans, InspectContext *context)
 		inspect_plan((Plan *) lfirst(lc), context);
 }
 
+/* Does a one-time filter hold a constant that is not true? */
+static bool
+is_never(List *quals)
+{
+	ListCell   *lc;
+
+	foreach(lc, quals)
+	{
+		Const	   *c = lfirst(lc);
+
+		if (IsA(c, Const) && (c->constisnull || !DatumGetBool(c->constvalue)))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Walk a plan tree.  A Limit of zero rows never runs what is below it, so that
- * "LIMIT 0", by which clients ask for column names, uses nothing.
+ * Walk a plan tree.  A Limit of zero rows, or a Result whose one-time filter is
+ * false, never runs what is below it, so that "LIMIT 0" and "WHERE false", by
+ * which clients ask for column names, use nothing.
  */
 static void
 inspect_plan(Plan *plan, InspectContext *context)
@@ -332,6 +349,10 @@ inspect_plan(Plan *plan, InspectContext *context)
 					DatumGetInt64(((Const *) count)->constvalue) == 0)
 					return;
 			}
+			break;
+		case T_Result:
+			if (is_never((List *) ((Result *) plan)->resconstantqual))
+				return;
 			break;
 		default:
 			break;

@@ -85,6 +85,7 @@ pz_shmem_startup(void)
 
 			pg_atomic_init_u32(&db->dbid, InvalidOid);
 			pg_atomic_init_u32(&db->ready, 0);
+			pg_atomic_init_u32(&db->extension, InvalidOid);
 			pg_atomic_init_u32(&db->why, PZ_DOWN_UNKNOWN);
 			pg_atomic_init_u64(&db->want, 0);
 			pg_atomic_init_u64(&db->done, 0);
@@ -190,6 +191,7 @@ pz_shmem_find_database(Oid dbid, bool create)
 	{
 		found = unused;
 		pg_atomic_write_u32(&found->ready, 0);
+		pg_atomic_write_u32(&found->extension, InvalidOid);
 		pg_atomic_write_u32(&found->why, PZ_DOWN_STARTING);
 		pg_atomic_write_u64(&found->want, 0);
 		pg_atomic_write_u64(&found->done, 0);

@@ -36,6 +36,7 @@ typedef struct PzDatabase
 {
 	pg_atomic_uint32 dbid;		/* 0: entry is free; set under the lock */
 	pg_atomic_uint32 ready;		/* 1: slot exists and position is known: uses may be written */
+	pg_atomic_uint32 extension; /* OID of the extension whose uses are recorded */
 	pg_atomic_uint32 why;		/* PzDown, while not ready */
 	pg_atomic_uint64 want;		/* end of the newest message of this database */
 	pg_atomic_uint64 done;		/* WAL up to here is ingested and committed */
