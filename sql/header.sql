@@ -12,7 +12,8 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 /*
  * Who owns the schema can rename, drop and replace what is in it.  CREATE
  * EXTENSION makes the schema if there is none; one that was there before must
- * be a superuser's (a restored one may be another superuser's) and empty.
+ * be a superuser's (a restored one may be another superuser's), empty, and
+ * closed to others.
  */
 DO $$
 DECLARE
@@ -36,6 +37,13 @@ BEGIN
 		RAISE EXCEPTION 'schema "personalize" exists and is not empty'
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'Move or drop what is in that schema.';
+	END IF;
+	IF EXISTS (SELECT FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+			   WHERE n.oid = ns AND a.privilege_type = 'CREATE'
+				 AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)) THEN
+		RAISE EXCEPTION 'schema "personalize" exists and others than superusers may create objects in it'
+			USING ERRCODE = 'insufficient_privilege',
+				  HINT = 'Revoke CREATE on that schema.';
 	END IF;
 END
 $$;

@@ -429,6 +429,20 @@ pz_worker_sweep(bool all, TimestampTz seen_at)
 }
 
 /*
+ * Where a record begins that follows at: the end of a record can fall on the
+ * start of a page, whose header comes first.
+ */
+static XLogRecPtr
+record_start(XLogRecPtr at)
+{
+	if (XLogSegmentOffset(at, wal_segment_size) == 0)
+		return at + SizeOfXLogLongPHD;
+	if (at % XLOG_BLCKSZ == 0)
+		return at + SizeOfXLogShortPHD;
+	return at;
+}
+
+/*
  * Read WAL for ever.  start is the end of our START message: when it is
  * reached, sessions of an earlier run of the server can have nothing more to
  * say.  Mostly they are closed before, where the WAL says that their run of
@@ -454,7 +468,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	XLogBeginRead(reader, at);
+	XLogBeginRead(reader, record_start(at));
 
 	for (;;)
 	{
@@ -486,7 +500,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 									error ? error : "unknown error")));
 				/* never reset for us; and forget a record that was half there */
 				private.end_of_wal = false;
-				XLogBeginRead(reader, at);
+				XLogBeginRead(reader, record_start(at));
 				break;
 			}
 			at = reader->EndRecPtr; /* after a switch: the next segment */

@@ -87,6 +87,7 @@ pz_rte_columns_compat(RangeTblEntry *rte, List *perminfos,
 #endif
 }
 
+/* The list that perminfoindex points into; NIL before 16. */
 static inline List *
 pz_plan_perminfos_compat(PlannedStmt *pstmt)
 {

@@ -395,6 +395,7 @@ row_ok(FunctionCallInfo fcinfo)
 	return permitted;
 }
 
+/* row_ok(mark, subject): see above. */
 PG_FUNCTION_INFO_V1(personalize_row_ok);
 Datum
 personalize_row_ok(PG_FUNCTION_ARGS)

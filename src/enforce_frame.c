@@ -52,7 +52,6 @@ struct PzFrame
 	bool		has_purpose;
 	List	   *refused_columns;	/* char *: one message per column this purpose may not use */
 	bool		adopted;		/* runs for a function of ours, under its purpose */
-	bool		copies;			/* puts data into an unprotected relation */
 	PzRunning	running;
 	int			nuses;
 	PzUse	  **uses;
@@ -102,6 +101,7 @@ pz_enforce_unlock_ledger(bool unlock)
 	ledger_unlocked = unlock;
 }
 
+/* May the ledger and the record of use be changed now? */
 bool
 pz_enforce_ledger_unlocked(void)
 {
@@ -242,7 +242,6 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame->queryDesc = queryDesc;
 	frame->adopted = adopted;
 	freeze_purpose(frame, purpose);
-	frame->copies = pz_plan_copies(queryDesc);
 
 	frame->running.serial = ++last_serial;
 	frame->running.clock = pz_clock_now();
@@ -376,6 +375,7 @@ pz_frame_push(PzFrame *frame)
 	return previous;
 }
 
+/* Go back to the frame that ran before. */
 void
 pz_frame_pop(PzFrame *previous)
 {
@@ -420,7 +420,8 @@ pz_frame_check(PzFrame *frame)
 			"personalize.define_purpose() what a purpose needs.";
 		return r;
 	}
-	if (frame->copies && !may_copy)
+	/* only now is it known where a portal sends its rows */
+	if (!may_copy && pz_plan_copies(frame->queryDesc))
 	{
 		r = palloc(sizeof(PzRefusal));
 		r->sqlerrcode = PZ_ERR_REFUSED;
@@ -448,12 +449,14 @@ pz_frame_open(PzFrame *frame)
 	frame->open = true;
 }
 
+/* Number of uses of a frame; at least one. */
 int
 pz_frame_nuses(const PzFrame *frame)
 {
 	return frame->nuses;
 }
 
+/* One of the uses of a frame. */
 PzUse *
 pz_frame_use(const PzFrame *frame, int i)
 {

@@ -135,6 +135,7 @@ open_frame(PzFrame *frame)
 	pz_frame_open(frame);
 }
 
+/* Let the statement through at its first run; make its frame the running one. */
 static void
 pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 {
@@ -174,6 +175,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 							 count == 0 || queryDesc->estate->es_processed < count);
 }
 
+/* The frame runs also while triggers and the rest of the CTEs do. */
 static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
@@ -208,6 +210,7 @@ close_uses(PzFrame *frame, PzUseStatus status)
 	}
 }
 
+/* Close the records, thaw. */
 static void
 pz_ExecutorEnd(QueryDesc *queryDesc)
 {
@@ -252,6 +255,7 @@ sync_registry(void)
 	SetUserIdAndSecContext(save_user, save_context);
 }
 
+/* The next ProcessUtility in the chain. */
 static void
 call_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 					ProcessUtilityContext context, ParamListInfo params,
@@ -263,6 +267,10 @@ call_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 }
 
+/*
+ * Commands without a plan: settings, COPY, TRUNCATE, commands on databases and
+ * foreign keys; then bring the registry up to date.
+ */
 static void
 pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				  ProcessUtilityContext context, ParamListInfo params,

@@ -13,12 +13,6 @@
  * sets flags.  Memory that somebody may still point to is kept until the end
  * of the transaction: pz_registry_release().
  *
- * Numbers and names: the registry holds OIDs and attribute numbers with names
- * beside them.  registry_anchor says in which cluster and database the numbers
- * are good; anywhere else (after a dump and restore) the names count.
- *
- * Locks: AccessShareLock on the registry tables while they are read.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -48,100 +42,12 @@
 #include "utils/syscache.h"
 
 #include "errors.h"
-#include "registry.h"
-
-/* Column numbers of the registry tables, see sql/tables/20_registry.sql */
-enum
-{
-	ANCHOR_SYSID = 2, ANCHOR_DATABASE = 3,
-	KIND_ID = 1, KIND_NAME = 2, KIND_KEY_TYPE = 3,
-	CATEGORY_ID = 1, CATEGORY_NAME = 2, CATEGORY_SPECIAL = 4,
-	PURPOSE_ID = 1, PURPOSE_NAME = 2, PURPOSE_BASIS = 4, PURPOSE_SPECIAL_BASIS = 8,
-	PURPOSE_BUILTIN = 11, PURPOSE_RETIRED_AT = 12,
-	PAIR_LEFT = 1, PAIR_RIGHT = 2,
-	GRANT_PURPOSE = 1, GRANT_ROLE = 2, GRANT_ROLE_NAME = 3, GRANT_MAY_COPY = 4,
-	DUTY_ROLE = 1, DUTY_ROLE_NAME = 2, DUTY_DUTY = 3,
-	RELATION_RELID = 1, RELATION_SCHEMA = 2, RELATION_NAME = 3, RELATION_NULL_SUBJECT = 4,
-	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5,
-	COLUMN_RELID = 1, COLUMN_ATTNUM = 2, COLUMN_NAME = 3, COLUMN_CATEGORY = 4
-};
-
-/* A row of registry_relation */
-typedef struct Registered
-{
-	Oid			stored_relid;	/* as in the table: joins paths and columns to it */
-	Oid			relid;			/* what it is here; InvalidOid if it is not found */
-	bool		null_visible;
-} Registered;
-
-typedef struct RegisteredPath
-{
-	int32		path_id;
-	Oid			stored_relid;
-	int32		kind_id;
-	AttrNumber	attnum;
-	char	   *column_name;
-} RegisteredPath;
-
-typedef struct RegisteredColumn
-{
-	Oid			stored_relid;
-	AttrNumber	attnum;
-	char	   *column_name;
-	int32		category_id;
-} RegisteredColumn;
-
-typedef struct RoleGrant
-{
-	int32		purpose_id;		/* or 0 for a duty */
-	Oid			role;			/* InvalidOid: no such role here */
-	bool		may_copy;
-	const char *duty;			/* NULL for a purpose */
-} RoleGrant;
-
-/* Resolved relation, keyed by OID */
-typedef struct RelationEntry
-{
-	Oid			relid;
-	bool		stale;
-	PzRelation *rel;			/* NULL: not protected */
-} RelationEntry;
-
-typedef struct Registry
-{
-	MemoryContext mcxt;
-	bool		installed;
-	bool		anchored;		/* numbers are good here */
-	PzOids		oids;
-	Oid			tables[16];		/* OIDs of the tables the cache depends on */
-	int			ntables;
-	List	   *kinds;			/* PzKind */
-	List	   *categories;		/* PzCategory */
-	List	   *purposes;		/* PzPurpose */
-	List	   *grants;			/* RoleGrant */
-	List	   *relations;		/* Registered */
-	List	   *paths;			/* RegisteredPath */
-	List	   *columns;		/* RegisteredColumn */
-	HTAB	   *resolved;		/* RelationEntry */
-} Registry;
+#include "registry_private.h"
 
 static Registry *registry = NULL;
 static bool registry_valid = false;
 static List *retired = NIL;		/* memory contexts of replaced registries */
 
-/*
- * Is the script that runs now our own?  Then not all objects are there yet.
- */
-static bool
-in_own_script(void)
-{
-	char	   *name;
-
-	if (!creating_extension)
-		return false;
-	name = get_extension_name(CurrentExtensionObject);
-	return name != NULL && strcmp(name, PZ_EXTENSION) == 0;
-}
 
 /*
  * Relation cache message: forget what depends on relid (InvalidOid: all).
@@ -213,389 +119,16 @@ pz_registry_release(void)
 }
 
 /*
- * Call fn for every row of a table of the extension, by a fresh snapshot that
- * sees the own transaction's changes.  Remembers the table for invalidation.
+ * Read the registry anew; keep the old one until the end of the transaction.
  */
 static void
-scan_table(Registry *r, const char *relname,
-		   void (*fn) (Registry *r, HeapTuple tup, TupleDesc desc))
+replace_registry(void)
 {
-	Oid			relid = get_relname_relid(relname, r->oids.extension_schema);
-	Relation	rel;
-	SysScanDesc scan;
-	HeapTuple	tup;
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("table \"%s.%s\" is missing", PZ_SCHEMA, relname),
-				 errhint("Restore the extension \"%s\" from a backup; its tables must not be dropped.", PZ_EXTENSION)));
-	Assert(r->ntables < lengthof(r->tables));
-	r->tables[r->ntables++] = relid;
-
-	rel = table_open(relid, AccessShareLock);
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
-		fn(r, tup, RelationGetDescr(rel));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-}
-
-/* The datum of a column that the table definition says is NOT NULL. */
-static Datum
-need(HeapTuple tup, TupleDesc desc, int attnum)
-{
-	bool		isnull;
-	Datum		d = heap_getattr(tup, attnum, desc, &isnull);
-
-	if (isnull)
-		elog(ERROR, "unexpected null in registry column %d", attnum);	/* cannot happen: NOT NULL */
-	return d;
-}
-
-/* Is a nullable column null? */
-static bool
-absent(HeapTuple tup, TupleDesc desc, int attnum)
-{
-	bool		isnull;
-
-	(void) heap_getattr(tup, attnum, desc, &isnull);
-	return isnull;
-}
-
-static void
-load_anchor(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	r->anchored = ((uint64) DatumGetInt64(need(tup, desc, ANCHOR_SYSID)) == GetSystemIdentifier() &&
-				   DatumGetObjectId(need(tup, desc, ANCHOR_DATABASE)) == MyDatabaseId);
-}
-
-static void
-load_kind(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	PzKind	   *k = palloc0(sizeof(PzKind));
-	bool		isnull;
-	Datum		d = heap_getattr(tup, KIND_KEY_TYPE, desc, &isnull);
-
-	k->kind_id = DatumGetInt32(need(tup, desc, KIND_ID));
-	k->name = TextDatumGetCString(need(tup, desc, KIND_NAME));
-	if (isnull)
-		k->key_type = PZ_KEY_UNSET;
-	else
-	{
-		switch (DatumGetObjectId(d))
-		{
-			case INT8OID:
-				k->key_type = PZ_KEY_INT;
-				break;
-			case UUIDOID:
-				k->key_type = PZ_KEY_UUID;
-				break;
-			default:
-				k->key_type = PZ_KEY_TEXT;
-				break;
-		}
-	}
-	r->kinds = lappend(r->kinds, k);
-}
-
-static void
-load_category(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	PzCategory *c = palloc0(sizeof(PzCategory));
-
-	c->category_id = DatumGetInt32(need(tup, desc, CATEGORY_ID));
-	c->name = TextDatumGetCString(need(tup, desc, CATEGORY_NAME));
-	c->special = DatumGetBool(need(tup, desc, CATEGORY_SPECIAL));
-	r->categories = lappend(r->categories, c);
-}
-
-/* Legal basis by name; the table's CHECK allows no other. */
-static PzLegalBasis
-basis_by_name(const char *name)
-{
-	static const char *const names[] = {
-		"consent", "explicit_consent", "contract", "legal_obligation",
-		"vital_interest", "public_interest", "legitimate_interest"
-	};
-	int			i;
-
-	for (i = 0; i < lengthof(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return (PzLegalBasis) i;
-	ereport(ERROR,
-			(errcode(PZ_ERR_STATE),
-			 errmsg("registry holds an unknown legal basis"),
-			 errhint("The registry was written by another version: run ALTER EXTENSION %s UPDATE.", PZ_EXTENSION)));
-	return PZ_BASIS_CONSENT;	/* keep the compiler quiet */
-}
-
-static void
-load_purpose(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	PzPurpose  *p = palloc0(sizeof(PzPurpose));
-
-	p->purpose_id = DatumGetInt32(need(tup, desc, PURPOSE_ID));
-	p->name = TextDatumGetCString(need(tup, desc, PURPOSE_NAME));
-	p->basis_name = TextDatumGetCString(need(tup, desc, PURPOSE_BASIS));
-	p->basis = basis_by_name(p->basis_name);
-	p->builtin = DatumGetBool(need(tup, desc, PURPOSE_BUILTIN));
-	p->retired = !absent(tup, desc, PURPOSE_RETIRED_AT);
-	p->special_basis = !absent(tup, desc, PURPOSE_SPECIAL_BASIS);
-	r->purposes = lappend(r->purposes, p);
-}
-
-/* Purpose of a registry under construction, NULL if there is none. */
-static PzPurpose *
-find_purpose(Registry *r, int32 purpose_id)
-{
-	ListCell   *lc;
-
-	foreach(lc, r->purposes)
-	{
-		PzPurpose  *p = lfirst(lc);
-
-		if (p->purpose_id == purpose_id)
-			return p;
-	}
-	return NULL;
-}
-
-/* Append an id to a growing array. */
-static void
-append_id(int32 **ids, int *n, int32 id)
-{
-	if (*ids == NULL)
-		*ids = palloc(sizeof(int32) * 4);
-	else if (*n >= 4 && (*n & (*n - 1)) == 0)
-		*ids = repalloc(*ids, sizeof(int32) * *n * 2);
-	(*ids)[(*n)++] = id;
-}
-
-static void
-load_purpose_category(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	PzPurpose  *p = find_purpose(r, DatumGetInt32(need(tup, desc, PAIR_LEFT)));
-
-	if (p)
-		append_id(&p->categories, &p->ncategories, DatumGetInt32(need(tup, desc, PAIR_RIGHT)));
-}
-
-static void
-load_purpose_parent(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	PzPurpose  *p = find_purpose(r, DatumGetInt32(need(tup, desc, PAIR_LEFT)));
-
-	if (p)
-		append_id(&p->parents, &p->nparents, DatumGetInt32(need(tup, desc, PAIR_RIGHT)));
-}
-
-/* The role a registry row means here: by number where anchored, else by name. */
-static Oid
-resolve_role(Registry *r, Oid stored, const char *name)
-{
-	if (r->anchored)
-		return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(stored)) ? stored : InvalidOid;
-	return get_role_oid(name, true);
-}
-
-static void
-load_grant(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	RoleGrant  *g = palloc0(sizeof(RoleGrant));
-
-	g->purpose_id = DatumGetInt32(need(tup, desc, GRANT_PURPOSE));
-	g->role = resolve_role(r, DatumGetObjectId(need(tup, desc, GRANT_ROLE)),
-						   NameStr(*DatumGetName(need(tup, desc, GRANT_ROLE_NAME))));
-	g->may_copy = DatumGetBool(need(tup, desc, GRANT_MAY_COPY));
-	r->grants = lappend(r->grants, g);
-}
-
-static void
-load_duty(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	RoleGrant  *g = palloc0(sizeof(RoleGrant));
-
-	g->role = resolve_role(r, DatumGetObjectId(need(tup, desc, DUTY_ROLE)),
-						   NameStr(*DatumGetName(need(tup, desc, DUTY_ROLE_NAME))));
-	g->duty = TextDatumGetCString(need(tup, desc, DUTY_DUTY));
-	r->grants = lappend(r->grants, g);
-}
-
-static void
-load_relation(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	Registered *g = palloc0(sizeof(Registered));
-	char	   *null_subject = TextDatumGetCString(need(tup, desc, RELATION_NULL_SUBJECT));
-
-	g->stored_relid = DatumGetObjectId(need(tup, desc, RELATION_RELID));
-	if (r->anchored)
-		g->relid = g->stored_relid;
-	else
-	{
-		Oid			nsp = get_namespace_oid(NameStr(*DatumGetName(need(tup, desc, RELATION_SCHEMA))), true);
-
-		g->relid = OidIsValid(nsp) ?
-			get_relname_relid(NameStr(*DatumGetName(need(tup, desc, RELATION_NAME))), nsp) : InvalidOid;
-	}
-	g->null_visible = strcmp(null_subject, "visible") == 0;
-	r->relations = lappend(r->relations, g);
-}
-
-static void
-load_path(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	RegisteredPath *p = palloc0(sizeof(RegisteredPath));
-	ArrayType  *nums = DatumGetArrayTypeP(need(tup, desc, PATH_COLUMNS));
-	ArrayType  *names = DatumGetArrayTypeP(need(tup, desc, PATH_COLUMN_NAMES));
-
-	p->path_id = DatumGetInt32(need(tup, desc, PATH_ID));
-	p->stored_relid = DatumGetObjectId(need(tup, desc, PATH_RELID));
-	p->kind_id = DatumGetInt32(need(tup, desc, PATH_KIND));
-
-	/*
-	 * One column a path so far.  A longer path that a later version wrote
-	 * leaves the relation broken, which serves nothing.
-	 */
-	if (ARR_NDIM(nums) == 1 && ARR_DIMS(nums)[0] == 1 && !ARR_HASNULL(nums) &&
-		ARR_NDIM(names) == 1 && ARR_DIMS(names)[0] == 1 && !ARR_HASNULL(names))
-	{
-		p->attnum = *(int16 *) ARR_DATA_PTR(nums);
-		p->column_name = pstrdup(NameStr(*(Name) ARR_DATA_PTR(names)));
-	}
-	r->paths = lappend(r->paths, p);
-}
-
-static void
-load_column(Registry *r, HeapTuple tup, TupleDesc desc)
-{
-	RegisteredColumn *c = palloc0(sizeof(RegisteredColumn));
-
-	c->stored_relid = DatumGetObjectId(need(tup, desc, COLUMN_RELID));
-	c->attnum = DatumGetInt16(need(tup, desc, COLUMN_ATTNUM));
-	c->column_name = pstrdup(NameStr(*DatumGetName(need(tup, desc, COLUMN_NAME))));
-	c->category_id = DatumGetInt32(need(tup, desc, COLUMN_CATEGORY));
-	r->columns = lappend(r->columns, c);
-}
-
-/* OID of a function of the extension, InvalidOid if there is none. */
-static Oid
-find_function(const char *name, int nargs, Oid a1, Oid a2, Oid a3)
-{
-	Oid			args[3];
-
-	args[0] = a1;
-	args[1] = a2;
-	args[2] = a3;
-	return LookupFuncName(list_make2(makeString(PZ_SCHEMA), makeString(pstrdup(name))), nargs, args, true);
-}
-
-/* OID of a relation of the extension, InvalidOid if there is none. */
-static Oid
-find_relation(Registry *r, const char *name)
-{
-	return get_relname_relid(name, r->oids.extension_schema);
-}
-
-/*
- * Look up the functions, types and tables that C code needs by OID.
- * ERROR 55000 if one is missing: the SQL objects are of another version.
- */
-static void
-load_oids(Registry *r)
-{
-	static const Oid key_types[] = {InvalidOid, INT8OID, UUIDOID, TEXTOID};
-	PzOids	   *o = &r->oids;
-	int			i;
-	bool		complete = true;
-
-	o->mark_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-								   CStringGetDatum("plan_mark"), ObjectIdGetDatum(o->extension_schema));
-	for (i = PZ_KEY_INT; i <= PZ_KEY_TEXT; i++)
-	{
-		o->row_ok[i] = find_function("row_ok", 2, o->mark_type, key_types[i], InvalidOid);
-		o->policy_ok[i] = find_function("policy_ok", 2, INT4OID, key_types[i], InvalidOid);
-		complete = complete && OidIsValid(o->row_ok[i]) && OidIsValid(o->policy_ok[i]);
-	}
-	o->net_ok = find_function("net_ok", 1, INT4OID, InvalidOid, InvalidOid);
-	o->keep_subject = find_function("keep_subject", 3, o->mark_type, ANYELEMENTOID, ANYELEMENTOID);
-	o->consent_event = find_relation(r, "consent_event");
-	o->consent_event_subject = find_relation(r, "consent_event_subject");
-	o->subject = find_relation(r, "subject");
-	o->subject_key = find_relation(r, "subject_key");
-	o->tombstone = find_relation(r, "tombstone");
-	o->tombstone_pkey = find_relation(r, "tombstone_pkey");
-
-	if (!complete || !OidIsValid(o->mark_type) || !OidIsValid(o->net_ok) || !OidIsValid(o->keep_subject) ||
-		!OidIsValid(o->consent_event) || !OidIsValid(o->consent_event_subject) ||
-		!OidIsValid(o->subject) || !OidIsValid(o->subject_key) ||
-		!OidIsValid(o->tombstone) || !OidIsValid(o->tombstone_pkey))
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("the SQL objects of extension \"%s\" do not match its library", PZ_EXTENSION),
-				 errhint("Run ALTER EXTENSION %s UPDATE, or restart the server with the library of the installed version.",
-						 PZ_EXTENSION)));
-}
-
-/*
- * Read the registry.  ERROR 55000 if it cannot be read: then nothing is
- * served, which is what we want.
- */
-static void
-load_registry(void)
-{
-	MemoryContext mcxt;
-	MemoryContext old;
-	Registry   *r;
-
-	mcxt = AllocSetContextCreate(CacheMemoryContext, "personalize registry", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		HASHCTL		ctl = {0};
-
-		r = palloc0(sizeof(Registry));
-		r->mcxt = mcxt;
-
-		/*
-		 * While CREATE EXTENSION runs, the extension is there but not all of
-		 * its tables are; nothing can be protected yet.
-		 */
-		r->installed = !in_own_script() && OidIsValid(get_extension_oid(PZ_EXTENSION, true));
-		if (r->installed)
-		{
-			r->oids.extension_schema = get_namespace_oid(PZ_SCHEMA, false);
-			load_oids(r);
-			scan_table(r, "registry_anchor", load_anchor);
-			scan_table(r, "registry_kind", load_kind);
-			scan_table(r, "registry_category", load_category);
-			scan_table(r, "registry_purpose", load_purpose);
-			scan_table(r, "registry_purpose_category", load_purpose_category);
-			scan_table(r, "registry_purpose_parent", load_purpose_parent);
-			scan_table(r, "registry_grant", load_grant);
-			scan_table(r, "registry_duty", load_duty);
-			scan_table(r, "registry_relation", load_relation);
-			scan_table(r, "registry_path", load_path);
-			scan_table(r, "registry_column", load_column);
-
-			ctl.keysize = sizeof(Oid);
-			ctl.entrysize = sizeof(RelationEntry);
-			ctl.hcxt = mcxt;
-			r->resolved = hash_create("personalize relations", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-		}
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old);
-		MemoryContextDelete(mcxt);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old);
+	Registry   *r = pz_registry_load();
 
 	if (registry)
 	{
-		old = MemoryContextSwitchTo(TopMemoryContext);
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 		retired = lappend(retired, registry->mcxt);
 		MemoryContextSwitchTo(old);
 	}
@@ -616,7 +149,7 @@ ensure_registry(void)
 		registry_valid = true;
 		PG_TRY();
 		{
-			load_registry();
+			replace_registry();
 		}
 		PG_CATCH();
 		{
@@ -624,7 +157,7 @@ ensure_registry(void)
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
-		if (in_own_script())
+		if (pz_registry_in_own_script())
 		{
 			registry_valid = false;
 			break;
@@ -872,7 +405,7 @@ const PzPurpose *
 pz_registry_purpose(int32 purpose_id)
 {
 	ensure_registry();
-	return find_purpose(registry, purpose_id);
+	return pz_registry_find_purpose(registry, purpose_id);
 }
 
 /*

@@ -55,13 +55,14 @@ statement_token(void)
 	return psprintf("/* personalize " UINT64_FORMAT UINT64_FORMAT " */ ", token[0], token[1]);
 }
 
-/* Qualified and quoted names of a path's relation and column. */
+/* Qualified and quoted name of a path's relation. */
 static char *
 relation_name(const PzPath *path)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(path->relid)), get_rel_name(path->relid));
 }
 
+/* Quoted name of a path's column. */
 static const char *
 column_name(const PzPath *path)
 {

@@ -602,6 +602,8 @@ BEGIN
 		PERFORM personalize.policies_drop_internal(item.relid);
 		PERFORM personalize.rls_restore_internal(item.relid, item.was_enabled, item.was_forced);
 	END LOOP;
+	/* partitions that came later carry no policy of ours, unless somebody put one there by hand */
+	PERFORM personalize.policies_drop_internal(d.id) FROM personalize.descendants_internal(r.relid) AS d (id);
 END
 $$;
 COMMENT ON FUNCTION personalize.unprotect(regclass) IS

@@ -92,6 +92,31 @@ $$;
 COMMENT ON FUNCTION personalize.subject_no_internal(integer, text, boolean) IS
 	'Dense number of a subject, its row locked until the transaction ends; NULL if there is none and none is to be made';
 
+CREATE OR REPLACE FUNCTION personalize.subjects_lock_internal(kind_id integer, keys text[],
+	OUT nos bigint[], OUT found_keys text[])
+RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+SET enable_bitmapscan = off
+SET enable_seqscan = off	/* by index, whatever the statistics say of a table that just grew */
+AS $$
+BEGIN
+	/* a sub-select for each key uses both columns of the index; a join might not */
+	nos := ARRAY(SELECT x.no
+		FROM (SELECT (SELECT s.subject_no FROM personalize.subject AS s
+				WHERE s.kind_id = subjects_lock_internal.kind_id AND s.key = u.key) AS no
+			FROM unnest(keys) AS u (key)) AS x
+		WHERE x.no IS NOT NULL ORDER BY x.no);
+	/* somebody erased while we waited for the lock has no key any more and is not found */
+	SELECT array_agg(x.subject_no), array_agg(x.key) INTO nos, found_keys
+		FROM (SELECT s.subject_no, s.key FROM personalize.subject AS s
+			WHERE s.subject_no = ANY (nos) AND s.key IS NOT NULL
+			ORDER BY s.subject_no FOR NO KEY UPDATE) AS x;
+END
+$$;
+COMMENT ON FUNCTION personalize.subjects_lock_internal(integer, text[]) IS
+	'Locks the subjects of different keys in the order of their numbers until the transaction ends; returns those that exist';
+
 CREATE OR REPLACE FUNCTION personalize.tombstone_lift_internal(kind_id integer, keys text[])
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
@@ -101,12 +126,12 @@ DECLARE
 	lifted bigint := 0;
 	marked bigint[];
 BEGIN
-	marked := ARRAY(SELECT s.subject_no FROM personalize.subject AS s
-		WHERE s.kind_id = tombstone_lift_internal.kind_id AND s.key = ANY (keys) AND s.tombstoned);
-	IF cardinality(marked) = 0
-		AND NOT EXISTS (SELECT 1 FROM personalize.tombstone AS t WHERE t.kind_id = tombstone_lift_internal.kind_id) THEN
+	/* a marked subject has a tombstone: without any there is nothing to look for */
+	IF NOT EXISTS (SELECT 1 FROM personalize.tombstone AS t WHERE t.kind_id = tombstone_lift_internal.kind_id) THEN
 		RETURN 0;
 	END IF;
+	marked := ARRAY(SELECT s.subject_no FROM personalize.subject AS s
+		WHERE s.kind_id = tombstone_lift_internal.kind_id AND s.tombstoned AND s.key = ANY (keys));
 	PERFORM personalize.ledger_unlock_internal(true);
 	DELETE FROM personalize.tombstone AS t
 		WHERE t.kind_id = tombstone_lift_internal.kind_id
@@ -404,10 +429,8 @@ BEGIN
 		wanted := ARRAY(SELECT DISTINCT u.key COLLATE "C" FROM unnest(item_keys, item_kinds) AS u (key, kind)
 			WHERE u.kind = kind_no ORDER BY 1);
 		LOOP
-			SELECT array_agg(x.subject_no), array_agg(x.key) INTO here_nos, here_keys
-				FROM (SELECT s.subject_no, s.key FROM personalize.subject AS s
-					WHERE s.kind_id = kind_no AND s.key = ANY (wanted)
-					ORDER BY s.subject_no FOR NO KEY UPDATE) AS x;
+			SELECT l.nos, l.found_keys INTO here_nos, here_keys
+				FROM personalize.subjects_lock_internal(kind_no, wanted) AS l;
 			EXIT WHEN cardinality(here_nos) = cardinality(wanted);
 			WITH made AS (
 				INSERT INTO personalize.subject AS s (kind_id, key)

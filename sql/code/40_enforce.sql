@@ -25,23 +25,6 @@ CREATE OR REPLACE FUNCTION personalize.net_ok(path_id integer) RETURNS boolean
 COMMENT ON FUNCTION personalize.net_ok(integer) IS
 	'Stands in the permissive policy of a protected relation that had none; true only while the application has no permissive policy';
 
-/* one subject path in a plan; no SQL can make a value */
-CREATE TYPE personalize.plan_mark;
-CREATE FUNCTION personalize.plan_mark_in(cstring) RETURNS personalize.plan_mark
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_plan_mark_in';
-COMMENT ON FUNCTION personalize.plan_mark_in(cstring) IS 'Refuses: only the row filter makes values of plan_mark';
-CREATE FUNCTION personalize.plan_mark_out(personalize.plan_mark) RETURNS cstring
-	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_plan_mark_out';
-COMMENT ON FUNCTION personalize.plan_mark_out(personalize.plan_mark) IS 'The protected relation a mark stands for, as EXPLAIN shows it';
-CREATE TYPE personalize.plan_mark (
-	INPUT = personalize.plan_mark_in,
-	OUTPUT = personalize.plan_mark_out,
-	INTERNALLENGTH = 8,
-	PASSEDBYVALUE,
-	ALIGNMENT = double
-);
-COMMENT ON TYPE personalize.plan_mark IS 'Marks calls of the row filter that the planner hook has placed; cannot be written in SQL';
-
 CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject bigint) RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
 COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, bigint) IS

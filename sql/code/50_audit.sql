@@ -218,9 +218,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	noticed_at timestamptz := pg_catalog.clock_timestamp();
-	first_id bigint := NULL;
 	crashed bigint := 0;
 	victim record;
+	source record;
 	set_id bigint;
 	lease_id bigint;
 BEGIN
@@ -236,28 +236,25 @@ BEGIN
 		RETURNING *
 	LOOP
 		CONTINUE WHEN victim.expires_at <= audit_crash_internal.seen_at;
+		/* who it was is in the use that came with the lease */
+		SELECT u.* INTO source FROM (
+				SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open
+			) u WHERE u.session_id = victim.session_id AND u.use_no = victim.use_no;
+		CONTINUE WHEN NOT FOUND;
 		lease_id := pg_catalog.nextval('personalize.usage_id_seq');
 		INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
 				db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name,
 				precision, reason, boot_id)
-			SELECT lease_id, u.session_id, -u.use_no, 0, victim.started_at,
-				LEAST(victim.expires_at, noticed_at), 'crashed',
-				u.db_role, u.session_role, u.pid, u.purpose_id, u.purpose, u.legal_basis, u.relation, u.relation_name,
-				'superset', 'the server stopped without notice; uses of this session just before may not be on record by themselves',
-				u.boot_id
-			FROM (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) u
-			WHERE u.session_id = victim.session_id AND u.use_no = victim.use_no
+			VALUES (lease_id, source.session_id, -source.use_no, 0, victim.started_at,
+				LEAST(victim.expires_at, noticed_at), 'crashed', source.db_role, source.session_role, source.pid,
+				source.purpose_id, source.purpose, source.legal_basis, source.relation, source.relation_name, 'superset',
+				'the server stopped without notice; uses of this session just before may not be on record by themselves',
+				source.boot_id)
 			ON CONFLICT DO NOTHING;
-		IF FOUND THEN
-			first_id := COALESCE(first_id, lease_id);
-			INSERT INTO personalize.audit_note (usage_id, application_name, client_addr)
-				SELECT lease_id, n.application_name, n.client_addr
-				FROM personalize.usage u JOIN personalize.audit_note n USING (usage_id)
-				WHERE u.session_id = victim.session_id AND u.usage_id = (
-					SELECT x.usage_id FROM (SELECT usage_id, session_id, use_no FROM personalize.audit_use
-						UNION ALL SELECT usage_id, session_id, use_no FROM personalize.audit_open) x
-					WHERE x.session_id = victim.session_id AND x.use_no = victim.use_no);
-		END IF;
+		INSERT INTO personalize.audit_note (usage_id, application_name, client_addr)
+			SELECT lease_id, n.application_name, n.client_addr
+			FROM personalize.audit_note n WHERE n.usage_id = source.usage_id
+			ON CONFLICT DO NOTHING;
 	END LOOP;
 
 	/* uses that never ended */

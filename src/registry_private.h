@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry_private.h
+ *	  The registry as it is read from its tables; for registry.c and
+ *	  registry_load.c only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_REGISTRY_PRIVATE_H
+#define PZ_REGISTRY_PRIVATE_H
+
+#include "utils/hsearch.h"
+
+#include "registry.h"
+
+/* A row of registry_relation */
+typedef struct Registered
+{
+	Oid			stored_relid;	/* as in the table: joins paths and columns to it */
+	Oid			relid;			/* what it is here; InvalidOid if it is not found */
+	bool		null_visible;
+} Registered;
+
+typedef struct RegisteredPath
+{
+	int32		path_id;
+	Oid			stored_relid;
+	int32		kind_id;
+	AttrNumber	attnum;
+	char	   *column_name;
+} RegisteredPath;
+
+typedef struct RegisteredColumn
+{
+	Oid			stored_relid;
+	AttrNumber	attnum;
+	char	   *column_name;
+	int32		category_id;
+} RegisteredColumn;
+
+typedef struct RoleGrant
+{
+	int32		purpose_id;		/* or 0 for a duty */
+	Oid			role;			/* InvalidOid: no such role here */
+	bool		may_copy;
+	const char *duty;			/* NULL for a purpose */
+} RoleGrant;
+
+/* Resolved relation, keyed by OID */
+typedef struct RelationEntry
+{
+	Oid			relid;
+	bool		stale;
+	PzRelation *rel;			/* NULL: not protected */
+} RelationEntry;
+
+typedef struct Registry
+{
+	MemoryContext mcxt;
+	bool		installed;
+	bool		anchored;		/* numbers are good here */
+	PzOids		oids;
+	Oid			tables[16];		/* OIDs of the tables the cache depends on */
+	int			ntables;
+	List	   *kinds;			/* PzKind */
+	List	   *categories;		/* PzCategory */
+	List	   *purposes;		/* PzPurpose */
+	List	   *grants;			/* RoleGrant */
+	List	   *relations;		/* Registered */
+	List	   *paths;			/* RegisteredPath */
+	List	   *columns;		/* RegisteredColumn */
+	HTAB	   *resolved;		/* RelationEntry */
+} Registry;
+
+/* registry_load.c */
+extern bool pz_registry_in_own_script(void);
+extern Registry *pz_registry_load(void);
+extern PzPurpose *pz_registry_find_purpose(Registry *r, int32 purpose_id);
+
+#endif							/* PZ_REGISTRY_PRIVATE_H */
