@@ -72,7 +72,7 @@ static const Oid use_types[] = {
 };
 static const Oid note_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 static const Oid subject_types[] = {INT8OID, INT8OID};
-static const Oid chunk_types[] = {INT4OID, INT8OID, BYTEAOID};
+static const Oid chunk_types[] = {INT4OID, INT8OID, INT8OID, BYTEAOID};
 static const Oid key_types[] = {INT4OID, TEXTOID, BYTEAOID};
 
 static PzRows use_rows = {
@@ -97,8 +97,8 @@ static PzRows subject_rows = {
 	.ncolumns = lengthof(subject_types), .types = subject_types
 };
 static PzRows chunk_rows = {
-	.insert = "INSERT INTO personalize.audit_chunk (chunk, usage_id, members) "
-	"SELECT * FROM unnest($1,$2,$3) ON CONFLICT (chunk, usage_id) DO UPDATE SET members = excluded.members",
+	.insert = "INSERT INTO personalize.audit_chunk (chunk, usage_id, part, members) "
+	"SELECT * FROM unnest($1,$2,$3,$4)",
 	.ncolumns = lengthof(chunk_types), .types = chunk_types
 };
 /* people who have no number yet get one; sorted, so that two who do this cannot deadlock on each other alone */
@@ -228,96 +228,98 @@ pz_fold_remove(PzFold *fold, const int64 *stored, int nstored)
 }
 
 /*
+ * Forget those subjects of a use that are stored already.  Returns whether
+ * any are stored in chunks.
+ */
+static bool
+pz_fold_skip_stored(PzFold *fold, int64 usage_id)
+{
+	static SPIPlanPtr small_plan = NULL;
+	static SPIPlanPtr chunk_plan = NULL;
+	const Oid	types[] = {INT8OID};
+	Datum		value = Int64GetDatum(usage_id);
+	SPITupleTable *chunks;
+	uint16	   *members;
+	int64	   *stored;
+	bool		isnull;
+	uint64		n;
+	uint64		i;
+
+	n = pz_store_execute(&small_plan,
+						 "SELECT subject_no FROM personalize.audit_subject WHERE usage_id = $1 ORDER BY 1",
+						 1, types, &value, NULL);
+	stored = palloc(sizeof(int64) * Max(n, 65536));
+	for (i = 0; i < n; i++)
+		stored[i] = DatumGetInt64(pz_store_value(i, 1, &isnull));
+	pz_fold_remove(fold, stored, (int) n);
+
+	n = pz_store_execute(&chunk_plan,
+						 "SELECT chunk, members FROM personalize.audit_chunk WHERE usage_id = $1",
+						 1, types, &value, NULL);
+	chunks = SPI_tuptable;
+	members = palloc(sizeof(uint16) * 65536);
+	for (i = 0; i < n && fold->nnumbers > 0; i++)
+	{
+		int32		chunk = DatumGetInt32(SPI_getbinval(chunks->vals[i], chunks->tupdesc, 1, &isnull));
+		int			nmembers;
+		int			k;
+
+		if (chunk < PZ_SET_CHUNK(fold->numbers[0]) ||
+			chunk > PZ_SET_CHUNK(fold->numbers[fold->nnumbers - 1]))
+			continue;
+		nmembers = pz_set_unpack(DatumGetByteaPP(SPI_getbinval(chunks->vals[i], chunks->tupdesc, 2, &isnull)),
+								 members);
+		for (k = 0; k < nmembers; k++)
+			stored[k] = PZ_SET_NUMBER(chunk, members[k]);
+		pz_fold_remove(fold, stored, nmembers);
+	}
+	pfree(members);
+	pfree(stored);
+	return n > 0;
+}
+
+/*
  * Queue the subjects of a use for writing.  fresh: nothing is stored for this
  * use yet.  Returns how many are new.
  */
 static int
 pz_store_subjects(PzFold *fold, int64 usage_id, bool fresh)
 {
-	static SPIPlanPtr small_plan = NULL;
-	static SPIPlanPtr chunk_plan = NULL;
-	const Oid	types[] = {INT8OID};
-	Datum		value = Int64GetDatum(usage_id);
-	SPITupleTable *chunks = NULL;
-	uint64		nchunks = 0;
+	bool		in_chunks = false;
 	uint16	   *members;
-	bool		isnull;
-	int			added = 0;
 	int			i;
 
 	if (fold->nnumbers == 0)
 		return 0;
 	if (!fresh)
-	{
-		uint64		n;
-		uint64		k;
-		int64	   *stored;
-
-		n = pz_store_execute(&small_plan,
-							 "SELECT subject_no FROM personalize.audit_subject WHERE usage_id = $1 ORDER BY 1",
-							 1, types, &value, NULL);
-		stored = palloc(sizeof(int64) * Max(n, 1));
-		for (k = 0; k < n; k++)
-			stored[k] = DatumGetInt64(pz_store_value(k, 1, &isnull));
-		pz_fold_remove(fold, stored, (int) n);
-		nchunks = pz_store_execute(&chunk_plan,
-								   "SELECT chunk, members FROM personalize.audit_chunk WHERE usage_id = $1",
-								   1, types, &value, NULL);
-		chunks = SPI_tuptable;
-	}
-	if (nchunks == 0 && fold->nnumbers <= PZ_SMALL_SET)
+		in_chunks = pz_fold_skip_stored(fold, usage_id);
+	if (!in_chunks && fold->nnumbers <= PZ_SMALL_SET)
 	{
 		for (i = 0; i < fold->nnumbers; i++)
 		{
 			pz_rows_add(&subject_rows);
 			pz_rows_set(&subject_rows, 0, Int64GetDatum(fold->numbers[i]));
-			pz_rows_set(&subject_rows, 1, value);
+			pz_rows_set(&subject_rows, 1, Int64GetDatum(usage_id));
 		}
 		return fold->nnumbers;
 	}
 
-	members = palloc(sizeof(uint16) * 65536 * 2);
+	members = palloc(sizeof(uint16) * 65536);
 	for (i = 0; i < fold->nnumbers;)
 	{
 		int32		chunk = PZ_SET_CHUNK(fold->numbers[i]);
-		int			nold = 0;
 		int			n = 0;
-		int			old = 0;
-		uint16	   *stored = members + 65536;
-		uint64		k;
 
-		for (k = 0; k < nchunks; k++)
-		{
-			if (DatumGetInt32(SPI_getbinval(chunks->vals[k], chunks->tupdesc, 1, &isnull)) == chunk)
-				nold = pz_set_unpack(DatumGetByteaPP(SPI_getbinval(chunks->vals[k], chunks->tupdesc, 2, &isnull)),
-									 stored);
-		}
-		/* merge two sorted lists */
-		while (old < nold || (i < fold->nnumbers && PZ_SET_CHUNK(fold->numbers[i]) == chunk))
-		{
-			bool		more = i < fold->nnumbers && PZ_SET_CHUNK(fold->numbers[i]) == chunk;
-			uint16		next = more ? PZ_SET_MEMBER(fold->numbers[i]) : 0;
-
-			if (old < nold && (!more || stored[old] <= next))
-			{
-				if (more && stored[old] == next)
-					i++;
-				members[n++] = stored[old++];
-			}
-			else
-			{
-				members[n++] = next;
-				i++;
-			}
-		}
-		added += n - nold;
+		while (i < fold->nnumbers && PZ_SET_CHUNK(fold->numbers[i]) == chunk)
+			members[n++] = PZ_SET_MEMBER(fold->numbers[i++]);
 		pz_rows_add(&chunk_rows);
 		pz_rows_set(&chunk_rows, 0, Int32GetDatum(chunk));
-		pz_rows_set(&chunk_rows, 1, value);
-		pz_rows_set(&chunk_rows, 2, PointerGetDatum(pz_set_pack(members, n)));
+		pz_rows_set(&chunk_rows, 1, Int64GetDatum(usage_id));
+		pz_rows_set(&chunk_rows, 2, Int64GetDatum((int64) fold->last_seq));
+		pz_rows_set(&chunk_rows, 3, PointerGetDatum(pz_set_pack(members, n)));
 	}
 	pfree(members);
-	return added;
+	return fold->nnumbers;
 }
 
 /*
@@ -398,9 +400,10 @@ pz_store_old_use(PzFold *fold, PzDatabase *db)
 	static SPIPlanPtr find_plan = NULL;
 	static SPIPlanPtr open_plan = NULL;
 	static SPIPlanPtr close_plan = NULL;
-	static SPIPlanPtr closed_plan = NULL;
+	static SPIPlanPtr more_plan = NULL;
 	const Oid	find_types[] = {INT8OID, INT8OID};
 	const Oid	update_types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
+	const Oid	more_types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, INT8OID};
 	Datum		values[9];
 	char		nulls[10] = "         ";
 	bool		isnull;
@@ -438,14 +441,15 @@ pz_store_old_use(PzFold *fold, PzDatabase *db)
 		nulls[6] = nulls[7] = nulls[8] = 'n';
 
 	if (!open)
-		pz_store_execute(&closed_plan,
-						 "UPDATE personalize.audit_use SET subjects_used = subjects_used + $3, "
-						 "last_seq = GREATEST(last_seq, $4), rows_used = GREATEST(rows_used, $5), "
-						 "rows_withheld = GREATEST(rows_withheld, $6), ended_at = COALESCE($7, ended_at), "
-						 "status = CASE status WHEN 'open' THEN $8 ELSE status END, "
-						 "precision = CASE WHEN precision = 'superset' THEN precision ELSE COALESCE($9, precision) END "
-						 "WHERE session_id = $1 AND use_no = $2",
-						 9, update_types, values, nulls);
+	{
+		/* a row of audit_use does not change: what came after stands beside it */
+		values[8] = Int64GetDatum(usage_id);
+		nulls[8] = ' ';
+		pz_store_execute(&more_plan,
+						 "INSERT INTO personalize.audit_more (usage_id, last_seq, ended_at, rows_used, rows_withheld, "
+						 "subjects_added) VALUES ($9, $4, $7, $5, $6, $3) ON CONFLICT DO NOTHING",
+						 9, more_types, values, nulls);
+	}
 	else if (fold->done == NULL)
 		pz_store_execute(&open_plan,
 						 "UPDATE personalize.audit_open SET subjects_used = subjects_used + $3, "

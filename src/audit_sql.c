@@ -42,6 +42,7 @@ pz_audit_sync(void)
 {
 	TimestampTz alive_at = GetCurrentTimestamp();
 	uint64		target = 0;
+	uint64		failing;
 	PzDatabase *db;
 
 	pz_require_preloaded();
@@ -54,14 +55,19 @@ pz_audit_sync(void)
 	{
 		CHECK_FOR_INTERRUPTS();
 		db = pz_shmem_my_database();
-		if (db == NULL || db->worker_pid == 0 || pg_atomic_read_u32(&db->ready) == 0)
+		failing = db != NULL ? pg_atomic_read_u64(&db->failing_since) : 0;
+		if (db == NULL || failing != 0 || db->worker_pid == 0 || pg_atomic_read_u32(&db->ready) == 0)
 			pz_audit_request_worker();
 		else
 		{
+			/* one that only starts to fail again and again is not alive */
 			alive_at = GetCurrentTimestamp();
 			/* a worker that starts has raised "want" to the end of WAL */
 			if (target == 0)
 				target = pg_atomic_read_u64(&db->want);
+		}
+		if (target != 0)
+		{
 			if (pg_atomic_read_u64(&db->done) >= target)
 				break;
 			if (db->worker_latch != NULL)

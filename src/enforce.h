@@ -97,4 +97,10 @@ extern void pz_utility_check_truncate(TruncateStmt *stmt);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 
+/* enforce_ddl.c */
+extern bool pz_ddl_enter(Node *parsetree);
+extern void pz_ddl_leave(bool before);
+extern bool pz_ddl_watches(Oid funcid);
+extern void pz_ddl_refuse_call(Oid funcid);
+
 #endif							/* PZ_ENFORCE_H */

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "tcop/utility.h"
+#include "utils/inval.h"
 #include "utils/snapmgr.h"
 
 #include "audit.h"
@@ -36,6 +37,7 @@ static ExecutorFinish_hook_type prev_ExecutorFinish = NULL;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static needs_fmgr_hook_type prev_needs_fmgr = NULL;
+static fmgr_hook_type prev_fmgr = NULL;
 
 /*
  * Can the registry be asked at all?  Outside of a database or a transaction
@@ -58,13 +60,28 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	return standard_planner(parse, query_string, cursorOptions, boundParams);
 }
 
-/* Keep SQL functions from being inlined past the planner hook. */
+/*
+ * Keep SQL functions from being inlined past the planner hook, and watch calls
+ * of functions while DDL reads all rows of a protected relation.
+ */
 static bool
 pz_needs_fmgr(Oid fn_oid)
 {
 	if (prev_needs_fmgr && prev_needs_fmgr(fn_oid))
 		return true;
-	return in_database() && pz_enforce_needs_fmgr(fn_oid) && pz_registry_active();
+	if (!in_database())
+		return false;
+	return pz_ddl_watches(fn_oid) || (pz_enforce_needs_fmgr(fn_oid) && pz_registry_active());
+}
+
+/* A function that pz_needs_fmgr asked for is called, or has returned. */
+static void
+pz_fmgr(FmgrHookEventType event, FmgrInfo *flinfo, Datum *arg)
+{
+	if (event == FHET_START)
+		pz_ddl_refuse_call(flinfo->fn_oid);
+	if (prev_fmgr)
+		prev_fmgr(event, flinfo, arg);
 }
 
 /*
@@ -79,6 +96,11 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	{
 		List	   *uses = NIL;
 
+		/*
+		 * A prepared plan whose locks are all held looks at no messages by
+		 * itself; a purpose that was revoked meanwhile must be seen.
+		 */
+		AcceptInvalidationMessages();
 		if (pz_registry_active())
 			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_may_be_ri(queryDesc->sourceText));
 		if (!pz_enforce_ledger_unlocked())
@@ -317,9 +339,10 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			break;
 	}
 
-	if (IsA(parsetree, AlterTableStmt) && in_database() && pz_registry_active())
+	if (released == NULL && !IsA(parsetree, TransactionStmt) && in_database() && pz_registry_active())
 	{
 		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
+		bool		blocking = pz_ddl_enter(parsetree);
 
 		PG_TRY();
 		{
@@ -327,6 +350,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		}
 		PG_FINALLY();
 		{
+			pz_ddl_leave(blocking);
 			pz_enforce_foreign_key(outer);
 		}
 		PG_END_TRY();
@@ -398,6 +422,8 @@ pz_hooks_install(void)
 	ProcessUtility_hook = pz_ProcessUtility;
 	prev_needs_fmgr = needs_fmgr_hook;
 	needs_fmgr_hook = pz_needs_fmgr;
+	prev_fmgr = fmgr_hook;
+	fmgr_hook = pz_fmgr;
 
 	pz_frame_init(frame_abandoned);
 	RegisterXactCallback(pz_xact_callback, NULL);

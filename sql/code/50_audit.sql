@@ -2,17 +2,24 @@
  * Audit: what can be asked about the use of personal data.
  */
 CREATE OR REPLACE VIEW personalize.usage AS
-	SELECT u.usage_id, u.started_at, u.ended_at, u.status, u.db_role, u.session_role,
+	SELECT u.usage_id, u.started_at, COALESCE(m.ended_at, u.ended_at) AS ended_at, u.status, u.db_role, u.session_role,
 		n.app_user, n.application_name, n.client_addr, u.pid, u.session_id, u.purpose, u.legal_basis,
 		u.relation::pg_catalog.regclass AS relation, u.relation_name, u.columns, u.categories,
-		u.rows_used, u.rows_withheld, u.subjects_used, u.precision, u.query_id, u.query, n.context,
+		GREATEST(u.rows_used, m.rows_used) AS rows_used,
+		GREATEST(u.rows_withheld, m.rows_withheld) AS rows_withheld,
+		u.subjects_used + COALESCE(m.subjects_added, 0) AS subjects_used, u.precision, u.query_id, u.query, n.context,
 		u.reason, u.everybody_id IS NOT NULL AS everybody
 	FROM (
 		SELECT * FROM personalize.audit_use
 		UNION ALL
 		SELECT * FROM personalize.audit_open
 	) u
-	LEFT JOIN personalize.audit_note n USING (usage_id);
+	LEFT JOIN (
+		SELECT x.usage_id, pg_catalog.max(x.ended_at) AS ended_at, pg_catalog.max(x.rows_used) AS rows_used,
+			pg_catalog.max(x.rows_withheld) AS rows_withheld, pg_catalog.sum(x.subjects_added)::bigint AS subjects_added
+		FROM personalize.audit_more x GROUP BY x.usage_id
+	) m ON m.usage_id = u.usage_id
+	LEFT JOIN personalize.audit_note n ON n.usage_id = u.usage_id;
 COMMENT ON VIEW personalize.usage IS
 	'Who used personal data for what: one row for each statement, protected relation and purpose';
 
@@ -196,8 +203,8 @@ BEGIN
 	)
 	SELECT pg_catalog.array_agg(up.id) INTO purposes FROM up;
 
-	INSERT INTO personalize.audit_chunk (chunk, usage_id, members)
-		SELECT (s.subject_no >> 16)::integer, audit_everybody_internal.usage_id,
+	INSERT INTO personalize.audit_chunk (chunk, usage_id, part, members)
+		SELECT (s.subject_no >> 16)::integer, audit_everybody_internal.usage_id, 0,
 			personalize.audit_set_pack_internal(pg_catalog.array_agg((s.subject_no & 65535)::integer))
 		FROM personalize.subject s
 		WHERE (pg_catalog.cardinality(kinds) = 0 OR s.kind_id = ANY (kinds))
@@ -220,75 +227,82 @@ DECLARE
 	noticed_at timestamptz := pg_catalog.clock_timestamp();
 	crashed bigint := 0;
 	victim record;
-	source record;
+	place text;
+	sets jsonb := '{}';
+	sizes jsonb := '{}';
 	set_id bigint;
-	lease_id bigint;
+	this_id bigint;
+	subjects bigint;
 BEGIN
 	IF NOT EXISTS (SELECT FROM personalize.audit_open o WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id)
 	   AND NOT EXISTS (SELECT FROM personalize.audit_lease l WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id) THEN
 		RETURN 0;
 	END IF;
 
-	/* leases that had not run out stand for uses whose record may be lost */
+	/*
+	 * Uses that never ended; and leases that had not run out, which stand for
+	 * uses whose record may be lost.  Who it was is in the use that came with
+	 * the lease.
+	 */
 	FOR victim IN
-		DELETE FROM personalize.audit_lease l
-		WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
-		RETURNING *
-	LOOP
-		CONTINUE WHEN victim.expires_at <= audit_crash_internal.seen_at;
-		/* who it was is in the use that came with the lease */
-		SELECT u.* INTO source FROM (
-				SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open
-			) u WHERE u.session_id = victim.session_id AND u.use_no = victim.use_no;
-		CONTINUE WHEN NOT FOUND;
-		lease_id := pg_catalog.nextval('personalize.usage_id_seq');
-		INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
-				db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name,
-				precision, reason, boot_id)
-			VALUES (lease_id, source.session_id, -source.use_no, 0, victim.started_at,
-				LEAST(victim.expires_at, noticed_at), 'crashed', source.db_role, source.session_role, source.pid,
-				source.purpose_id, source.purpose, source.legal_basis, source.relation, source.relation_name, 'superset',
-				'the server stopped without notice; uses of this session just before may not be on record by themselves',
-				source.boot_id)
-			ON CONFLICT DO NOTHING;
-		INSERT INTO personalize.audit_note (usage_id, application_name, client_addr)
-			SELECT lease_id, n.application_name, n.client_addr
-			FROM personalize.audit_note n WHERE n.usage_id = source.usage_id
-			ON CONFLICT DO NOTHING;
-	END LOOP;
-
-	/* uses that never ended */
-	WITH o AS (
-		DELETE FROM personalize.audit_open o
+		SELECT o.*, NULL::timestamptz AS lease_from, NULL::timestamptz AS lease_until
+		FROM personalize.audit_open o
 		WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
-		RETURNING *
-	)
-	INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
-			db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name, columns, categories,
-			rows_used, rows_withheld, subjects_used, precision, query_id, query, reason, boot_id)
-		SELECT o.usage_id, o.session_id, o.use_no, o.last_seq, o.started_at, noticed_at, 'crashed',
-			o.db_role, o.session_role, o.pid, o.purpose_id, o.purpose, o.legal_basis, o.relation, o.relation_name,
-			o.columns, o.categories, NULL, NULL, o.subjects_used, 'superset', o.query_id, o.query,
-			'the server stopped without notice', o.boot_id
-		FROM o;
-
-	/* everybody then permitted, one set for each relation and purpose */
-	FOR victim IN
-		SELECT u.relation, u.purpose_id, u.legal_basis, pg_catalog.min(u.usage_id) AS usage_id,
-			pg_catalog.array_agg(u.usage_id) AS ids
-		FROM personalize.audit_use u
-		WHERE u.status = 'crashed' AND u.everybody_id IS NULL
-		GROUP BY u.relation, u.purpose_id, u.legal_basis
+		UNION ALL
+		SELECT u.*, l.started_at, l.expires_at
+		FROM personalize.audit_lease l
+		JOIN (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) u
+			ON u.session_id = l.session_id AND u.use_no = l.use_no
+		WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+		  AND (l.expires_at > audit_crash_internal.seen_at OR audit_crash_internal.seen_at IS NULL)
+		ORDER BY usage_id
 	LOOP
-		/* under a number of its own: what a use itself has recorded stays its own */
-		set_id := pg_catalog.nextval('personalize.usage_id_seq');
-		PERFORM personalize.audit_everybody_internal(set_id, victim.relation, victim.purpose_id, victim.legal_basis);
-		UPDATE personalize.audit_use u SET everybody_id = set_id WHERE u.usage_id = ANY (victim.ids);
-		UPDATE personalize.audit_use u
-			SET subjects_used = (SELECT pg_catalog.count(*) FROM personalize.audit_numbers_internal(u.usage_id))
-			WHERE u.usage_id = ANY (victim.ids);
-		crashed := crashed + pg_catalog.cardinality(victim.ids);
+		/* everybody then permitted: one set for each relation and purpose, under a number of its own */
+		place := pg_catalog.format('%s %s %s', victim.relation, victim.purpose_id, victim.legal_basis);
+		set_id := (sets ->> place)::bigint;
+		IF set_id IS NULL THEN
+			set_id := pg_catalog.nextval('personalize.usage_id_seq');
+			PERFORM personalize.audit_everybody_internal(set_id, victim.relation, victim.purpose_id, victim.legal_basis);
+			SELECT pg_catalog.count(*) INTO subjects FROM personalize.audit_numbers_internal(set_id);
+			sets := sets || pg_catalog.jsonb_build_object(place, set_id);
+			sizes := sizes || pg_catalog.jsonb_build_object(place, subjects);
+		END IF;
+		subjects := (sizes ->> place)::bigint;
+
+		IF victim.lease_until IS NULL THEN
+			this_id := victim.usage_id;
+			IF victim.subjects_used > 0 THEN
+				SELECT pg_catalog.count(*) INTO subjects
+				FROM (SELECT personalize.audit_numbers_internal(set_id)
+					UNION SELECT personalize.audit_numbers_internal(this_id)) x;
+			END IF;
+			INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
+					db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name, columns,
+					categories, subjects_used, precision, query_id, query, reason, boot_id, everybody_id)
+				VALUES (this_id, victim.session_id, victim.use_no, victim.last_seq, victim.started_at, noticed_at, 'crashed',
+					victim.db_role, victim.session_role, victim.pid, victim.purpose_id, victim.purpose, victim.legal_basis,
+					victim.relation, victim.relation_name, victim.columns, victim.categories, subjects, 'superset',
+					victim.query_id, victim.query, 'the server stopped without notice', victim.boot_id, set_id);
+		ELSE
+			this_id := pg_catalog.nextval('personalize.usage_id_seq');
+			INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
+					db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name,
+					subjects_used, precision, reason, boot_id, everybody_id)
+				VALUES (this_id, victim.session_id, -victim.use_no, 0, victim.lease_from,
+					LEAST(victim.lease_until, noticed_at), 'crashed',
+					victim.db_role, victim.session_role, victim.pid, victim.purpose_id, victim.purpose, victim.legal_basis,
+					victim.relation, victim.relation_name, subjects, 'superset',
+					'the server stopped without notice; uses of this session just before may not be on record by themselves',
+					victim.boot_id, set_id);
+			INSERT INTO personalize.audit_note (usage_id, application_name, client_addr)
+				SELECT this_id, n.application_name, n.client_addr
+				FROM personalize.audit_note n WHERE n.usage_id = victim.usage_id;
+		END IF;
+		crashed := crashed + 1;
 	END LOOP;
+
+	DELETE FROM personalize.audit_lease l WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id;
+	DELETE FROM personalize.audit_open o WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id;
 	RETURN crashed;
 END
 $$;

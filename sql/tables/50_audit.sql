@@ -3,7 +3,9 @@
  * Run once by CREATE EXTENSION; a change here needs an update step.
  *
  * Only the audit worker writes here (and erasure, into audit_note).  The key
- * of a person is in personalize.subject alone; here are numbers.
+ * of a person is in personalize.subject alone; here are numbers.  Rows of
+ * audit_use, audit_more, audit_subject and audit_chunk never change; what is
+ * still going on is in audit_open and audit_lease.
  */
 CREATE SEQUENCE personalize.usage_id_seq;
 COMMENT ON SEQUENCE personalize.usage_id_seq IS 'Numbers of uses, in the order in which the audit worker met them';
@@ -54,6 +56,18 @@ CREATE TABLE personalize.audit_open (
 );
 COMMENT ON TABLE personalize.audit_open IS 'Uses that have not ended';
 
+CREATE TABLE personalize.audit_more (
+	usage_id bigint NOT NULL,
+	last_seq bigint NOT NULL,
+	ended_at timestamptz,
+	rows_used bigint NOT NULL,
+	rows_withheld bigint NOT NULL,
+	subjects_added bigint NOT NULL,
+	PRIMARY KEY (usage_id, last_seq)
+);
+COMMENT ON TABLE personalize.audit_more IS
+	'What uses did after they had been recorded as ended (triggers at the end of a statement, for example)';
+
 CREATE TABLE personalize.audit_note (
 	usage_id bigint PRIMARY KEY,
 	app_user text,
@@ -75,11 +89,14 @@ CREATE INDEX audit_subject_usage ON personalize.audit_subject (usage_id);
 CREATE TABLE personalize.audit_chunk (
 	chunk integer NOT NULL,
 	usage_id bigint NOT NULL,
+	part bigint NOT NULL,
 	members bytea NOT NULL,
-	PRIMARY KEY (chunk, usage_id)
+	PRIMARY KEY (chunk, usage_id, part)
 );
 COMMENT ON TABLE personalize.audit_chunk IS
-	'Whose data a use saw, for uses of many subjects: a packed set for each 65536 subject numbers';
+	'Whose data a use saw, for uses of many subjects: packed sets within each 65536 subject numbers';
+COMMENT ON COLUMN personalize.audit_chunk.part IS
+	'Number of the last message of the session whose subjects are in the set; a long use has several';
 CREATE INDEX audit_chunk_usage ON personalize.audit_chunk (usage_id);
 
 CREATE TABLE personalize.audit_lease (

@@ -6,10 +6,10 @@
 SET search_path = retail, pg_catalog;
 SET oracle.purpose = 'recommendations';
 SET client_min_messages = error;
-\set ECHO none
+SELECT 'run ' || gen_random_uuid() || ': ' AS run \gset
 \o /dev/null
 SELECT 'BEGIN', 'SET LOCAL ROLE shop_app', 'SET LOCAL personalize.purpose = ''recommendations''',
-		format('SET LOCAL personalize.context = %L', 'statement ' || name), query,
+		format('SET LOCAL personalize.context = %L', :'run' || name), query,
 		CASE WHEN row_number() OVER (ORDER BY name) % 2 = 0 THEN 'ROLLBACK' ELSE 'COMMIT' END
 	FROM oracle.statement ORDER BY name \gexec
 TRUNCATE oracle.delivered;
@@ -20,7 +20,7 @@ SELECT personalize.audit_sync();
 WITH used AS MATERIALIZED (
 	SELECT s.name, s.exact, u.usage_id, u.precision, u.status
 	FROM oracle.statement AS s LEFT JOIN personalize.usage AS u
-		ON u.context = 'statement ' || s.name AND u.relation_name = s.relation),
+		ON u.context = :'run' || s.name AND u.relation_name = s.relation),
 subjects AS MATERIALIZED (
 	SELECT used.name, x.subject::integer AS customer_id
 	FROM used CROSS JOIN LATERAL personalize.subjects_of(used.usage_id) AS x)

@@ -1,5 +1,6 @@
 -- Every mistake in an argument has an SQLSTATE, a message and no part of a key, a mask or evidence in it.
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 \pset format unaligned
 \pset tuples_only on
 CREATE SCHEMA bad;
@@ -141,7 +142,7 @@ SELECT t.n || ' ' || bad.try(t.s) FROM (VALUES
 	('m07', $$SELECT personalize.classify('bad.customer', 'email', NULL)$$),
 	('m08', $$SELECT personalize.classify('bad.customer', 'birth', 'bad_contact', 's3cret')$$),
 	('m09', $$SELECT personalize.classify('bad.customer', 'code', 'bad_contact', 's3cret')$$),
-	('m10', $$SELECT personalize.classify('bad.customer', 'birth', 'bad_contact', '1900-01-01'); DROP TABLE bad.other'')$$),
+	('m10', $$SELECT personalize.classify('bad.customer', 'birth', 'bad_contact', '1900-01-01''); DROP TABLE bad.other; -- s3cret')$$),
 	('u1', $$SELECT personalize.unprotect(NULL)$$),
 	('u2', $$SELECT personalize.unprotect('bad.other')$$)
 ) AS t (n, s);

@@ -1,5 +1,6 @@
 -- The registry keeps what it is told, follows renames and drops, and gives back what it took.
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 \pset format unaligned
 CREATE SCHEMA reg;
 CREATE ROLE regress_reg_app;
@@ -68,7 +69,9 @@ SELECT check_name, ok, detail FROM personalize.status() WHERE detail LIKE '%reg.
 ALTER TABLE reg.customer NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE reg.customer ADD COLUMN later text;
 CREATE TABLE reg.part3 PARTITION OF reg.parted FOR VALUES FROM (20) TO (30);
+SET client_min_messages = error;
 CREATE PUBLICATION regress_reg_pub FOR TABLE reg.own;
+SET client_min_messages = warning;
 SELECT check_name, ok, regexp_replace(detail, '_[0-9]+', '_N') AS detail FROM personalize.status() WHERE detail LIKE '%reg.%' ORDER BY detail COLLATE "C";
 DROP PUBLICATION regress_reg_pub;
 ALTER TABLE reg.customer FORCE ROW LEVEL SECURITY;
@@ -84,7 +87,6 @@ SELECT relation_name, subject, unclassified FROM personalize.protected_relations
 SELECT "column", category FROM personalize.protected_columns WHERE relation = 'reg.people'::regclass ORDER BY "column" COLLATE "C";
 SELECT granted_to, may_copy FROM personalize.purposes WHERE name = 'reg_email';
 /* nothing changed: nothing is written */
-SELECT pg_current_wal_insert_lsn() AS lsn \gset
 SELECT xmin AS row_version FROM personalize.registry_relation WHERE relation_name = 'people' \gset
 SELECT personalize.registry_sync_internal();
 SELECT xmin = :'row_version'::xid AS untouched FROM personalize.registry_relation WHERE relation_name = 'people';
@@ -92,15 +94,19 @@ SELECT xmin = :'row_version'::xid AS untouched FROM personalize.registry_relatio
 /* the numbers are of another database: the names count */
 BEGIN;
 UPDATE personalize.registry_anchor SET system_identifier = 1;
-CREATE TEMPORARY TABLE shift ON COMMIT DROP AS
-	SELECT relid AS old, lead(relid, 1, first) OVER (ORDER BY relid) AS new
-	FROM (SELECT relid, min(relid) OVER () AS first FROM personalize.registry_relation WHERE schema_name = 'reg') AS r;
-UPDATE personalize.registry_relation SET relid = relid + 3000000000 FROM shift WHERE relid = old;
-UPDATE personalize.registry_relation SET relid = new FROM shift WHERE relid = old::bigint + 3000000000;
-UPDATE personalize.registry_path SET relid = new FROM shift WHERE relid = old;
-UPDATE personalize.registry_child SET relid = new FROM shift WHERE relid = old;
-UPDATE personalize.registry_column SET relid = relid::bigint + 3000000000 FROM shift WHERE relid = old;
-UPDATE personalize.registry_column SET relid = new FROM shift WHERE relid = old::bigint + 3000000000;
+UPDATE personalize.registry_relation SET relid = relid::bigint + 1000000000 WHERE schema_name = 'reg';
+UPDATE personalize.registry_path SET relid = relid::bigint + 1000000000 WHERE relid::regclass::text LIKE 'reg.%';
+UPDATE personalize.registry_column SET relid = relid::bigint + 1000000000, attnum = attnum + 100 WHERE relid::regclass::text LIKE 'reg.%';
+UPDATE personalize.registry_child SET relid = relid::bigint + 1000000000, child_relid = child_relid::bigint + 1000000000;
+UPDATE personalize.registry_grant SET role_oid = role_oid::bigint + 1000000000;
+UPDATE personalize.registry_relation SET relation_name = 'never_restored' WHERE relation_name = 'own';
+SELECT check_name, ok, detail FROM personalize.status() WHERE check_name IN ('registry', 'relation') ORDER BY detail COLLATE "C";
+SELECT personalize.define_category('reg_general', 'the rest');
+SELECT relation, relation_name, subject, unclassified FROM personalize.protected_relations WHERE relation_name LIKE 'reg.%' ORDER BY relation_name COLLATE "C";
+SELECT * FROM personalize.protected_columns WHERE relation::text LIKE 'reg.%' ORDER BY relation::text COLLATE "C", "column" COLLATE "C";
+SELECT child_relid::regclass FROM personalize.registry_child WHERE schema_name = 'reg' ORDER BY 1;
+SELECT role_oid::regrole, role_name FROM personalize.registry_grant WHERE role_name LIKE 'regress\_reg\_%' ORDER BY purpose_id;
+SELECT check_name, ok, detail FROM personalize.status() WHERE check_name IN ('registry', 'relation') ORDER BY detail COLLATE "C";
 ROLLBACK;
 
 /* a second subject of a row */
@@ -155,9 +161,8 @@ SELECT count(*) FROM personalize.registry_path p WHERE NOT EXISTS (SELECT FROM p
 
 /* every object has a comment */
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'personalize'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL ORDER BY 1;
-SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'v', 'S', 'p') AND obj_description(c.oid, 'pg_class') IS NULL ORDER BY 1;
+SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND obj_description(c.oid, 'pg_class') IS NULL ORDER BY 1;
 
-REVOKE ALL ON ALL TABLES IN SCHEMA reg FROM PUBLIC;
 DROP SCHEMA reg CASCADE;
 SELECT personalize.revoke_purpose('reg_email', 'regress_reg_application');
 SELECT personalize.revoke_purpose('reg_marketing', 'regress_reg_application');

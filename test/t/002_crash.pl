@@ -1,0 +1,152 @@
+# No use goes off the record: not by rollback, error, a killed backend, nor a crash of the server.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', slurp_file('test/personalize.conf'));
+$node->append_conf('postgresql.conf', "restart_after_crash = on\n");
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION personalize;
+	CREATE ROLE app LOGIN;
+	CREATE TABLE customer (id integer PRIMARY KEY, name text);
+	INSERT INTO customer SELECT i, 'name' || i FROM generate_series(1, 5) AS i;
+	GRANT ALL ON customer TO app;
+	SELECT personalize.define_category('general', 'for tests');
+	SELECT personalize.define_purpose('ads', 'for tests', categories => '{general}');
+	SELECT personalize.grant_purpose('ads', 'app');
+	SELECT personalize.protect('customer', 'id', columns => '{"*":"general"}');
+	SELECT personalize.grant_consent(i, 'ads') FROM generate_series(1, 3) AS i;});
+
+my $begin = "SET ROLE app; BEGIN; SET LOCAL personalize.purpose = 'ads'; SET LOCAL personalize.context = ";
+
+# status|rows_used|subjects of the uses with this context, oldest first
+sub uses
+{
+	my ($context) = @_;
+
+	return $node->safe_psql('postgres', qq{
+		SELECT personalize.audit_sync() \\g /dev/null
+		SELECT u.status, u.rows_used, (SELECT string_agg(s.subject, ',' ORDER BY s.subject) FROM personalize.subjects_of(u.usage_id) AS s)
+			FROM personalize.usage AS u WHERE u.context = '$context' ORDER BY u.usage_id});
+}
+
+# What did not commit
+$node->safe_psql('postgres', "$begin 'rollback'; SELECT name FROM customer WHERE id = 1; ROLLBACK");
+is(uses('rollback'), 'ended|1|1', 'a transaction that is rolled back');
+$node->safe_psql('postgres', "$begin 'read only'; SET TRANSACTION READ ONLY; SELECT name FROM customer WHERE id = 2; COMMIT");
+is(uses('read only'), 'ended|1|2', 'a transaction that is read only');
+$node->safe_psql('postgres', "$begin 'savepoint'; SAVEPOINT s; SELECT name FROM customer WHERE id = 3; ROLLBACK TO s; COMMIT");
+is(uses('savepoint'), 'ended|1|3', 'a savepoint that is rolled back');
+$node->safe_psql('postgres', "$begin 'prepared'; SELECT name FROM customer WHERE id = 3; PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'");
+is(uses('prepared'), 'ended|1|3', 'a prepared transaction that is rolled back');
+$node->safe_psql('postgres', "$begin 'block'; " . q{
+	DO $$
+	DECLARE
+		kept text;
+	BEGIN
+		BEGIN
+			SELECT name INTO kept FROM customer WHERE id = 1;
+			RAISE EXCEPTION 'undone';
+		EXCEPTION WHEN raise_exception THEN
+			NULL;
+		END;
+		ASSERT kept = 'name1';
+	END
+	$$; COMMIT});
+is(uses('block'), 'ended|1|1', 'a block that is undone while its variables stay');
+
+# What did not end
+$node->psql('postgres', "$begin 'error'; SELECT 1 / (id - 2) FROM customer ORDER BY id; COMMIT");
+like(uses('error'), qr/^failed\|\d+\|1,2(,3)?$/, 'an error halfway: who was seen before it, and in it');
+$node->psql('postgres', "$begin 'cast'; SELECT name::integer FROM customer WHERE id = 1; COMMIT");
+is(uses('cast'), 'failed|1|1', 'an error that tells the value, in what the scan returns');
+$node->psql('postgres', "$begin 'qual'; SELECT id FROM customer WHERE name::integer > 0 AND id = 1; COMMIT");
+is(uses('qual'), 'failed|1|1', 'an error that tells the value, in what the scan compares');
+$node->safe_psql('postgres', "$begin 'cursor'; DECLARE c CURSOR FOR SELECT name FROM customer ORDER BY id; FETCH 2 FROM c; ROLLBACK");
+like(uses('cursor'), qr/^(failed|ended)\|\d\|1,2/, 'a cursor that is never finished');
+$node->psql('postgres', "$begin 'cancel'; SET LOCAL statement_timeout = '100ms'; SELECT count(*) FROM customer AS a, generate_series(1, 100000000) AS g; COMMIT");
+like(uses('cancel'), qr/^failed\|\d+\|1/, 'a statement that is cancelled');
+$node->psql('postgres', "$begin 'copy'; COPY (SELECT name, 1 / (3 - id) FROM customer ORDER BY id) TO STDOUT; COMMIT");
+like(uses('copy'), qr/^failed\|\d\|1,2,3/, 'COPY that fails after it has sent rows');
+
+# What was refused
+$node->psql('postgres', "SET ROLE app; BEGIN; SET LOCAL personalize.context = 'refused'; SELECT name FROM customer; COMMIT");
+is(uses('refused'), 'refused||', 'a refusal is on record');
+
+# A backend that is terminated
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->query_safe("$begin 'terminated'; DECLARE c CURSOR FOR SELECT name FROM customer ORDER BY id");
+$session->query_safe('FETCH 1 FROM c');
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), 'the backend is gone');
+like(uses('terminated'), qr/^failed\|\d\|1/, 'a backend that is terminated');
+eval { $session->quit; };
+
+# A backend that is killed, which restarts the server
+sub crash_with
+{
+	my ($level, $context, $crash) = @_;
+	my $since = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
+	my $before = $node->safe_psql('postgres', 'SELECT coalesce(max(usage_id), 0) FROM personalize.usage');
+
+	$node->safe_psql('postgres', "ALTER SYSTEM SET personalize.audit = '$level'");
+	$node->reload;
+	my $s = $node->background_psql('postgres', on_error_stop => 0);
+	$s->query_safe("SET personalize.audit = '$level'");
+	$s->query_safe("$begin '$context'; SELECT name FROM customer WHERE id = 1; COMMIT");
+	$s->query_safe("$begin '$context'; SELECT name FROM customer WHERE id = 2; ROLLBACK");
+	$s->query_safe("$begin '$context'; DECLARE c CURSOR FOR SELECT name FROM customer WHERE id = 3");
+	$s->query_safe('FETCH 1 FROM c');
+	$crash->($s->query_safe('SELECT pg_backend_pid()'));
+	eval { $s->quit; };
+	return ($since, $before);
+}
+
+my $kill_backend = sub {
+	my ($victim) = @_;
+
+	PostgreSQL::Test::Utils::system_log('pg_ctl', 'kill', 'KILL', $victim);
+	$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server did not come back';
+};
+my $stop_immediately = sub { $node->stop('immediate'); $node->start; };
+
+for my $case (['on', 'killed, on', $kill_backend], ['strict', 'killed, strict', $kill_backend],
+	['on', 'stopped, on', $stop_immediately], ['strict', 'stopped, strict', $stop_immediately])
+{
+	my ($level, $context, $crash) = @$case;
+	my ($since, $before) = crash_with($level, $context, $crash);
+
+	$node->safe_psql('postgres', 'SELECT personalize.audit_sync()');
+	for my $subject (1 .. 3)
+	{
+		is($node->safe_psql('postgres', qq{
+			SELECT count(*) > 0 FROM personalize.usage_of($subject, since => '$since') AS u
+				WHERE u.usage_id > $before AND u.purpose = 'ads' AND u.db_role = 'app' AND u.relation = 'customer'::regclass}),
+			't', "$context: the use of subject $subject is on record");
+	}
+	is($node->safe_psql('postgres', qq{
+		SELECT count(*) FROM personalize.usage AS u, personalize.subjects_of(u.usage_id) AS s
+			WHERE u.usage_id > $before AND s.subject IN ('4', '5')}),
+		'0', "$context: nobody is on record who was not permitted");
+	is($node->safe_psql('postgres', qq{SELECT count(*) FROM personalize.usage WHERE status = 'open'}), '0', "$context: no use is left open");
+	is($node->safe_psql('postgres', 'SELECT ok FROM personalize.verify_audit()'), 't', "$context: the chain holds");
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM (SELECT session_id, use_no FROM personalize.audit_use GROUP BY 1, 2 HAVING count(*) > 1) AS d'), '0', "$context: nothing is there twice");
+}
+
+# What was exact and durable before the crash is so after it: at strict, each statement that was complete
+is($node->safe_psql('postgres', q{
+	SELECT string_agg(DISTINCT s.subject, ',' ORDER BY s.subject) FROM personalize.usage AS u, personalize.subjects_of(u.usage_id) AS s
+		WHERE u.context = 'stopped, strict' AND u.status = 'ended'}), '1,2', 'strict: complete statements keep their exact record');
+
+# Afterwards reading goes on as before
+is($node->safe_psql('postgres', "$begin 'after'; SELECT count(*) FROM customer; COMMIT"), '3', 'reading goes on');
+is(uses('after'), 'ended|3|1,2,3', '... and is on record');
+
+$node->stop;
+done_testing();
