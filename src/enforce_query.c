@@ -433,6 +433,31 @@ guard_subject_assignments(List *targetlist, Index varno, const PzRelation *rel)
 }
 
 /*
+ * Keep the WHERE of ON CONFLICT DO UPDATE from a withheld row: some minor
+ * releases evaluate it before the check that refuses the row.  True stands in
+ * for it, so that the check is reached.
+ */
+static Node *
+guard_conflict_where(Node *where, Expr *check)
+{
+	CaseExpr   *guarded;
+	CaseWhen   *when;
+
+	if (where == NULL)
+		return NULL;
+	when = makeNode(CaseWhen);
+	when->expr = check;
+	when->result = (Expr *) where;
+	when->location = -1;
+	guarded = makeNode(CaseExpr);
+	guarded->casetype = BOOLOID;
+	guarded->args = list_make1(when);
+	guarded->defresult = (Expr *) makeBoolConst(true, false);
+	guarded->location = -1;
+	return (Node *) guarded;
+}
+
+/*
  * Guard what a statement writes to a protected relation: no change of the
  * subject, no ON CONFLICT DO UPDATE of a withheld row.
  */
@@ -475,6 +500,8 @@ guard_target(Query *query, const PzRelation *rel)
 			wco->qual = (Node *) make_row_check(rel, &rel->paths[i], varno);
 			wco->cascaded = false;
 			query->withCheckOptions = lappend(query->withCheckOptions, wco);
+			query->onConflict->onConflictWhere =
+				guard_conflict_where(query->onConflict->onConflictWhere, make_row_check(rel, &rel->paths[i], varno));
 		}
 	}
 }

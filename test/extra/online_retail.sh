@@ -50,11 +50,10 @@ trap 'exit 143' TERM HUP
 
 pz_cluster_start online_retail || exit 1
 
-# $1: database, $2: the file or "generated".  The scripts come from a directory
-# that the tests' user can read.
+# $1: database, $2: the file or "generated"
 check_one()
 {
-	local database=$1
+	local database=$1 status
 
 	pz_client createdb "$database" || return 1
 	export PZ_DATABASE=$database
@@ -62,7 +61,7 @@ check_one()
 	pz_client "$PZ_TREE/test/online_retail/load.sh" --plain --key-offset 900000000 "$2" || return 1
 	printf '== %s: checking\n' "$database"
 	pz_client "$PZ_TREE/test/online_retail/check.sh" >"$PZ_TMP/check_$database.log" 2>&1
-	local status=$?
+	status=$?
 	if [ $status = 0 ]; then
 		tail -n 1 "$PZ_TMP/check_$database.log"
 	else
@@ -75,12 +74,8 @@ check_one generated generated || FAILED=1
 
 CSV=${ONLINE_RETAIL_CSV:-}
 if [ -z "$CSV" ]; then
-	for beside in "$ROOT/../shared/data/online_retail.csv.xz" "${PZ_ROOT_TREE:-$ROOT}/../shared/data/online_retail.csv.xz"; do
-		if [ -r "$beside" ]; then
-			CSV=$beside
-			break
-		fi
-	done
+	CSV=$ROOT/../shared/data/online_retail.csv.xz
+	[ -r "$CSV" ] || CSV=''
 fi
 if [ -z "$CSV" ]; then
 	echo 'the real lines were not loaded: ONLINE_RETAIL_CSV does not name the file'

@@ -15,7 +15,8 @@ OK=0
 FAILED=0
 OUT=$(mktemp -d) || exit 1
 trap 'rm -rf "$OUT"' EXIT
-export PGOPTIONS="${PGOPTIONS:-}"
+# nothing here takes long: what hangs is a failure
+export PGOPTIONS="-c statement_timeout=300s ${PGOPTIONS:-}"
 
 sql() { psql -X -q -v ON_ERROR_STOP=1 "${CONNECT[@]}" "$@" </dev/null; }
 ask() { sql -At -c "$@"; }

@@ -105,7 +105,7 @@ SELECT enf.refused('UPDATE enf.person SET name = name RETURNING secret');
 SELECT enf.refused('DELETE FROM enf.person WHERE secret IS NULL');
 SELECT enf.refused('DELETE FROM enf.person RETURNING *');
 SELECT enf.refused('MERGE INTO enf.free AS f USING enf.person AS p ON f.secret = p.secret WHEN MATCHED THEN DELETE');
-SELECT enf.refused('DECLARE c CURSOR FOR SELECT secret FROM enf.person; FETCH c');
+SELECT enf.refused('DO $d$ DECLARE c CURSOR FOR SELECT secret FROM enf.person; r record; BEGIN OPEN c; FETCH c INTO r; END $d$');
 SELECT enf.refused('SELECT id FROM enf.person LIMIT (SELECT length(max(secret)) FROM enf.person)');
 /* who writes a new row may write all of it */
 SELECT enf.refused('INSERT INTO enf.person VALUES (3, ''n'', ''e'', ''d'', 1, ''s'')');
