@@ -366,8 +366,11 @@ pz_store_new_use(PzFold *fold)
 	pz_rows_set_text(rows, USE_RELATION_NAME, intent->relation_name);
 	pz_rows_set_text(rows, USE_COLUMNS, intent->columns);
 	pz_rows_set_text(rows, USE_CATEGORIES, intent->categories);
-	pz_rows_set(rows, USE_ROWS_USED, Int64GetDatum(fold->done ? (int64) fold->done->rows_used : 0));
-	pz_rows_set(rows, USE_ROWS_WITHHELD, Int64GetDatum(fold->done ? (int64) fold->done->rows_withheld : 0));
+	if (!refused)
+	{
+		pz_rows_set(rows, USE_ROWS_USED, Int64GetDatum(fold->done ? (int64) fold->done->rows_used : 0));
+		pz_rows_set(rows, USE_ROWS_WITHHELD, Int64GetDatum(fold->done ? (int64) fold->done->rows_withheld : 0));
+	}
 	pz_rows_set(rows, USE_SUBJECTS_USED, Int64GetDatum(added));
 	if (fold->done != NULL)
 		pz_rows_set_text(rows, USE_PRECISION, precision_names[fold->done->precision]);

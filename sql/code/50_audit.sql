@@ -91,26 +91,26 @@ DECLARE
 	wanted_kind integer := personalize.kind_id_internal(usage_of.kind);
 	wanted_key text := personalize.canonical_key_internal(usage_of.kind, usage_of.subject);
 	wanted bigint;
+	ids bigint[];
 BEGIN
 	SELECT s.subject_no INTO wanted FROM personalize.subject s
 		WHERE s.kind_id = wanted_kind AND s.key = wanted_key COLLATE "C";
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
+	ids := ARRAY(
+		SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted
+		UNION
+		SELECT c.usage_id FROM personalize.audit_chunk c
+		WHERE c.chunk = (wanted >> 16)::integer
+		  AND personalize.audit_set_has_internal(c.members, wanted));
+	/* sets of everybody after a crash */
+	ids := ids || ARRAY(SELECT u.usage_id FROM personalize.audit_use u
+		WHERE u.everybody_id IS NOT NULL AND u.everybody_id = ANY (ids) AND u.usage_id <> ALL (ids));
 	RETURN QUERY
-		WITH ids AS (
-			SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted
-			UNION
-			SELECT c.usage_id FROM personalize.audit_chunk c
-			WHERE c.chunk = (wanted >> 16)::integer
-			  AND personalize.audit_set_has_internal(c.members, wanted)
-		), everybody AS (
-			SELECT ids.usage_id FROM ids
-			UNION
-			SELECT u.usage_id FROM personalize.audit_use u JOIN ids ON u.everybody_id = ids.usage_id
-		)
-		SELECT u.* FROM personalize.usage u JOIN everybody e USING (usage_id)
-		WHERE COALESCE(u.ended_at, 'infinity') >= usage_of.since AND u.started_at <= usage_of.until
+		SELECT u.* FROM personalize.usage u
+		WHERE u.usage_id = ANY (ids)
+		  AND COALESCE(u.ended_at, 'infinity') >= usage_of.since AND u.started_at <= usage_of.until
 		ORDER BY u.usage_id;
 END
 $$;

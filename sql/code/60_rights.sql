@@ -32,7 +32,7 @@ AS $$
 DECLARE
 	waiting oid[];
 	ready oid[];
-	strength integer := 0;	/* which foreign keys still count: 0 all, 1 those that do not cascade, 2 also not deferrable */
+	strength integer := 0;	/* which foreign keys still count: 0 all, 1 those that do not cascade */
 	ord integer := 0;
 	missing text;
 BEGIN
@@ -57,15 +57,14 @@ BEGIN
 			WHERE NOT EXISTS (SELECT 1 FROM pg_constraint AS f
 				WHERE f.contype = 'f' AND f.confrelid = w.relid AND f.conparentid = 0
 					AND f.conrelid <> w.relid AND f.conrelid = ANY (waiting)
-					AND (strength < 1 OR f.confdeltype IN ('a', 'r'))
-					AND (strength < 2 OR NOT f.condeferrable OR f.confdeltype = 'r'))
+					AND (strength < 1 OR f.confdeltype IN ('a', 'r')))
 			ORDER BY personalize.relation_text_internal(w.relid) COLLATE "C");
 		IF cardinality(ready) = 0 THEN
-			IF strength = 2 THEN
+			IF strength = 1 THEN
 				RAISE EXCEPTION 'foreign keys form a cycle among protected relations: %',
 					(SELECT string_agg(personalize.relation_text_internal(w.relid), ', ' ORDER BY
 						personalize.relation_text_internal(w.relid) COLLATE "C") FROM unnest(waiting) AS w (relid))
-					USING ERRCODE = 'feature_not_supported', HINT = 'Make one of the foreign keys of the cycle DEFERRABLE.';
+					USING ERRCODE = 'feature_not_supported', HINT = 'Give a foreign key of the cycle ON DELETE CASCADE or SET NULL, or set its column to null for this subject first.';
 			END IF;
 			strength := strength + 1;
 			CONTINUE;
@@ -200,7 +199,8 @@ BEGIN
 		RETURN certificate;
 	END IF;
 
-	PERFORM personalize.defer_cycles_internal(erase_internal.kind_id);
+	/* a deferred trigger cannot be queued in a security-restricted operation */
+	SET CONSTRAINTS ALL IMMEDIATE;
 	FOR i IN 1 .. cardinality(steps) LOOP
 		PERFORM personalize.rights_rows_internal(steps[i], erase_internal.key, 'delete');
 	END LOOP;
@@ -236,29 +236,6 @@ END
 $$;
 COMMENT ON FUNCTION personalize.erase_internal(integer, text, text, text, boolean) IS
 	'Erases one subject by its canonical key, or counts what that would erase; returns the certificate';
-
-CREATE OR REPLACE FUNCTION personalize.defer_cycles_internal(kind_id integer)
-RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	f record;
-BEGIN
-	FOR f IN
-		SELECT DISTINCT n.nspname, c.conname
-			FROM pg_constraint AS c JOIN pg_namespace AS n ON n.oid = c.connamespace
-			WHERE c.contype = 'f' AND c.condeferrable AND c.conparentid = 0
-				AND c.conrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = defer_cycles_internal.kind_id)
-				AND c.confrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = defer_cycles_internal.kind_id)
-			ORDER BY 1, 2
-	LOOP
-		EXECUTE format('SET CONSTRAINTS %I.%I DEFERRED', f.nspname, f.conname);
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION personalize.defer_cycles_internal(integer) IS
-	'Puts off the check of deferrable foreign keys among protected relations of a kind to the commit';
 
 CREATE OR REPLACE FUNCTION personalize.erase_checked_internal(subjects text[], reason text, dry_run boolean, kind text)
 RETURNS jsonb

@@ -23,3 +23,7 @@ SELECT personalize.protect('orders', 'customer_id', columns => '{"order_id": "no
 SELECT personalize.protect('order_lines', 'customer_id', columns => '{"order_id": "none", "*": "purchases"}');
 \o
 SELECT name, legal_basis, categories, granted_to FROM personalize.purposes WHERE NOT builtin ORDER BY name COLLATE "C";
+\set ECHO none
+RESET ROLE;
+-- from here on every use is on record
+SELECT personalize.audit_sync() \g /dev/null

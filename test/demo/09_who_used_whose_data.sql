@@ -28,3 +28,6 @@ SELECT array_agg(subject) = '{4}' AS holds FROM personalize.subjects_of(:usage_i
 SELECT purpose, legal_basis, db_role, status, count(*) AS uses FROM personalize.usage
 	GROUP BY purpose, legal_basis, db_role, status
 	ORDER BY purpose COLLATE "C", db_role::text COLLATE "C", status COLLATE "C";
+\set ECHO none
+SELECT count(*) FILTER (WHERE status = 'refused') = 4 AND count(*) FILTER (WHERE status = 'ended') = 13 AS holds FROM personalize.usage \gset
+\ir check/holds.psql
