@@ -399,9 +399,13 @@ pz_emit_list(PzUse *use)
 	{
 		PzSeen	   *seen = &use->seen[end];
 
-		if (seen->subject_no > 0)
-			numbers[n++] = seen->subject_no;
-		else if (seen->key != NULL)
+		/* a number that is not committed yet may go with its transaction, the key does not */
+		if (seen->key == NULL)
+		{
+			if (seen->subject_no > 0)
+				numbers[n++] = seen->subject_no;
+		}
+		else
 		{
 			size_t		len = Min(strlen(seen->key), PZ_MSG_KEY_MAX) + 16;
 
@@ -431,7 +435,7 @@ pz_emit_list(PzUse *use)
 	{
 		PzSeen	   *seen = &use->seen[i];
 
-		if (seen->subject_no <= 0 && seen->key != NULL)
+		if (seen->key != NULL)
 			pz_msg_put_key(&message, seen->kind_id, seen->key);
 	}
 	return end;

@@ -124,6 +124,32 @@ for file in "$OUT"/oracle/*; do
 	differ "unfiltered: ${file##*/}" "$(digest "$OUT/backup/${file##*/}")" "$(digest "$file")"
 done
 
+heading 'what is written, locked and copied'
+# $1: name, $2: statements in one transaction of the application, $3: of the oracle; lines in any order
+alike()
+{
+	ask "BEGIN; SET LOCAL ROLE shop_app; SET LOCAL personalize.purpose = 'recommendations'; SET LOCAL search_path = retail; $2; ROLLBACK" |
+		LC_ALL=C sort >"$OUT/found"
+	ask "BEGIN; SET LOCAL oracle.purpose = 'recommendations'; SET LOCAL search_path = oracle; $3; ROLLBACK" | LC_ALL=C sort >"$OUT/expected"
+	if [ -s "$OUT/expected" ]; then
+		same "$1" "$(digest "$OUT/found")" "$(digest "$OUT/expected")"
+	else
+		broken "$1: the oracle says nothing"
+	fi
+}
+alike 'UPDATE' 'WITH u AS (UPDATE order_lines SET quantity = quantity + 1 RETURNING *) SELECT count(*), sum(quantity), max(line_id) FROM u' \
+	'SELECT count(*), sum(quantity + 1), max(line_id) FROM order_lines'
+alike 'UPDATE ... FROM' "UPDATE order_lines AS l SET unit_price = 0 FROM orders AS o WHERE o.invoice = l.invoice AND o.cancelled RETURNING l.line_id" \
+	'SELECT l.line_id FROM order_lines AS l JOIN orders AS o USING (invoice) WHERE o.cancelled'
+alike 'DELETE' 'DELETE FROM order_lines WHERE quantity > 20 RETURNING line_id' 'SELECT line_id FROM order_lines WHERE quantity > 20'
+alike 'SELECT ... FOR UPDATE' "SELECT customer_id FROM customers WHERE country <> 'France' FOR UPDATE" \
+	"SELECT customer_id FROM customers WHERE country <> 'France'"
+alike 'COPY of a table' 'COPY order_lines TO STDOUT' 'COPY (SELECT * FROM order_lines) TO STDOUT'
+alike 'a statement inside EXPLAIN ANALYZE' "DO 'BEGIN EXECUTE \$\$EXPLAIN ANALYZE DELETE FROM order_lines WHERE quantity > 20\$\$; END'; SELECT count(*), sum(quantity) FROM order_lines WHERE quantity <= 20" \
+	'SELECT count(*), sum(quantity) FROM order_lines WHERE quantity <= 20'
+same 'and nothing of it stays' "$(ask "BEGIN; SET LOCAL personalize.purpose = 'backup'; SELECT count(*), sum(quantity) FROM retail.order_lines; COMMIT")" \
+	"$(ask 'SELECT count(*), sum(quantity) FROM plain.order_lines')"
+
 heading 'rows without a customer: hidden, unless null_subject is visible'
 NOBODY="SELECT count(*) FROM retail.order_lines WHERE customer_id IS NULL"
 with_purpose() { ask "BEGIN; SET LOCAL ROLE shop_app; SET LOCAL personalize.purpose = 'recommendations'; $1; COMMIT"; }
