@@ -497,7 +497,7 @@ pz_audit_run_end(PzUse *use, bool completed)
 {
 	if (use->use_no == 0)
 		return;
-	if (pz_audit_level == PZ_AUDIT_STRICT && completed)
+	if (use->done || (pz_audit_level == PZ_AUDIT_STRICT && completed))
 		pz_audit_end(use, PZ_USE_ENDED);
 	else if (use->nseen - use->nsent >= PZ_PENDING_MAX)
 	{

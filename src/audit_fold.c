@@ -108,7 +108,7 @@ static PzRows key_rows = {
 	"FROM (SELECT DISTINCT u.kind_id, u.key COLLATE \"C\" AS key, u.digest "
 	"FROM unnest($1,$2,$3) AS u(kind_id, key, digest)) k "
 	"WHERE NOT EXISTS (SELECT FROM personalize.subject s WHERE s.kind_id = k.kind_id AND s.key = k.key) "
-	"ORDER BY 1, 2 ON CONFLICT DO NOTHING",
+	"ORDER BY 1, 2 ON CONFLICT (kind_id, key) DO NOTHING",
 	.ncolumns = lengthof(key_types), .types = key_types
 };
 static PzRows number_rows = {
