@@ -7,9 +7,11 @@ BEGIN;
 SET LOCAL personalize.purpose = 'email_marketing';
 \set ON_ERROR_STOP off
 SELECT email FROM customers;
+\set ON_ERROR_STOP on
 \ir check/refused.psql
 \echo
 \echo 'A purpose ends with its transaction; it cannot leak to the next user of a pooled connection:'
 \set ON_ERROR_STOP off
 SET personalize.purpose = 'recommendations';
+\set ON_ERROR_STOP on
 \ir check/refused.psql
