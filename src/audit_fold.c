@@ -101,19 +101,29 @@ static PzRows chunk_rows = {
 	"SELECT * FROM unnest($1,$2,$3,$4)",
 	.ncolumns = lengthof(chunk_types), .types = chunk_types
 };
-/* people who have no number yet get one; sorted, so that two who do this cannot deadlock on each other alone */
+/*
+ * People who have no number yet get one in a table that nobody else writes: in
+ * personalize.subject the worker would wait for an application that is just
+ * making the same person.  Of somebody erased only the digest is kept.
+ */
 static PzRows key_rows = {
-	.insert = "INSERT INTO personalize.subject (kind_id, key, tombstoned) "
-	"SELECT k.kind_id, k.key, EXISTS (SELECT FROM personalize.tombstone t WHERE t.digest = k.digest) "
+	.insert = "INSERT INTO personalize.audit_key (kind_id, key, digest) "
+	"SELECT k.kind_id, CASE WHEN t.digest IS NULL THEN k.key END, t.digest "
 	"FROM (SELECT DISTINCT u.kind_id, u.key COLLATE \"C\" AS key, u.digest "
 	"FROM unnest($1,$2,$3) AS u(kind_id, key, digest)) k "
+	"LEFT JOIN personalize.tombstone t ON t.digest = k.digest "
 	"WHERE NOT EXISTS (SELECT FROM personalize.subject s WHERE s.kind_id = k.kind_id AND s.key = k.key) "
-	"ORDER BY 1, 2 ON CONFLICT (kind_id, key) DO NOTHING",
+	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.kind_id = k.kind_id AND a.key = k.key) "
+	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.digest = t.digest)",
 	.ncolumns = lengthof(key_types), .types = key_types
 };
 static PzRows number_rows = {
-	.insert = "SELECT s.subject_no, u.place FROM unnest($1,$2,$3) WITH ORDINALITY AS u(kind_id, key, digest, place) "
-	"JOIN personalize.subject s ON s.kind_id = u.kind_id AND s.key = u.key COLLATE \"C\"",
+	.insert = "SELECT coalesce(s.subject_no, a.subject_no, d.subject_no), u.place "
+	"FROM unnest($1,$2,$3) WITH ORDINALITY AS u(kind_id, key, digest, place) "
+	"LEFT JOIN personalize.subject s ON s.kind_id = u.kind_id AND s.key = u.key COLLATE \"C\" "
+	"LEFT JOIN personalize.audit_key a ON a.kind_id = u.kind_id AND a.key = u.key COLLATE \"C\" "
+	"LEFT JOIN personalize.audit_key d ON d.digest = u.digest "
+	"WHERE coalesce(s.subject_no, a.subject_no, d.subject_no) IS NOT NULL",
 	.ncolumns = lengthof(key_types), .types = key_types
 };
 

@@ -105,10 +105,11 @@ pz_consent_state_name(PzConsentState state)
 
 /*
  * Number of the subject with this key, 0 if there is none; *tombstoned says
- * that the key was erased and came back.
+ * that the key was erased and came back, *own that the row is the own
+ * transaction's and goes with it if that is rolled back.
  */
 static int64
-find_subject(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen, bool *tombstoned)
+find_subject(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen, bool *tombstoned, bool *own)
 {
 	const PzOids *oids = pz_registry_oids();
 	Relation	rel = table_open(oids->subject, AccessShareLock);
@@ -123,10 +124,12 @@ find_subject(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen, b
 	skey[1].sk_collation = C_COLLATION_OID;
 	scan = systable_beginscan(rel, oids->subject_key, true, snapshot, 2, skey);
 	tup = systable_getnext(scan);
-	*tombstoned = false;
+	*tombstoned = *own = false;
 	if (HeapTupleIsValid(tup))
 	{
 		bool		isnull;
+
+		*own = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tup->t_data));
 
 		subject_no = DatumGetInt64(heap_getattr(tup, SUBJECT_NO, RelationGetDescr(rel), &isnull));
 		*tombstoned = DatumGetBool(heap_getattr(tup, SUBJECT_TOMBSTONED, RelationGetDescr(rel), &isnull));
@@ -397,7 +400,7 @@ pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 	q.snapshot = snapshot;
 	q.clock = clock;
 	q.as_of = as_of;
-	q.subject_no = find_subject(snapshot, kind_id, key, keylen, &tombstoned);
+	q.subject_no = find_subject(snapshot, kind_id, key, keylen, &tombstoned, &decision->own_subject);
 	decision->subject_no = q.subject_no;
 
 	if (tombstoned || (q.subject_no == 0 && is_erased(snapshot, kind_id, key, keylen)))

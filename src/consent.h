@@ -28,6 +28,7 @@ typedef struct PzDecision
 	bool		permitted;
 	PzConsentState state;		/* by the ledger; the legal basis may permit whatever it says */
 	int64		subject_no;		/* 0: the person has no number yet */
+	bool		own_subject;	/* the own transaction made the number, and may take it back */
 	int64		event_id;		/* the event that decided; 0: none */
 	int64		recorded_at;	/* its time; 0: none */
 	int64		expires_at;		/* of the consent in force; 0: does not expire */

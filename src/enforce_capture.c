@@ -9,8 +9,8 @@
  *
  * This is done by wrapping ExecProcNodeReal of the scan, and only for plain
  * SELECTs without row locks (EvalPlanQual builds plan states of its own) whose
- * scans evaluate nothing but built-in functions: a user's function has seen
- * what row_ok let through.  In all other cases row_ok notes.  The filter itself
+ * scans evaluate nothing but built-in functions without side effects: any other
+ * has seen what row_ok let through.  In all other cases row_ok notes.  The filter itself
  * stays the qual in the plan.
  *
  *-------------------------------------------------------------------------
@@ -18,9 +18,11 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
+#include "utils/lsyscache.h"
 
 #include "enforce.h"
 
@@ -49,47 +51,107 @@ typedef struct CaptureContext
 	bool		possible;
 } CaptureContext;
 
-/* Is a function one that a user made? */
+/*
+ * Can a function do nothing but compute its result, or raise an error?  Built
+ * in and immutable, or leakproof.  What is only stable may run code of users
+ * (json_populate_record runs the checks of domains), what is volatile may put
+ * what it sees somewhere (set_config).
+ */
 static bool
-is_user_function(Oid funcid, void *context)
+is_opaque_function(Oid funcid, void *context)
 {
-	return funcid >= FirstNormalObjectId && funcid != *(Oid *) context;
+	return !get_func_leakproof(funcid) &&
+		(funcid >= FirstNormalObjectId || func_volatile(funcid) != PROVOLATILE_IMMUTABLE);
 }
 
-/* Does an expression call a function that a user made (our check aside)? */
+/*
+ * Does an expression hold anything but what is known to be harmless?  A list
+ * of what is allowed: what it does not know is opaque.
+ */
 static bool
-calls_user_function(Node *node, void *context)
+is_opaque(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (check_functions_in_node(node, is_user_function, context))
+	switch (nodeTag(node))
+	{
+		case T_List:
+		case T_Var:
+		case T_Const:
+		case T_Param:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+		case T_ScalarArrayOpExpr:
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_RelabelType:
+		case T_CollateExpr:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CaseTestExpr:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_ArrayExpr:
+			break;
+		default:
+			return true;
+	}
+	if (check_functions_in_node(node, is_opaque_function, context))
 		return true;
-	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan))
-		return true;
-	return expression_tree_walker(node, calls_user_function, context);
+	return expression_tree_walker(node, is_opaque, context);
 }
 
-/* Does a scan evaluate, before it returns a row, something of a user's making? */
+/* Are the checks among quals the only ones that are not harmless? */
 static bool
-scan_is_opaque(Scan *scan)
+quals_are_opaque(List *quals)
 {
 	const PzOids *oids = pz_registry_oids();
 	ListCell   *lc;
 
-	foreach(lc, scan->plan.qual)
+	foreach(lc, quals)
 	{
 		Node	   *qual = lfirst(lc);
-		Oid			none = InvalidOid;
 
 		if (IsA(qual, FuncExpr) &&
 			(((FuncExpr *) qual)->funcid == oids->row_ok[PZ_KEY_INT] ||
 			 ((FuncExpr *) qual)->funcid == oids->row_ok[PZ_KEY_UUID] ||
 			 ((FuncExpr *) qual)->funcid == oids->row_ok[PZ_KEY_TEXT]))
 			continue;
-		if (calls_user_function(qual, &none))
+		if (is_opaque(qual, NULL))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Does a scan evaluate, before it returns a row, something that could show the
+ * row to somebody?  Its output columns are computed for rows that it returns.
+ */
+static bool
+scan_is_opaque(Scan *scan)
+{
+	if (quals_are_opaque(scan->plan.qual))
+		return true;
+	switch (nodeTag(scan))
+	{
+		case T_IndexScan:
+			return quals_are_opaque(((IndexScan *) scan)->indexqualorig) ||
+				quals_are_opaque(((IndexScan *) scan)->indexorderbyorig);
+		case T_IndexOnlyScan:
+			return quals_are_opaque(((IndexOnlyScan *) scan)->indexqual) ||
+				quals_are_opaque(((IndexOnlyScan *) scan)->indexorderby);
+		case T_BitmapHeapScan:
+			return quals_are_opaque(((BitmapHeapScan *) scan)->bitmapqualorig);
+		case T_TidScan:
+			return quals_are_opaque(((TidScan *) scan)->tidquals);
+		case T_TidRangeScan:
+			return quals_are_opaque(((TidRangeScan *) scan)->tidrangequals);
+		default:
+			return false;
+	}
 }
 
 /* Collect the scans that carry checks. */

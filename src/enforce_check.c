@@ -47,7 +47,7 @@ typedef struct MemoEntry
 	bool		permitted;
 	bool		seen;			/* already among the subjects of the use */
 	int64		subject_no;
-	const char *canonical;		/* text of the key; kept only without a number */
+	const char *canonical;		/* text of the key; kept only without a lasting number */
 } MemoEntry;
 
 #define SH_PREFIX memo
@@ -266,7 +266,9 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	entry->permitted = decision.permitted;
 	entry->subject_no = decision.subject_no;
 	entry->seen = false;
-	entry->canonical = entry->permitted && entry->subject_no == 0 ? MemoryContextStrdup(check->mcxt, canonical) : NULL;
+	entry->canonical = NULL;
+	if (entry->permitted && (entry->subject_no == 0 || decision.own_subject))
+		entry->canonical = MemoryContextStrdup(check->mcxt, canonical);
 	if (entry->permitted && !check->noted_at_scan)
 		note_subject(check, entry);
 	MemoryContextReset(running->scratch);

@@ -68,9 +68,10 @@ typedef enum PzPrecision
 } PzPrecision;
 
 /*
- * One subject that a use has seen.  subject_no is 0 for a person without a
- * dense number yet (no consent event so far); then key holds the canonical
- * text, allocated in the use's context.
+ * One subject that a use has seen.  Where key is set it counts, not the
+ * number: a person without a dense number yet (no consent event so far), or
+ * one whose number the own transaction has made and may take back.  It is the
+ * canonical text, allocated in the use's context.
  */
 typedef struct PzSeen
 {

@@ -562,7 +562,7 @@ pz_registry_append_only(Oid relid)
 {
 	static const char *const names[] = {
 		"consent_event", "subject", "tombstone", "erasure",
-		"audit_use", "audit_note", "audit_subject", "audit_chunk"
+		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk"
 	};
 	const char *name;
 	int			i;

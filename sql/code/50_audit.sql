@@ -71,10 +71,11 @@ RETURNS TABLE (kind text, subject text)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT COALESCE(k.name, CASE s.kind_id WHEN 0 THEN 'subject' END), s.key
+	SELECT COALESCE(k.name, CASE COALESCE(s.kind_id, a.kind_id) WHEN 0 THEN 'subject' END), COALESCE(s.key, a.key)
 	FROM personalize.audit_numbers_internal($1) AS m(subject_no)
 	LEFT JOIN personalize.subject s USING (subject_no)
-	LEFT JOIN personalize.registry_kind k USING (kind_id)
+	LEFT JOIN personalize.audit_key a USING (subject_no)
+	LEFT JOIN personalize.registry_kind k ON k.kind_id = COALESCE(s.kind_id, a.kind_id)
 	ORDER BY m.subject_no
 $$;
 COMMENT ON FUNCTION personalize.subjects_of(bigint) IS
@@ -91,19 +92,21 @@ DECLARE
 	wanted_kind integer := personalize.kind_id_internal(usage_of.kind);
 	wanted_key text := personalize.canonical_key_internal(usage_of.kind, usage_of.subject);
 	wanted bigint;
-	ids bigint[];
+	ids bigint[] := '{}';
 BEGIN
-	SELECT s.subject_no INTO wanted FROM personalize.subject s
-		WHERE s.kind_id = wanted_kind AND s.key = wanted_key COLLATE "C";
-	IF NOT FOUND THEN
-		RETURN;
-	END IF;
-	ids := ARRAY(
-		SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted
-		UNION
-		SELECT c.usage_id FROM personalize.audit_chunk c
-		WHERE c.chunk = (wanted >> 16)::integer
-		  AND personalize.audit_set_has_internal(c.members, wanted));
+	/* a person can have two numbers: of the time before the first event, and since */
+	FOR wanted IN
+		SELECT s.subject_no FROM personalize.subject s WHERE s.kind_id = wanted_kind AND s.key = wanted_key COLLATE "C"
+		UNION ALL
+		SELECT a.subject_no FROM personalize.audit_key a WHERE a.kind_id = wanted_kind AND a.key = wanted_key COLLATE "C"
+	LOOP
+		ids := ids || ARRAY(
+			SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted
+			UNION
+			SELECT c.usage_id FROM personalize.audit_chunk c
+			WHERE c.chunk = (wanted >> 16)::integer
+			  AND personalize.audit_set_has_internal(c.members, wanted));
+	END LOOP;
 	/* sets of everybody after a crash */
 	ids := ids || ARRAY(SELECT u.usage_id FROM personalize.audit_use u
 		WHERE u.everybody_id IS NOT NULL AND u.everybody_id = ANY (ids) AND u.usage_id <> ALL (ids));
@@ -156,17 +159,17 @@ BEGIN
 		SELECT p.path_id, p.kind_id FROM personalize.registry_path p
 		WHERE p.relid = audit_census_internal.relid ORDER BY p.path_id
 	LOOP
-		INSERT INTO personalize.subject (kind_id, key, tombstoned)
-			SELECT path.kind_id, k.key,
-				EXISTS (SELECT FROM personalize.tombstone t
-					WHERE t.digest = personalize.tombstone_digest_internal(path.kind_id, k.key))
+		INSERT INTO personalize.audit_key (kind_id, key)
+			SELECT path.kind_id, k.key
 			FROM (SELECT DISTINCT r.key COLLATE "C" AS key
 				FROM personalize.rights_select_keys_internal(path.path_id) AS r(key)
 				WHERE r.key IS NOT NULL AND pg_catalog.octet_length(r.key) <= 1024) k
 			WHERE NOT EXISTS (SELECT FROM personalize.subject s
 				WHERE s.kind_id = path.kind_id AND s.key = k.key)
-			ORDER BY k.key
-			ON CONFLICT DO NOTHING;
+			  AND NOT EXISTS (SELECT FROM personalize.audit_key a
+				WHERE a.kind_id = path.kind_id AND a.key = k.key)
+			  AND NOT EXISTS (SELECT FROM personalize.tombstone t
+				WHERE t.digest = personalize.tombstone_digest_internal(path.kind_id, k.key));
 	END LOOP;
 END
 $$;
@@ -206,7 +209,8 @@ BEGIN
 	INSERT INTO personalize.audit_chunk (chunk, usage_id, part, members)
 		SELECT (s.subject_no >> 16)::integer, audit_everybody_internal.usage_id, 0,
 			personalize.audit_set_pack_internal(pg_catalog.array_agg((s.subject_no & 65535)::integer))
-		FROM personalize.subject s
+		FROM (SELECT x.subject_no, x.kind_id FROM personalize.subject x
+			UNION ALL SELECT a.subject_no, a.kind_id FROM personalize.audit_key a) AS s
 		WHERE (pg_catalog.cardinality(kinds) = 0 OR s.kind_id = ANY (kinds))
 		  AND (NOT by_consent
 			   OR EXISTS (SELECT FROM personalize.consent_event e

@@ -146,6 +146,8 @@ BEGIN
 		SELECT s.subject_no INTO no FROM personalize.subject AS s
 			WHERE s.kind_id = erase_internal.kind_id AND s.key = erase_internal.key;
 	ELSE
+		/* the audit worker must not write the key anew before it can see the tombstone */
+		LOCK TABLE personalize.audit_key IN SHARE ROW EXCLUSIVE MODE;
 		no := personalize.subject_no_internal(erase_internal.kind_id, erase_internal.key, false);
 		FOR item IN SELECT x.relation_name FROM personalize.erase_plan_internal(erase_internal.kind_id) AS x ORDER BY x.step LOOP
 			EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', item.relation_name);
@@ -185,7 +187,7 @@ BEGIN
 	certificate := jsonb_strip_nulls(jsonb_build_object(
 		'certificate_id', certificate_id, 'erased_at', erased_at, 'dry_run', dry_run, 'kind', erase_internal.kind,
 		'reason', erase_internal.reason, 'relations', relations, 'cascades', cascades,
-		'consent_events', events, 'uses', uses, 'subjects', CASE WHEN no IS NULL THEN 0 ELSE 1 END,
+		'consent_events', events, 'uses', uses, 'subjects', CASE WHEN no IS NULL AND total = 0 AND uses = 0 THEN 0 ELSE 1 END,
 		'retained', jsonb_build_array(
 			'consent_event: what was said about which purpose and when, without key, evidence and user',
 			'usage: that and how data was used, without the key of the subject',
@@ -228,6 +230,8 @@ BEGIN
 		VALUES (personalize.tombstone_digest_internal(erase_internal.kind_id, erase_internal.key), erase_internal.kind_id, erased_at)
 		ON CONFLICT (digest) DO UPDATE SET erased_at = EXCLUDED.erased_at;
 	UPDATE personalize.subject AS s SET key = NULL, tombstoned = true WHERE s.subject_no = no;
+	UPDATE personalize.audit_key AS a SET key = NULL
+		WHERE a.kind_id = erase_internal.kind_id AND a.key = erase_internal.key;
 	INSERT INTO personalize.erasure (certificate_id, certificate, erased_at, erased_by)
 		VALUES (certificate_id, certificate, erased_at, session_user);
 	PERFORM personalize.ledger_unlock_internal(false);

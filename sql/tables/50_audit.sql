@@ -78,6 +78,18 @@ CREATE TABLE personalize.audit_note (
 COMMENT ON TABLE personalize.audit_note IS
 	'What a use says in words that can name a person; kept apart so that erasure can take it away';
 
+CREATE TABLE personalize.audit_key (
+	subject_no bigint PRIMARY KEY DEFAULT pg_catalog.nextval('personalize.subject_no_seq'),
+	kind_id integer NOT NULL,
+	key text COLLATE "C",
+	digest bytea UNIQUE
+);
+COMMENT ON TABLE personalize.audit_key IS
+	'Numbers of people whose data was used before they ever said anything; only the audit worker writes here, so that it never waits for an application';
+COMMENT ON COLUMN personalize.audit_key.key IS 'Key of the subject; erasure takes it away';
+COMMENT ON COLUMN personalize.audit_key.digest IS 'Stands in for the key of a person who was erased and whose rows came back';
+CREATE UNIQUE INDEX audit_key_key ON personalize.audit_key (kind_id, key);
+
 CREATE TABLE personalize.audit_subject (
 	subject_no bigint NOT NULL,
 	usage_id bigint NOT NULL,

@@ -1,6 +1,7 @@
 -- Erasure takes a person out of every protected relation, or says why not, and leaves nothing that names the person.
 SET client_min_messages = warning;
 \pset format unaligned
+\set SHOW_CONTEXT never
 CREATE ROLE regress_er_owner;
 CREATE ROLE regress_er_officer;
 CREATE SCHEMA er AUTHORIZATION regress_er_owner;
@@ -62,7 +63,7 @@ SELECT count(*) AS events, count(evidence) FILTER (WHERE subject_no NOT IN (SELE
 SELECT app_user, subjects_used FROM personalize.usage WHERE purpose = 'er_ads' ORDER BY usage_id;
 SELECT s.kind, s.subject FROM personalize.usage AS u, personalize.subjects_of(u.usage_id) AS s WHERE u.purpose = 'er_ads' ORDER BY 2;
 SELECT count(*) AS keys_found FROM (SELECT key AS t FROM personalize.subject UNION ALL SELECT e::text FROM personalize.consent_event AS e
-	UNION ALL SELECT u::text FROM personalize.usage AS u UNION ALL SELECT e::text FROM personalize.erasure AS e) AS x WHERE t ~ '70001';
+	UNION ALL SELECT n::text FROM personalize.audit_note AS n UNION ALL SELECT key FROM personalize.audit_key UNION ALL SELECT query FROM personalize.usage UNION ALL SELECT e::text FROM personalize.erasure AS e) AS x WHERE t ~ '\m70001\M';
 /* a row that comes back is withheld, until the person comes back */
 INSERT INTO er.customer VALUES (70001, 'again');
 BEGIN;
@@ -111,6 +112,25 @@ SELECT DISTINCT who FROM er.stolen;
 ALTER TABLE er.customer ADD last_order integer CONSTRAINT cycle REFERENCES er.orders;
 SELECT personalize.erase_subject(70003, kind => 'er');
 ALTER TABLE er.customer DROP CONSTRAINT cycle;
+/* somebody who never said anything, known by key alone: also the erasure's own record forgets */
+ALTER TABLE er.line DISABLE TRIGGER whoami;
+INSERT INTO er.customer (id, name) VALUES (70009, 'silent');
+SELECT personalize.define_purpose('er_contract', 'for tests', 'contract', '{er_general}');
+BEGIN;
+SET LOCAL personalize.purpose = 'er_contract';
+SELECT name FROM er.customer WHERE id = 70009;
+COMMIT;
+SELECT personalize.audit_sync();
+SELECT count(*) AS uses FROM personalize.usage_of(70009, kind => 'er') AS u WHERE u.purpose = 'er_contract';
+SELECT c.c -> 'subjects' AS subjects, c.c -> 'uses' AS uses FROM personalize.erase_subject(70009, kind => 'er') AS c (c);
+BEGIN;
+SET LOCAL personalize.purpose = 'backup';
+SELECT count(*) FROM er.customer WHERE id = 70009;
+COMMIT;
+SELECT personalize.audit_sync();
+SELECT count(*) AS uses FROM personalize.usage_of(70009, kind => 'er');
+SELECT count(*) AS keys FROM personalize.audit_key WHERE key = '70009';
+SELECT personalize.consent_state(70009, 'er_ads', kind => 'er');
 /* several at once, in order; one call, one transaction */
 SELECT jsonb_array_length(c) AS certificates, c -> 0 -> 'subjects' AS first, c -> 1 -> 'subjects' AS second
 	FROM personalize.erase_subjects('{70003,70004}', kind => 'er') AS c;
