@@ -278,9 +278,23 @@ says_no(PzConsentState state)
 }
 
 /*
+ * What counts among several parents: a no, then an explicit yes, then a yes,
+ * then the rest; among equals the newest event.
+ */
+static int
+weight(const CategoryState *c)
+{
+	if (says_no(c->state))
+		return 3;
+	if (c->state == PZ_STATE_GIVEN)
+		return c->is_explicit ? 2 : 1;
+	return 0;
+}
+
+/*
  * What the ledger says of each of cats for a purpose: by the person's own
  * events of it, or, where there is none at all, by its parents': per category
- * a no of any of them wins, else a yes.  The graph has no cycles
+ * the one that weighs most.  The graph has no cycles
  * (define_purpose sees to that); depth is a guard against a damaged one.
  */
 static void
@@ -308,9 +322,8 @@ ask_purpose(const Question *q, const PzPurpose *purpose, CategoryState *cats, in
 		{
 			if (!theirs[j].decided)
 				continue;
-			if (!cats[j].decided ||
-				(says_no(theirs[j].state) && !says_no(cats[j].state)) ||
-				(theirs[j].state == PZ_STATE_GIVEN && !says_no(cats[j].state) && cats[j].state != PZ_STATE_GIVEN))
+			if (!cats[j].decided || weight(&theirs[j]) > weight(&cats[j]) ||
+				(weight(&theirs[j]) == weight(&cats[j]) && theirs[j].event_id > cats[j].event_id))
 				cats[j] = theirs[j];
 		}
 	}

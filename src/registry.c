@@ -46,6 +46,7 @@
 
 static Registry *registry = NULL;
 static bool registry_valid = false;
+static bool loading = false;	/* messages now concern a registry that is not there yet */
 static List *retired = NIL;		/* memory contexts of replaced registries */
 
 
@@ -58,6 +59,12 @@ relcache_callback(Datum arg, Oid relid)
 {
 	int			i;
 
+	if (loading)
+	{
+		/* the tables that are being read may be among those that changed */
+		registry_valid = false;
+		return;
+	}
 	if (registry == NULL || !registry_valid)
 		return;
 	if (!OidIsValid(relid))
@@ -137,26 +144,32 @@ replace_registry(void)
 
 /*
  * Make sure the registry is loaded and fresh.  Messages that arrive while it
- * is being read make it stale again, so repeat until none does.  Nothing is
- * remembered while CREATE EXTENSION runs.
+ * is being read make it stale again, so read again; if they do not stop (as
+ * with debug_discard_caches), the last reading does for this call and the next
+ * call reads again.  Nothing is remembered while CREATE EXTENSION runs.
  */
 static void
 ensure_registry(void)
 {
+	int			attempts;
+
 	Assert(IsTransactionState());
-	while (registry == NULL || !registry_valid)
+	for (attempts = 0; attempts < 4 && (registry == NULL || !registry_valid); attempts++)
 	{
 		registry_valid = true;
+		loading = true;
 		PG_TRY();
 		{
 			replace_registry();
 		}
 		PG_CATCH();
 		{
+			loading = false;
 			registry_valid = false;
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
+		loading = false;
 		if (pz_registry_in_own_script())
 		{
 			registry_valid = false;
@@ -196,13 +209,29 @@ pz_registry_oids(void)
 	return &registry->oids;
 }
 
-/* Registered row of a relation, NULL if it is not registered itself. */
-static Registered *
-find_registered(Oid relid)
+/* Kind of a registry by number, NULL if there is none. */
+static const PzKind *
+find_kind(Registry *r, int32 kind_id)
 {
 	ListCell   *lc;
 
-	foreach(lc, registry->relations)
+	foreach(lc, r->kinds)
+	{
+		PzKind	   *k = lfirst(lc);
+
+		if (k->kind_id == kind_id)
+			return k;
+	}
+	return NULL;
+}
+
+/* Registered row of a relation, NULL if it is not registered itself. */
+static Registered *
+find_registered(Registry *r, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, r->relations)
 	{
 		Registered *g = lfirst(lc);
 
@@ -218,9 +247,9 @@ find_registered(Oid relid)
  * has in root.  0 if there is none.
  */
 static AttrNumber
-resolve_column(Oid root, Oid relid, AttrNumber attnum, const char *name)
+resolve_column(Registry *r, Oid root, Oid relid, AttrNumber attnum, const char *name)
 {
-	if (registry->anchored)
+	if (r->anchored)
 	{
 		if (root == relid)
 		{
@@ -241,7 +270,7 @@ resolve_column(Oid root, Oid relid, AttrNumber attnum, const char *name)
  * Looks at pg_inherits, so the answer is remembered by the caller.
  */
 static List *
-registered_ancestors(Oid relid)
+registered_ancestors(Registry *r, Oid relid)
 {
 	List	   *todo = list_make1_oid(relid);
 	List	   *found = NIL;
@@ -250,7 +279,7 @@ registered_ancestors(Oid relid)
 	for (i = 0; i < list_length(todo); i++)
 	{
 		Oid			cur = list_nth_oid(todo, i);
-		Registered *g = find_registered(cur);
+		Registered *g = find_registered(r, cur);
 
 		if (g)
 			found = lappend(found, g);
@@ -277,7 +306,7 @@ registered_ancestors(Oid relid)
  * the subject paths of all of them apply and the nearest one names it.
  */
 static PzRelation *
-resolve_relation(Oid relid, List *ancestors)
+resolve_relation(Registry *r, Oid relid, List *ancestors)
 {
 	PzRelation *rel = palloc0(sizeof(PzRelation));
 	Registered *nearest = linitial(ancestors);
@@ -289,7 +318,7 @@ resolve_relation(Oid relid, List *ancestors)
 	rel->root = nearest->relid;
 	rel->name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rel->root)), get_rel_name(rel->root));
 	rel->null_visible = true;
-	rel->paths = palloc0(sizeof(PzPath) * list_length(registry->paths));
+	rel->paths = palloc0(sizeof(PzPath) * list_length(r->paths));
 
 	ctup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(ctup))
@@ -315,7 +344,7 @@ resolve_relation(Oid relid, List *ancestors)
 		int			npaths = rel->npaths;
 
 		rel->null_visible = rel->null_visible && g->null_visible;
-		foreach(lp, registry->paths)
+		foreach(lp, r->paths)
 		{
 			RegisteredPath *p = lfirst(lp);
 			PzPath	   *path;
@@ -326,23 +355,23 @@ resolve_relation(Oid relid, List *ancestors)
 			path = &rel->paths[rel->npaths++];
 			path->path_id = p->path_id;
 			path->kind_id = p->kind_id;
-			kind = pz_registry_kind(p->kind_id);
+			kind = find_kind(r, p->kind_id);
 			path->key_type = kind ? kind->key_type : PZ_KEY_UNSET;
 			path->relid = g->relid;
-			path->attnum = p->column_name ? resolve_column(g->relid, relid, p->attnum, p->column_name) : InvalidAttrNumber;
+			path->attnum = p->column_name ? resolve_column(r, g->relid, relid, p->attnum, p->column_name) : InvalidAttrNumber;
 			if (path->attnum == InvalidAttrNumber || path->key_type == PZ_KEY_UNSET)
 				rel->broken = true;
 		}
 		if (rel->npaths == npaths)
 			rel->broken = true;
-		foreach(lp, registry->columns)
+		foreach(lp, r->columns)
 		{
 			RegisteredColumn *c = lfirst(lp);
 			AttrNumber	attnum;
 
 			if (c->stored_relid != g->stored_relid)
 				continue;
-			attnum = resolve_column(g->relid, relid, c->attnum, c->column_name);
+			attnum = resolve_column(r, g->relid, relid, c->attnum, c->column_name);
 			if (attnum > 0 && attnum <= rel->ncolumns && rel->columns[attnum - 1].category_id == -1)
 				rel->columns[attnum - 1].category_id = c->category_id;
 		}
@@ -353,46 +382,36 @@ resolve_relation(Oid relid, List *ancestors)
 /*
  * What protects a relation: its own registration or that of an ancestor; NULL
  * if nothing does.  The answer stays valid until the end of the transaction.
- * The caller holds a lock on relid.  ERROR 55000 if the registry is unreadable.
+ * ERROR 55000 if the registry is unreadable.
+ *
+ * The caller holds a lock on relid, so its protection cannot change while it
+ * is resolved: protect() and unprotect() take an exclusive one.
  */
 const PzRelation *
 pz_registry_relation(Oid relid)
 {
+	Registry   *r;
 	RelationEntry *e;
-	bool		found;
 	List	   *ancestors;
 	PzRelation *rel = NULL;
+	MemoryContext old;
 
 	ensure_registry();
-	if (!registry->installed || registry->relations == NIL || relid < FirstNormalObjectId)
+	r = registry;
+	if (!r->installed || r->relations == NIL || relid < FirstNormalObjectId)
 		return NULL;
 
-	e = hash_search(registry->resolved, &relid, HASH_FIND, NULL);
+	e = hash_search(r->resolved, &relid, HASH_FIND, NULL);
 	if (e && !e->stale)
 		return e->rel;
 
-	/*
-	 * Catalog look-ups below can accept messages that replace the registry:
-	 * then start over.  An entry that went stale meanwhile is right for this
-	 * lock level and is looked at again next time.
-	 */
-	for (;;)
-	{
-		Registry   *current = registry;
-		MemoryContext old = MemoryContextSwitchTo(registry->mcxt);
+	old = MemoryContextSwitchTo(r->mcxt);
+	ancestors = registered_ancestors(r, relid);
+	if (ancestors != NIL)
+		rel = resolve_relation(r, relid, ancestors);
+	MemoryContextSwitchTo(old);
 
-		ancestors = registered_ancestors(relid);
-		if (ancestors != NIL)
-			rel = resolve_relation(relid, ancestors);
-		MemoryContextSwitchTo(old);
-		ensure_registry();
-		if (registry == current)
-			break;
-		if (!registry->installed || registry->relations == NIL)
-			return NULL;
-		rel = NULL;
-	}
-	e = hash_search(registry->resolved, &relid, HASH_ENTER, &found);
+	e = hash_search(r->resolved, &relid, HASH_ENTER, NULL);
 	e->stale = false;
 	e->rel = rel;
 	return rel;
@@ -452,17 +471,8 @@ pz_registry_category(int32 category_id)
 const PzKind *
 pz_registry_kind(int32 kind_id)
 {
-	ListCell   *lc;
-
 	ensure_registry();
-	foreach(lc, registry->kinds)
-	{
-		PzKind	   *k = lfirst(lc);
-
-		if (k->kind_id == kind_id)
-			return k;
-	}
-	return NULL;
+	return find_kind(registry, kind_id);
 }
 
 /*
@@ -472,20 +482,22 @@ pz_registry_kind(int32 kind_id)
 bool
 pz_registry_path(int32 path_id, PzPath *path)
 {
+	Registry   *r;
 	ListCell   *lc;
 
 	ensure_registry();
-	foreach(lc, registry->paths)
+	r = registry;
+	foreach(lc, r->paths)
 	{
 		RegisteredPath *p = lfirst(lc);
 		ListCell   *lr;
 
 		if (p->path_id != path_id)
 			continue;
-		foreach(lr, registry->relations)
+		foreach(lr, r->relations)
 		{
 			Registered *g = lfirst(lr);
-			const PzKind *kind = pz_registry_kind(p->kind_id);
+			const PzKind *kind = find_kind(r, p->kind_id);
 
 			if (g->stored_relid != p->stored_relid || !OidIsValid(g->relid) || kind == NULL || p->column_name == NULL)
 				continue;
@@ -493,7 +505,7 @@ pz_registry_path(int32 path_id, PzPath *path)
 			path->kind_id = p->kind_id;
 			path->key_type = kind->key_type;
 			path->relid = g->relid;
-			path->attnum = resolve_column(g->relid, g->relid, p->attnum, p->column_name);
+			path->attnum = resolve_column(r, g->relid, g->relid, p->attnum, p->column_name);
 			return path->attnum != InvalidAttrNumber;
 		}
 	}

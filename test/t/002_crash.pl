@@ -111,7 +111,10 @@ sub crash_with
 my $kill_backend = sub {
 	my ($victim) = @_;
 
+	my $offset = -s $node->logfile;
+
 	PostgreSQL::Test::Utils::system_log('pg_ctl', 'kill', 'KILL', $victim);
+	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
 	$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server did not come back';
 };
 my $stop_immediately = sub { $node->stop('immediate'); $node->start; };
