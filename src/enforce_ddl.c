@@ -12,6 +12,9 @@
  * This uses fmgr_hook, as contrib/sepgsql does.  Event triggers are the
  * superuser's and are let through, with what they call.
  *
+ * The same hook tells whether code of a user is what runs innermost: a query
+ * that such code sends is none of referential integrity, whatever its shape.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -20,10 +23,13 @@
 #include "access/transam.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "enforce.h"
@@ -32,18 +38,36 @@
 
 static bool blocking = false;	/* a command on a protected relation runs */
 
-/* Is the relation that a command names protected, or a protected one's child? */
+/* Code of users: is it what runs innermost, and what was before each call? */
+static bool in_user_code = false;
+static bool *outer_user_code = NULL;
+static int	user_code_depth = 0;
+static int	user_code_space = 0;
+
+/*
+ * Is the relation that a command names protected, a child of one, or an
+ * ancestor of one?  For an index, its table counts.
+ */
 static bool
 names_protected(RangeVar *rv)
 {
 	Oid			relid = rv ? RangeVarGetRelid(rv, NoLock, true) : InvalidOid;
+	Oid			table;
+	ListCell   *lc;
 
 	if (!OidIsValid(relid))
 		return false;
+	table = IndexGetRelation(relid, true);
+	if (OidIsValid(table))
+		relid = table;
 	if (pz_registry_relation(relid) != NULL)
 		return true;
-	relid = IndexGetRelation(relid, true);
-	return OidIsValid(relid) && pz_registry_relation(relid) != NULL;
+	if (!has_subclass(relid))
+		return false;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		if (pz_registry_relation(lfirst_oid(lc)) != NULL)
+			return true;
+	return false;
 }
 
 /* Does an ALTER TABLE touch a protected relation, also as a partition? */
@@ -52,16 +76,22 @@ alters_protected(AlterTableStmt *stmt)
 {
 	ListCell   *lc;
 
-	if (names_protected(stmt->relation))
-		return true;
+	bool		found = names_protected(stmt->relation);
+
 	foreach(lc, stmt->cmds)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
-		if (cmd->subtype == AT_AttachPartition && names_protected(((PartitionCmd *) cmd->def)->name))
-			return true;
+		if (cmd->subtype == AT_AttachPartition)
+			found = found || names_protected(((PartitionCmd *) cmd->def)->name);
+		if (found && (cmd->subtype == AT_DetachPartition || cmd->subtype == AT_DropInherit))
+			ereport(ERROR,
+					(errcode(PZ_ERR_REFUSED),
+					 errmsg("cannot take a child away from a protected relation"),
+					 errhint("Its rows would be open. Drop the child, or have a privacy officer call "
+							 "personalize.unprotect() first and personalize.protect() after.")));
 	}
-	return false;
+	return found;
 }
 
 /*
@@ -99,18 +129,31 @@ pz_ddl_enter(Node *parsetree)
 	switch (nodeTag(parsetree))
 	{
 		case T_AlterTableStmt:
-			blocking = blocking || alters_protected((AlterTableStmt *) parsetree);
+			/* foreign keys of any relation: their queries see every row */
+			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
+				alters_protected((AlterTableStmt *) parsetree);
+			break;
+		case T_AlterDomainStmt:
+			/* looks at every column of the domain's type */
+			blocking = true;
+			break;
+		case T_CreateStmt:
+			/* a new partition looks through the default one */
+			blocking = blocking || ((CreateStmt *) parsetree)->partbound != NULL;
 			break;
 		case T_IndexStmt:
 			blocking = blocking || names_protected(((IndexStmt *) parsetree)->relation);
 			break;
 		case T_ReindexStmt:
-			blocking = blocking || names_protected(((ReindexStmt *) parsetree)->relation);
+			blocking = blocking || ((ReindexStmt *) parsetree)->relation == NULL ||
+				names_protected(((ReindexStmt *) parsetree)->relation);
 			break;
 		case T_ClusterStmt:
-			blocking = blocking || names_protected(((ClusterStmt *) parsetree)->relation);
+			blocking = blocking || ((ClusterStmt *) parsetree)->relation == NULL ||
+				names_protected(((ClusterStmt *) parsetree)->relation);
 			break;
 		case T_VacuumStmt:
+			blocking = blocking || ((VacuumStmt *) parsetree)->rels == NIL;
 			foreach(lc, ((VacuumStmt *) parsetree)->rels)
 				blocking = blocking || names_protected(lfirst_node(VacuumRelation, lc)->relation);
 			break;
@@ -131,8 +174,32 @@ pz_ddl_leave(bool before)
 }
 
 /*
- * Is a function one that must be looked at while a command runs: written in
- * SQL or a procedural language?
+ * A command failed while functions were blocked.  What it read could be in the
+ * message ("invalid input syntax ... "), so errors about data are replaced by
+ * one that says nothing.  Call within PG_CATCH.
+ */
+void
+pz_ddl_hide_error(void)
+{
+	int			code;
+
+	if (!blocking)
+		return;
+	code = geterrcode();
+	if (ERRCODE_TO_CATEGORY(code) != ERRCODE_DATA_EXCEPTION &&
+		ERRCODE_TO_CATEGORY(code) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		return;
+	FlushErrorState();
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("a row of a protected relation does not allow the command"),
+			 errhint("Which row and why is not shown; look for it in a query with a purpose.")));
+}
+
+/*
+ * Is a function one that must be looked at when it is called: written in SQL
+ * or a procedural language, while a command reads all rows or referential
+ * integrity runs?
  */
 bool
 pz_ddl_watches(Oid funcid)
@@ -140,7 +207,7 @@ pz_ddl_watches(Oid funcid)
 	HeapTuple	tup;
 	bool		result = false;
 
-	if (!blocking || funcid < FirstNormalObjectId)
+	if ((!blocking && !InNoForceRLSOperation()) || funcid < FirstNormalObjectId)
 		return false;
 	tup = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	if (HeapTupleIsValid(tup))
@@ -155,14 +222,54 @@ pz_ddl_watches(Oid funcid)
 }
 
 /*
- * A watched function is about to be called: ERROR 42501.
+ * A watched function is about to be called: ERROR 42501 while a command reads
+ * all rows.  Otherwise code of a user now runs innermost.
  */
 void
-pz_ddl_refuse_call(Oid funcid)
+pz_ddl_function_begins(Oid funcid)
 {
-	if (pz_ddl_watches(funcid))
+	if (blocking && pz_ddl_watches(funcid))
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot call functions of users while all rows of a protected relation are read"),
 				 errhint("Use built-in functions, or have a privacy officer take the protection away for the change.")));
+	if (user_code_depth == user_code_space)
+	{
+		int			space = Max(16, user_code_space * 2);
+
+		outer_user_code = outer_user_code ? repalloc(outer_user_code, space * sizeof(bool)) :
+			MemoryContextAlloc(TopMemoryContext, space * sizeof(bool));
+		user_code_space = space;
+	}
+	outer_user_code[user_code_depth++] = in_user_code;
+	in_user_code = true;
+}
+
+/* The function has returned, or failed. */
+void
+pz_ddl_function_ends(void)
+{
+	if (user_code_depth > 0)
+		in_user_code = outer_user_code[--user_code_depth];
+}
+
+/*
+ * The executor begins (false) or goes back to what ran before: what it calls
+ * by itself, triggers of referential integrity among it, is no code of users.
+ * Returns what was before.
+ */
+bool
+pz_ddl_user_code(bool running)
+{
+	bool		before = in_user_code;
+
+	in_user_code = running;
+	return before;
+}
+
+/* Is code of a user what runs innermost? */
+bool
+pz_ddl_in_user_code(void)
+{
+	return in_user_code;
 }

@@ -69,7 +69,8 @@ pz_enforce_foreign_key(bool adding)
  * code of users.
  *
  * The owner's own trigger functions, fired by a cascade, run in the same
- * security context, so this alone proves nothing: see is_ri_query().
+ * security context; what they send comes from code of users.  The shape of the
+ * query is looked at as well: see is_ri_query().
  */
 bool
 pz_enforce_may_be_ri(const char *query_string)
@@ -85,7 +86,7 @@ pz_enforce_may_be_ri(const char *query_string)
 	if (adding_foreign_key && strncmp(query_string, "SELECT fk.", 10) == 0 &&
 		strstr(query_string, " fk LEFT OUTER JOIN ") != NULL)
 		return true;
-	if (!InNoForceRLSOperation() || !InLocalUserIdChange())
+	if (!InNoForceRLSOperation() || !InLocalUserIdChange() || pz_ddl_in_user_code())
 		return false;
 	for (i = 0; i < lengthof(shapes); i++)
 		if (strncmp(query_string, shapes[i], strlen(shapes[i])) == 0)

@@ -79,7 +79,9 @@ static void
 pz_fmgr(FmgrHookEventType event, FmgrInfo *flinfo, Datum *arg)
 {
 	if (event == FHET_START)
-		pz_ddl_refuse_call(flinfo->fn_oid);
+		pz_ddl_function_begins(flinfo->fn_oid);
+	else
+		pz_ddl_function_ends();
 	if (prev_fmgr)
 		prev_fmgr(event, flinfo, arg);
 }
@@ -163,12 +165,13 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 {
 	PzFrame    *frame = pz_frame_find(queryDesc);
 	PzFrame    *outer;
+	bool		user_code;
 	int			i;
 
 	if (frame && !pz_frame_is_open(frame))
 		open_frame(frame);
 
-	if (frame == NULL && pz_frame_current() == NULL)
+	if (frame == NULL && pz_frame_current() == NULL && !pz_ddl_in_user_code())
 	{
 		if (prev_ExecutorRun)
 			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
@@ -178,6 +181,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 
 	outer = pz_frame_push(frame);
+	user_code = pz_ddl_user_code(false);
 	PG_TRY();
 	{
 		if (prev_ExecutorRun)
@@ -187,6 +191,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
+		pz_ddl_user_code(user_code);
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
@@ -202,6 +207,7 @@ static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
+	bool		user_code = pz_ddl_user_code(false);
 
 	PG_TRY();
 	{
@@ -212,6 +218,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	}
 	PG_FINALLY();
 	{
+		pz_ddl_user_code(user_code);
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
@@ -348,12 +355,23 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		{
 			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		}
-		PG_FINALLY();
+		PG_CATCH();
 		{
-			pz_ddl_leave(blocking);
 			pz_enforce_foreign_key(outer);
+			PG_TRY();
+			{
+				pz_ddl_hide_error();
+			}
+			PG_FINALLY();
+			{
+				pz_ddl_leave(blocking);
+			}
+			PG_END_TRY();
+			PG_RE_THROW();
 		}
 		PG_END_TRY();
+		pz_ddl_leave(blocking);
+		pz_enforce_foreign_key(outer);
 	}
 	else if (released == NULL)
 		call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
@@ -393,6 +411,7 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
+			(void) pz_ddl_user_code(false);
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
