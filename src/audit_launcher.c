@@ -253,7 +253,8 @@ pz_launcher_scan(void)
 				candidates = lappend(candidates, candidate);
 		}
 		candidate->seen = true;
-		candidate->connectable = form->datallowconn && !form->datistemplate;
+		/* a limit of -2 marks a database whose DROP was interrupted */
+		candidate->connectable = form->datallowconn && !form->datistemplate && form->datconnlimit != -2;
 		MemoryContextSwitchTo(oldcontext);
 	}
 	table_endscan(scan);

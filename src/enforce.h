@@ -106,5 +106,8 @@ extern void pz_ddl_function_begins(Oid funcid);
 extern void pz_ddl_function_ends(void);
 extern bool pz_ddl_user_code(bool running);
 extern bool pz_ddl_in_user_code(void);
+extern int	pz_ddl_planning(int change);
+extern bool pz_ddl_folding(void);
+extern void pz_ddl_end_transaction(void);
 
 #endif							/* PZ_ENFORCE_H */

@@ -53,11 +53,24 @@ in_database(void)
 static PlannedStmt *
 pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
+	PlannedStmt *result;
+
 	if (in_database() && pz_registry_active())
 		pz_enforce_query(parse, query_string);
-	if (prev_planner)
-		return prev_planner(parse, query_string, cursorOptions, boundParams);
-	return standard_planner(parse, query_string, cursorOptions, boundParams);
+	pz_ddl_planning(1);
+	PG_TRY();
+	{
+		if (prev_planner)
+			result = prev_planner(parse, query_string, cursorOptions, boundParams);
+		else
+			result = standard_planner(parse, query_string, cursorOptions, boundParams);
+	}
+	PG_FINALLY();
+	{
+		pz_ddl_planning(-1);
+	}
+	PG_END_TRY();
+	return result;
 }
 
 /*
@@ -144,6 +157,14 @@ open_frame(PzFrame *frame)
 {
 	const PzRefusal *refusal = pz_frame_check(frame);
 	int			i;
+
+	/* the result would be a constant of a plan that outlives purpose and consent */
+	if (pz_ddl_folding())
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot read protected relation %s while a statement is planned",
+						pz_frame_use(frame, 0)->relation_name),
+				 errhint("A function that reads a table is not IMMUTABLE: declare it STABLE.")));
 
 	if (refusal)
 	{
@@ -254,6 +275,10 @@ pz_ExecutorEnd(QueryDesc *queryDesc)
 		prev_ExecutorEnd(queryDesc);
 	else
 		standard_ExecutorEnd(queryDesc);
+
+	/* nobody looks into a replaced registry any more */
+	if (pz_ddl_planning(0) == 0 && pz_frame_current() == NULL)
+		pz_registry_release();
 }
 
 /* A statement that never reaches ExecutorEnd.  Must not raise. */
@@ -411,7 +436,7 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
-			(void) pz_ddl_user_code(false);
+			pz_ddl_end_transaction();
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:

@@ -111,8 +111,8 @@ pz_registry_init(void)
 }
 
 /*
- * Free registries that were replaced.  Called at the end of a transaction,
- * when nobody points into them any more.
+ * Free registries that were replaced.  Called when nobody points into them any
+ * more: at the end of a transaction, and between statements.
  */
 void
 pz_registry_release(void)
@@ -381,7 +381,8 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
 
 /*
  * What protects a relation: its own registration or that of an ancestor; NULL
- * if nothing does.  The answer stays valid until the end of the transaction.
+ * if nothing does.  The answer stays valid while the statement is planned or
+ * started.
  * ERROR 55000 if the registry is unreadable.
  *
  * The caller holds a lock on relid, so its protection cannot change while it

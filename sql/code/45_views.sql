@@ -100,8 +100,13 @@ BEGIN
 	FOR r IN SELECT x.*, format('%I.%I', x.schema_name, x.relation_name) AS shown
 		FROM personalize.registry_relation AS x ORDER BY x.schema_name::text COLLATE "C", x.relation_name::text COLLATE "C"
 	LOOP
-		IF personalize.relation_text_internal(r.relid) IS NULL
-			OR personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
+		IF personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
+			RETURN QUERY SELECT 'relation'::text, to_regclass(r.shown) IS NOT NULL,
+				format('%s is known by its name only', r.shown),
+				'Any change of the registry, for example define_category(), adopts it.'::text;
+			CONTINUE;
+		END IF;
+		IF personalize.relation_text_internal(r.relid) IS NULL THEN
 			RETURN QUERY SELECT 'relation'::text, false, format('%s is registered but was not found', r.shown),
 				'Restore the relation under its name, or change the registry once to remove the entry.'::text;
 			CONTINUE;
