@@ -11,6 +11,7 @@
 #define PZ_COMPAT_H
 
 #include "access/sysattr.h"
+#include "catalog/pg_database.h"
 #include "executor/executor.h"
 #include "parser/parse_node.h"
 #include "replication/message.h"
@@ -18,6 +19,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
+#include "utils/acl.h"
 #include "utils/wait_event.h"
 #include "replication/slot.h"
 
@@ -153,6 +155,17 @@ pz_check_insert_compat(ParseState *pstate, ParseNamespaceItem *nsitem, List *att
 	(void) ExecCheckPermissions(pstate->p_rtable, list_make1(perms), true);
 #else
 	(void) ExecCheckRTPerms(pstate->p_rtable, true);
+#endif
+}
+
+/* 16 (afbfc0298): one function for all kinds of objects */
+static inline bool
+pz_owns_database_compat(Oid dbid, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, dbid, role);
+#else
+	return pg_database_ownercheck(dbid, role);
 #endif
 }
 

@@ -94,6 +94,7 @@ extern void pz_capture_install(QueryDesc *queryDesc, PzRunning *running);
 /* enforce_utility.c */
 extern bool pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *qc);
 extern void pz_utility_check_truncate(TruncateStmt *stmt);
+extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 

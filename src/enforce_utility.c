@@ -21,6 +21,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_constraint.h"
 #include "commands/copy.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
@@ -248,6 +249,83 @@ pz_utility_only_foreign_keys(Node *parsetree)
 		return false;
 	}
 	return true;
+}
+
+/* An option of a command on databases; NULL if it is not given. */
+static const char *
+database_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, name) == 0 && def->arg && IsA(def->arg, String))
+			return strVal(def->arg);
+	}
+	return NULL;
+}
+
+/*
+ * The database that nobody may be connected to while a command runs, our audit
+ * worker among others; NULL if there is none, or if the role has not the right
+ * to the command: PostgreSQL says so, and the worker stays.
+ */
+const char *
+pz_utility_exclusive_database(Node *parsetree)
+{
+	const char *name = NULL;
+	bool		is_copied = false;
+	Oid			dbid;
+	HeapTuple	tup;
+	bool		allowed;
+
+	switch (nodeTag(parsetree))
+	{
+		case T_DropdbStmt:
+			name = ((DropdbStmt *) parsetree)->dbname;
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) parsetree)->renameType == OBJECT_DATABASE)
+				name = ((RenameStmt *) parsetree)->subname;
+			break;
+		case T_AlterDatabaseStmt:
+			if (database_option(((AlterDatabaseStmt *) parsetree)->options, "tablespace"))
+				name = ((AlterDatabaseStmt *) parsetree)->dbname;
+			break;
+		case T_CreatedbStmt:
+			name = database_option(((CreatedbStmt *) parsetree)->options, "template");
+			if (name == NULL)
+				name = "template1";
+			is_copied = true;
+			break;
+		default:
+			break;
+	}
+	if (name == NULL || !IsTransactionState() || IsTransactionBlock())
+		return NULL;
+	dbid = get_database_oid(name, true);
+	if (!OidIsValid(dbid))
+		return NULL;
+
+	allowed = pz_owns_database_compat(dbid, GetUserId());
+	if (is_copied)
+	{
+		tup = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(dbid));
+		if (HeapTupleIsValid(tup))
+		{
+			allowed = allowed || ((Form_pg_database) GETSTRUCT(tup))->datistemplate;
+			ReleaseSysCache(tup);
+		}
+		tup = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+		if (HeapTupleIsValid(tup))
+		{
+			allowed = allowed && (superuser() || ((Form_pg_authid) GETSTRUCT(tup))->rolcreatedb);
+			ReleaseSysCache(tup);
+		}
+	}
+	return allowed ? name : NULL;
 }
 
 /*

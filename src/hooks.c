@@ -332,7 +332,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 {
 	Node	   *parsetree = pstmt->utilityStmt;
 	bool		syncs = pz_utility_changes_registry(parsetree);
-	const char *released = NULL;
+	const char *released = pz_utility_exclusive_database(parsetree);
 
 	switch (nodeTag(parsetree))
 	{
@@ -346,26 +346,6 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		case T_TruncateStmt:
 			if (in_database() && pz_registry_installed() && !pz_enforce_ledger_unlocked())
 				pz_utility_check_truncate((TruncateStmt *) parsetree);
-			break;
-		case T_DropdbStmt:
-			released = ((DropdbStmt *) parsetree)->dbname;
-			break;
-		case T_CreatedbStmt:
-			{
-				ListCell   *lc;
-
-				foreach(lc, ((CreatedbStmt *) parsetree)->options)
-				{
-					DefElem    *def = lfirst_node(DefElem, lc);
-
-					if (strcmp(def->defname, "template") == 0 && def->arg && IsA(def->arg, String))
-						released = strVal(def->arg);
-				}
-			}
-			break;
-		case T_RenameStmt:
-			if (((RenameStmt *) parsetree)->renameType == OBJECT_DATABASE)
-				released = ((RenameStmt *) parsetree)->subname;
 			break;
 		default:
 			break;
