@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "common/keywords.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -173,10 +174,17 @@ pz_audit_text(const char *source, int location, int len, uint64 query_id)
 	MemoryContext oldcontext;
 	PzTextEntry *entry;
 	char	   *text;
+	int			slice;
 	bool		found;
 
 	if (source == NULL)
 		return NULL;
+
+	/* an identifier alone would not do: COPY (query) has that of its query */
+	slice = len > 0 ? len : (int) strnlen(source + Max(location, 0), PZ_TEXT_SOURCE_MAX + 1);
+	if (query_id != 0 && slice <= PZ_TEXT_SOURCE_MAX)
+		query_id = hash_combine64(query_id,
+								  hash_bytes_extended((const unsigned char *) source + Max(location, 0), slice, 0));
 
 	if (text_cache != NULL && query_id != 0)
 	{

@@ -66,4 +66,12 @@ SELECT name FROM cap.person WHERE id = 7;
 :seen
 COMMIT;
 SELECT count(*) FROM personalize.usage_of(7, kind => 'cap');
+/* each statement by its own text, though they share one query */
+BEGIN;
+SET LOCAL personalize.purpose = 'cap_ads';
+SELECT name AS who FROM cap.person WHERE id = 1;
+COPY (SELECT name AS who FROM cap.person WHERE id = 2) TO STDOUT;
+COMMIT;
+SELECT personalize.audit_sync();
+SELECT u.query FROM (SELECT usage_id, query FROM personalize.usage WHERE relation_name = 'cap.person' ORDER BY usage_id DESC LIMIT 2) AS u ORDER BY usage_id;
 DROP SCHEMA cap CASCADE;
