@@ -11,9 +11,11 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "consent.h"
 #include "errors.h"
@@ -148,6 +150,37 @@ personalize_decision(PG_FUNCTION_ARGS)
 	values[6] = TimestampTzGetDatum(d.expires_at);
 	nulls[6] = d.expires_at == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * record_id_internal(): a random UUID (version 4, RFC 9562) for a line of the
+ * ledger.  Draws strong random bytes for many at once: asking for sixteen at a
+ * time costs a tenth of recording an event.
+ */
+PG_FUNCTION_INFO_V1(personalize_record_id);
+Datum
+personalize_record_id(PG_FUNCTION_ARGS)
+{
+	static pg_uuid_t pool[256];
+	static int	left = 0;
+	static int	pid = 0;		/* a forked process must not go on with the same bytes */
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	if (left == 0 || pid != MyProcPid)
+	{
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values"),
+					 errhint("Try again.")));
+		left = lengthof(pool);
+		pid = MyProcPid;
+	}
+	*id = pool[--left];
+	memset(&pool[left], 0, sizeof(pg_uuid_t));
+	id->data[6] = (id->data[6] & 0x0f) | 0x40;
+	id->data[8] = (id->data[8] & 0x3f) | 0x80;
+	PG_RETURN_UUID_P(id);
 }
 
 /*

@@ -23,12 +23,16 @@ CREATE TABLE personalize.tombstone (
 COMMENT ON TABLE personalize.tombstone IS
 	'Keyed digests of erased keys, so that rows which come back under one are withheld; says nothing without the key file';
 
+CREATE FUNCTION personalize.record_id_internal() RETURNS uuid
+	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_record_id';
+COMMENT ON FUNCTION personalize.record_id_internal() IS 'A random UUID for a line of the ledger';
+
 CREATE SEQUENCE personalize.consent_event_id_seq;
 COMMENT ON SEQUENCE personalize.consent_event_id_seq IS 'Numbers of consent events; those of one subject and purpose are in commit order';
 
 CREATE TABLE personalize.consent_event (
 	event_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('personalize.consent_event_id_seq'),
-	record_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+	record_id uuid NOT NULL DEFAULT personalize.record_id_internal(),
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	subject_no bigint NOT NULL,
 	purpose_id integer NOT NULL,
@@ -41,8 +45,8 @@ CREATE TABLE personalize.consent_event (
 	method text,
 	evidence jsonb,
 	reason text,
-	recorded_by name NOT NULL,
-	recorded_as name NOT NULL,
+	recorded_by text COLLATE "C" NOT NULL,
+	recorded_as text COLLATE "C" NOT NULL,
 	app_user text
 );
 COMMENT ON TABLE personalize.consent_event IS
