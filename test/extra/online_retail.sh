@@ -2,7 +2,7 @@
 # The shop of test/online_retail: what the filter lets through, what the record
 # of use says and what an erasure leaves, compared with an oracle.  On generated
 # lines always; on the real ones where ONLINE_RETAIL_CSV names the file (CSV or
-# .xz), or where it lies beside this tree as shared/data/online_retail.csv.xz.
+# .xz; test/run.sh looks for it beside the tree as shared/data/online_retail.csv.xz).
 # For test/run.sh; elsewhere set PGBIN to the programs of a PostgreSQL that has
 # the extension installed.
 
@@ -73,10 +73,6 @@ check_one()
 check_one generated generated || FAILED=1
 
 CSV=${ONLINE_RETAIL_CSV:-}
-if [ -z "$CSV" ]; then
-	CSV=$ROOT/../shared/data/online_retail.csv.xz
-	[ -r "$CSV" ] || CSV=''
-fi
 if [ -z "$CSV" ]; then
 	echo 'the real lines were not loaded: ONLINE_RETAIL_CSV does not name the file'
 elif ! [ -r "$CSV" ]; then
