@@ -102,7 +102,7 @@ extern bool pz_utility_changes_registry(Node *parsetree);
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);
 extern bool pz_ddl_watches(Oid funcid);
-extern void pz_ddl_hide_error(void);
+extern void pz_ddl_fail(bool before);
 extern void pz_ddl_function_begins(Oid funcid);
 extern void pz_ddl_function_ends(void);
 extern bool pz_ddl_user_code(bool running);

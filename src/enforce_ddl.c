@@ -179,7 +179,7 @@ pz_ddl_enter(Node *parsetree)
 	return before;
 }
 
-/* The command is over, or failed. */
+/* The command is over. */
 void
 pz_ddl_leave(bool before)
 {
@@ -189,14 +189,17 @@ pz_ddl_leave(bool before)
 /*
  * A command failed while functions were blocked.  What it read could be in the
  * message ("invalid input syntax ... "), so errors about data are replaced by
- * one that says nothing.  Call within PG_CATCH.
+ * one that says nothing.  before as pz_ddl_enter gave it.  Call within
+ * PG_CATCH, and throw again.
  */
 void
-pz_ddl_hide_error(void)
+pz_ddl_fail(bool before)
 {
+	bool		blocked = blocking;
 	int			code;
 
-	if (!blocking)
+	blocking = before;
+	if (!blocked)
 		return;
 	code = geterrcode();
 	if (ERRCODE_TO_CATEGORY(code) != ERRCODE_DATA_EXCEPTION &&

@@ -363,15 +363,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		PG_CATCH();
 		{
 			pz_enforce_foreign_key(outer);
-			PG_TRY();
-			{
-				pz_ddl_hide_error();
-			}
-			PG_FINALLY();
-			{
-				pz_ddl_leave(blocking);
-			}
-			PG_END_TRY();
+			pz_ddl_fail(blocking);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
