@@ -62,8 +62,8 @@ SELECT count(*) AS events, count(evidence) FILTER (WHERE subject_no NOT IN (SELE
 	JOIN personalize.registry_purpose AS p ON p.purpose_id = e.purpose_id AND p.name = 'er_ads';
 SELECT app_user, subjects_used FROM personalize.usage WHERE purpose = 'er_ads' ORDER BY usage_id;
 SELECT s.kind, s.subject FROM personalize.usage AS u, personalize.subjects_of(u.usage_id) AS s WHERE u.purpose = 'er_ads' ORDER BY 2;
-SELECT count(*) AS keys_found FROM (SELECT key AS t FROM personalize.subject UNION ALL SELECT e::text FROM personalize.consent_event AS e
-	UNION ALL SELECT n::text FROM personalize.audit_note AS n UNION ALL SELECT key FROM personalize.audit_key UNION ALL SELECT query FROM personalize.usage UNION ALL SELECT e::text FROM personalize.erasure AS e) AS x WHERE t ~ '\m70001\M';
+SELECT count(*) AS keys_found FROM (SELECT key AS t FROM personalize.subject UNION ALL SELECT concat_ws(' ', notice, language, method, evidence, reason, app_user) FROM personalize.consent_event
+	UNION ALL SELECT concat_ws(' ', app_user, application_name, context) FROM personalize.audit_note UNION ALL SELECT key FROM personalize.audit_key UNION ALL SELECT query FROM personalize.usage UNION ALL SELECT (certificate - 'erased_at')::text FROM personalize.erasure) AS x WHERE t ~ '\m70001\M';
 /* a row that comes back is withheld, until the person comes back */
 INSERT INTO er.customer VALUES (70001, 'again');
 BEGIN;
