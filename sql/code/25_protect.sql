@@ -624,8 +624,8 @@ AS $$
 		('officer', false, '{define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
 			protect,add_subject_path,classify,unprotect,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
-			rectify_subject,status}'),
-		('officer', true, '{purposes,categories,protected_relations,protected_columns,erasure}'),
+			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
+		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure}'),
 		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
 		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure}')
 	) AS d (duty, is_view, names)

@@ -144,5 +144,6 @@ CREATE TABLE personalize.audit_gap (
 );
 COMMENT ON TABLE personalize.audit_gap IS
 	'What the audit may lack: write-ahead log that was gone before it was read, or a census after a crash that failed';
+COMMENT ON SEQUENCE personalize.audit_gap_gap_id_seq IS 'Numbers of gaps';
 COMMENT ON COLUMN personalize.audit_gap.settled_at IS
 	'Set by a superuser who has looked into it; status() then no longer complains';

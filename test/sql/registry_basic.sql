@@ -161,7 +161,7 @@ SELECT count(*) FROM personalize.registry_path p WHERE NOT EXISTS (SELECT FROM p
 
 /* every object has a comment */
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'personalize'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL ORDER BY 1;
-SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND obj_description(c.oid, 'pg_class') IS NULL ORDER BY 1;
+SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'v', 'p', 'S') AND obj_description(c.oid, 'pg_class') IS NULL ORDER BY 1;
 
 DROP SCHEMA reg CASCADE;
 SELECT personalize.revoke_purpose('reg_email', 'regress_reg_application');
