@@ -101,14 +101,17 @@ extern bool pz_utility_changes_registry(Node *parsetree);
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);
-extern bool pz_ddl_watches(Oid funcid);
 extern void pz_ddl_fail(bool before);
-extern void pz_ddl_function_begins(Oid funcid);
-extern void pz_ddl_function_ends(void);
-extern bool pz_ddl_user_code(bool running);
-extern bool pz_ddl_in_user_code(void);
-extern int	pz_ddl_planning(int change);
-extern bool pz_ddl_folding(void);
-extern void pz_ddl_end_transaction(void);
+extern bool pz_ddl_blocks(void);
+
+/* enforce_code.c */
+extern int	pz_code_planning(int change);
+extern bool pz_code_watches(Oid funcid);
+extern void pz_code_begins(Oid funcid);
+extern void pz_code_ends(void);
+extern bool pz_code_innermost(bool running);
+extern bool pz_code_is_innermost(void);
+extern bool pz_code_folding(void);
+extern void pz_code_end_transaction(void);
 
 #endif							/* PZ_ENFORCE_H */

@@ -86,7 +86,7 @@ pz_enforce_may_be_ri(const char *query_string)
 	if (adding_foreign_key && strncmp(query_string, "SELECT fk.", 10) == 0 &&
 		strstr(query_string, " fk LEFT OUTER JOIN ") != NULL)
 		return true;
-	if (!InNoForceRLSOperation() || !InLocalUserIdChange() || pz_ddl_in_user_code())
+	if (!InNoForceRLSOperation() || !InLocalUserIdChange() || pz_code_is_innermost())
 		return false;
 	for (i = 0; i < lengthof(shapes); i++)
 		if (strncmp(query_string, shapes[i], strlen(shapes[i])) == 0)

@@ -57,7 +57,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 
 	if (in_database() && pz_registry_active())
 		pz_enforce_query(parse, query_string);
-	pz_ddl_planning(1);
+	pz_code_planning(1);
 	PG_TRY();
 	{
 		if (prev_planner)
@@ -67,7 +67,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	}
 	PG_FINALLY();
 	{
-		pz_ddl_planning(-1);
+		pz_code_planning(-1);
 	}
 	PG_END_TRY();
 	return result;
@@ -84,7 +84,7 @@ pz_needs_fmgr(Oid fn_oid)
 		return true;
 	if (!in_database())
 		return false;
-	return pz_ddl_watches(fn_oid) || (pz_enforce_needs_fmgr(fn_oid) && pz_registry_active());
+	return pz_code_watches(fn_oid) || (pz_enforce_needs_fmgr(fn_oid) && pz_registry_active());
 }
 
 /* A function that pz_needs_fmgr asked for is called, or has returned. */
@@ -92,9 +92,9 @@ static void
 pz_fmgr(FmgrHookEventType event, FmgrInfo *flinfo, Datum *arg)
 {
 	if (event == FHET_START)
-		pz_ddl_function_begins(flinfo->fn_oid);
+		pz_code_begins(flinfo->fn_oid);
 	else
-		pz_ddl_function_ends();
+		pz_code_ends();
 	if (prev_fmgr)
 		prev_fmgr(event, flinfo, arg);
 }
@@ -159,7 +159,7 @@ open_frame(PzFrame *frame)
 	int			i;
 
 	/* the result would be a constant of a plan that outlives purpose and consent */
-	if (pz_ddl_folding())
+	if (pz_code_folding())
 		ereport(ERROR,
 				(errcode(PZ_ERR_STATE),
 				 errmsg("cannot read protected relation %s while a statement is planned",
@@ -192,7 +192,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	if (frame && !pz_frame_is_open(frame))
 		open_frame(frame);
 
-	if (frame == NULL && pz_frame_current() == NULL && !pz_ddl_in_user_code())
+	if (frame == NULL && pz_frame_current() == NULL && !pz_code_is_innermost())
 	{
 		if (prev_ExecutorRun)
 			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
@@ -202,7 +202,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 
 	outer = pz_frame_push(frame);
-	user_code = pz_ddl_user_code(false);
+	user_code = pz_code_innermost(false);
 	PG_TRY();
 	{
 		if (prev_ExecutorRun)
@@ -212,7 +212,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
-		pz_ddl_user_code(user_code);
+		pz_code_innermost(user_code);
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
@@ -228,7 +228,7 @@ static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
-	bool		user_code = pz_ddl_user_code(false);
+	bool		user_code = pz_code_innermost(false);
 
 	PG_TRY();
 	{
@@ -239,7 +239,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	}
 	PG_FINALLY();
 	{
-		pz_ddl_user_code(user_code);
+		pz_code_innermost(user_code);
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
@@ -277,7 +277,7 @@ pz_ExecutorEnd(QueryDesc *queryDesc)
 		standard_ExecutorEnd(queryDesc);
 
 	/* nobody looks into a replaced registry any more */
-	if (pz_ddl_planning(0) == 0 && pz_frame_current() == NULL)
+	if (pz_code_planning(0) == 0 && pz_frame_current() == NULL)
 		pz_registry_release();
 }
 
@@ -408,7 +408,7 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
-			pz_ddl_end_transaction();
+			pz_code_end_transaction();
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
