@@ -24,6 +24,7 @@ typedef struct PzFrame PzFrame;
 extern void pz_enforce_query(Query *query, const char *query_string);
 extern bool pz_enforce_foreign_key(bool adding);
 extern bool pz_enforce_may_be_ri(const char *query_string);
+extern bool pz_enforce_is_row_check(Node *qual, int32 path_id);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
@@ -70,7 +71,7 @@ typedef struct PzCheck PzCheck;
 extern PzCheck *pz_check_create(MemoryContext mcxt, const PzPath *path, bool null_visible,
 								PzUse *use, bool counts_rows);
 extern int32 pz_check_path(const PzCheck *check);
-extern void pz_check_capture(PzCheck *check, bool at_scan);
+extern void pz_check_capture(PzCheck *check);
 extern void pz_check_note_all(PzCheck *check);
 extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
 

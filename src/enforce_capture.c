@@ -38,7 +38,6 @@ typedef struct CapturedScan
 /* Captured scans of a statement; in the executor's memory */
 typedef struct CapturedList
 {
-	uint64		serial;			/* of the frame */
 	int			n;
 	CapturedScan *scans;
 	struct CapturedList *outer; /* of a statement that was started before */
@@ -108,21 +107,11 @@ is_opaque(Node *node, void *context)
 static bool
 quals_are_opaque(List *quals)
 {
-	const PzOids *oids = pz_registry_oids();
 	ListCell   *lc;
 
 	foreach(lc, quals)
-	{
-		Node	   *qual = lfirst(lc);
-
-		if (IsA(qual, FuncExpr) &&
-			(((FuncExpr *) qual)->funcid == oids->row_ok[PZ_KEY_INT] ||
-			 ((FuncExpr *) qual)->funcid == oids->row_ok[PZ_KEY_UUID] ||
-			 ((FuncExpr *) qual)->funcid == oids->row_ok[PZ_KEY_TEXT]))
-			continue;
-		if (is_opaque(qual, NULL))
+		if (!pz_enforce_is_row_check(lfirst(lc), 0) && is_opaque(lfirst(lc), NULL))
 			return true;
-	}
 	return false;
 }
 
@@ -271,7 +260,6 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 
 	old = MemoryContextSwitchTo(queryDesc->estate->es_query_cxt);
 	list = palloc0(sizeof(CapturedList));
-	list->serial = running->serial;
 	list->scans = palloc0(sizeof(CapturedScan) * list_length(context.scans) * running->nchecks);
 	foreach(lc, context.scans)
 	{
@@ -290,7 +278,7 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 			scan->original = original;
 			scan->check = running->checks[i];
 			scan->attnum = attnum;
-			pz_check_capture(running->checks[i], true);
+			pz_check_capture(running->checks[i]);
 		}
 		node->ExecProcNodeReal = captured_scan;
 	}

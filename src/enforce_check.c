@@ -108,12 +108,12 @@ pz_check_path(const PzCheck *check)
 }
 
 /*
- * Say whether the scans note what they pass on; then row_ok does not.
+ * Say that the scans note what they pass on; then row_ok does not.
  */
 void
-pz_check_capture(PzCheck *check, bool at_scan)
+pz_check_capture(PzCheck *check)
 {
-	check->noted_at_scan = at_scan;
+	check->noted_at_scan = true;
 }
 
 /*

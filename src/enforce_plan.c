@@ -93,23 +93,18 @@ has_scan_var(Node *node, void *context)
 static Node *
 find_check(List *quals, FindContext *find)
 {
-	const PzOids *oids = pz_registry_oids();
 	ListCell   *lc;
 
 	foreach(lc, quals)
 	{
-		FuncExpr   *f = lfirst(lc);
-		Const	   *mark;
+		Node	   *qual = lfirst(lc);
+		Node	   *key;
 
-		if (!IsA(f, FuncExpr) || list_length(f->args) != 2 ||
-			(f->funcid != oids->row_ok[PZ_KEY_INT] && f->funcid != oids->row_ok[PZ_KEY_UUID] &&
-			 f->funcid != oids->row_ok[PZ_KEY_TEXT]))
+		if (!pz_enforce_is_row_check(qual, find->path_id))
 			continue;
-		mark = linitial(f->args);
-		if (IsA(mark, Const) && mark->consttype == oids->mark_type && !mark->constisnull &&
-			DatumGetInt64(mark->constvalue) == find->path_id &&
-			has_scan_var(lsecond(f->args), find))
-			return lsecond(f->args);
+		key = lsecond(((FuncExpr *) qual)->args);
+		if (has_scan_var(key, find))
+			return key;
 	}
 	return NULL;
 }

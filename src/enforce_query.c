@@ -344,16 +344,24 @@ is_true(Node *qual)
 	return qual && IsA(qual, Const) && !((Const *) qual)->constisnull && DatumGetBool(((Const *) qual)->constvalue);
 }
 
-/* Is qual already the check of this path, put there by an earlier pass? */
-static bool
-is_row_check(Node *qual, int32 path_id)
+/*
+ * Is this qual a row check that the planner hook has placed, of this path (0:
+ * of any)?
+ */
+bool
+pz_enforce_is_row_check(Node *qual, int32 path_id)
 {
+	const PzOids *oids = pz_registry_oids();
 	FuncExpr   *f = (FuncExpr *) qual;
+	Const	   *mark;
 
-	return qual && IsA(qual, FuncExpr) &&
-		list_length(f->args) == 2 && IsA(linitial(f->args), Const) &&
-		((Const *) linitial(f->args))->consttype == pz_registry_oids()->mark_type &&
-		DatumGetInt64(((Const *) linitial(f->args))->constvalue) == path_id;
+	if (qual == NULL || !IsA(qual, FuncExpr) || list_length(f->args) != 2 ||
+		(f->funcid != oids->row_ok[PZ_KEY_INT] && f->funcid != oids->row_ok[PZ_KEY_UUID] &&
+		 f->funcid != oids->row_ok[PZ_KEY_TEXT]))
+		return false;
+	mark = linitial(f->args);
+	return IsA(mark, Const) && mark->consttype == oids->mark_type && !mark->constisnull &&
+		(path_id == 0 || DatumGetInt64(mark->constvalue) == path_id);
 }
 
 /*
@@ -390,7 +398,7 @@ guard_entry(RangeTblEntry *rte, Index varno, const PzRelation *rel, bool is_read
 			bool		there = false;
 
 			foreach(lc, quals)
-				there = there || is_row_check(lfirst(lc), rel->paths[i].path_id);
+				there = there || pz_enforce_is_row_check(lfirst(lc), rel->paths[i].path_id);
 			if (!there)
 				quals = lcons(make_row_check(rel, &rel->paths[i], varno), quals);
 		}

@@ -467,16 +467,6 @@ pz_registry_category(int32 category_id)
 }
 
 /*
- * Kind by number; NULL if there is none.
- */
-const PzKind *
-pz_registry_kind(int32 kind_id)
-{
-	ensure_registry();
-	return find_kind(registry, kind_id);
-}
-
-/*
  * Subject path by number, with the attribute of the registered relation
  * itself.  False if there is none, or its column cannot be resolved.
  */

@@ -100,7 +100,6 @@ extern const PzRelation *pz_registry_relation(Oid relid);
 extern const PzPurpose *pz_registry_purpose(int32 purpose_id);
 extern const PzPurpose *pz_registry_purpose_by_name(const char *name);
 extern const PzCategory *pz_registry_category(int32 category_id);
-extern const PzKind *pz_registry_kind(int32 kind_id);
 extern bool pz_registry_path(int32 path_id, PzPath *path);
 extern bool pz_registry_granted(int32 purpose_id, Oid role, bool *may_copy);
 extern bool pz_registry_has_duty(Oid role, const char *duty);

@@ -174,9 +174,7 @@ BEGIN
 		format('%s superusers hold every purpose, %s other roles have BYPASSRLS', n, m),
 		CASE WHEN m > 0 THEN 'Both are filtered and recorded while the library is preloaded, and by nothing else when it is not.' END;
 
-	IF to_regprocedure('personalize.audit_status_internal()') IS NOT NULL THEN
-		RETURN QUERY EXECUTE 'SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.audit_status_internal() AS a';
-	END IF;
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.audit_status_internal() AS a;
 END
 $$;
 COMMENT ON FUNCTION personalize.status() IS

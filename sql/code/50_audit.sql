@@ -120,24 +120,6 @@ $$;
 COMMENT ON FUNCTION personalize.usage_of(text, timestamptz, timestamptz, text) IS
 	'Uses that saw data of a person';
 
-CREATE OR REPLACE FUNCTION personalize.usage_of(subject bigint, since timestamptz DEFAULT '-infinity',
-	until timestamptz DEFAULT 'infinity', kind text DEFAULT 'subject')
-RETURNS SETOF personalize.usage
-LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$ SELECT * FROM personalize.usage_of($1::text, $2, $3, $4) $$;
-COMMENT ON FUNCTION personalize.usage_of(bigint, timestamptz, timestamptz, text) IS
-	'Uses that saw data of a person';
-
-CREATE OR REPLACE FUNCTION personalize.usage_of(subject uuid, since timestamptz DEFAULT '-infinity',
-	until timestamptz DEFAULT 'infinity', kind text DEFAULT 'subject')
-RETURNS SETOF personalize.usage
-LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$ SELECT * FROM personalize.usage_of($1::text, $2, $3, $4) $$;
-COMMENT ON FUNCTION personalize.usage_of(uuid, timestamptz, timestamptz, text) IS
-	'Uses that saw data of a person';
-
 CREATE OR REPLACE FUNCTION personalize.audit_sync()
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

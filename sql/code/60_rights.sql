@@ -94,27 +94,14 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	t record;
 BEGIN
-	/* free text of the audit lies outside its chain, which holds only a digest of it */
-	FOR t IN
-		SELECT c.oid AS relid,
-				string_agg(format('%1$I = CASE WHEN personalize.text_names_internal(%1$I, $1) THEN NULL ELSE %1$I END', a.attname), ', ' ORDER BY a.attnum)
-					|| CASE WHEN bool_or(a.attname = 'app_user') AND EXISTS (SELECT 1 FROM pg_attribute AS x
-							WHERE x.attrelid = c.oid AND x.attname = 'client_addr' AND NOT x.attisdropped)
-						THEN ', client_addr = CASE WHEN personalize.text_names_internal(app_user, $1) THEN NULL ELSE client_addr END'
-						ELSE '' END AS assignments,
-				string_agg(format('personalize.text_names_internal(%I, $1)', a.attname), ' OR ' ORDER BY a.attnum) AS hits
-			FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-			WHERE c.relnamespace = 'personalize'::regnamespace AND c.relname IN ('audit_note', 'audit_open')
-				AND c.relkind IN ('r', 'p') AND a.attname IN ('app_user', 'application_name', 'context')
-				AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND NOT a.attisdropped AND NOT a.attnotnull
-			GROUP BY c.oid, c.relname ORDER BY c.relname
-	LOOP
-		EXECUTE format('UPDATE %s SET %s WHERE %s', personalize.relation_text_internal(t.relid), t.assignments, t.hits)
-			USING keys;
-	END LOOP;
+	UPDATE personalize.audit_note AS n SET
+			app_user = CASE WHEN personalize.text_names_internal(n.app_user, keys) THEN NULL ELSE n.app_user END,
+			client_addr = CASE WHEN personalize.text_names_internal(n.app_user, keys) THEN NULL ELSE n.client_addr END,
+			application_name = CASE WHEN personalize.text_names_internal(n.application_name, keys) THEN NULL ELSE n.application_name END,
+			context = CASE WHEN personalize.text_names_internal(n.context, keys) THEN NULL ELSE n.context END
+		WHERE personalize.text_names_internal(n.app_user, keys) OR personalize.text_names_internal(n.application_name, keys)
+			OR personalize.text_names_internal(n.context, keys);
 	/* somebody erased may have spoken for another, as the application's user */
 	UPDATE personalize.consent_event AS e SET app_user = NULL WHERE e.app_user = ANY (keys);
 END
@@ -136,7 +123,7 @@ DECLARE
 	found_rows bigint;
 	total bigint := 0;
 	events bigint := 0;
-	uses bigint := 0;
+	uses bigint;
 	relations jsonb := '[]';
 	cascades jsonb;
 	steps integer[] := '{}';
@@ -179,10 +166,7 @@ BEGIN
 				AND f.conrelid NOT IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)) AS x;
 
 	SELECT count(*) INTO events FROM personalize.consent_event AS e WHERE e.subject_no = no;
-	IF to_regprocedure('personalize.usage_of(text,timestamptz,timestamptz,text)') IS NOT NULL THEN
-		EXECUTE 'SELECT pg_catalog.count(*) FROM personalize.usage_of($1, ''-infinity'', ''infinity'', $2)'
-			INTO uses USING erase_internal.key, erase_internal.kind;
-	END IF;
+	SELECT count(*) INTO uses FROM personalize.usage_of(erase_internal.key, kind => erase_internal.kind) AS u;
 
 	certificate := jsonb_strip_nulls(jsonb_build_object(
 		'certificate_id', certificate_id, 'erased_at', erased_at, 'dry_run', dry_run, 'kind', erase_internal.kind,
@@ -348,7 +332,7 @@ BEGIN
 			FROM pg_catalog.pg_proc AS p
 			WHERE p.pronamespace = 'personalize'::pg_catalog.regnamespace
 				AND p.proname IN ('grant_consent', 'refuse_consent', 'withdraw_consent', 'object_to', 'restrict_processing',
-					'lift_restriction', 'consent_state', 'permitted', 'decide', 'erase_subject', 'reinstate_subject')
+					'lift_restriction', 'consent_state', 'permitted', 'decide', 'erase_subject', 'reinstate_subject', 'usage_of')
 				AND p.proargnames[1] = 'subject' AND p.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype
 			ORDER BY p.proname
 	LOOP
