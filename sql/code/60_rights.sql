@@ -248,6 +248,17 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The certificate is kept; refer to the request, not to the person.';
 	END IF;
 	IF NOT dry_run THEN
+		/*
+		 * What earlier uses say of the person must be there to be taken away.
+		 * Not while this transaction, by an earlier erasure, keeps the worker
+		 * from writing: it would wait for us and we for it.
+		 */
+		IF NOT EXISTS (SELECT FROM pg_locks AS l
+			WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+				AND l.relation = 'personalize.audit_key'::regclass AND l.mode = 'ShareRowExclusiveLock')
+		THEN
+			PERFORM personalize.audit_sync();
+		END IF;
 		/* in the order of their numbers, as every batch locks them */
 		PERFORM 1 FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = ANY (keys)
 			ORDER BY s.subject_no FOR NO KEY UPDATE;

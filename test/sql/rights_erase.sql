@@ -76,6 +76,19 @@ SET LOCAL personalize.purpose = 'er_ads';
 SELECT id FROM er.customer ORDER BY id;
 COMMIT;
 SELECT count(*) AS old_uses FROM personalize.usage_of(70001, kind => 'er') AS u WHERE u.ended_at < (SELECT max(erased_at) FROM personalize.erasure);
+/* a use that was not read from the log yet when the person went, and two erasures in one transaction */
+INSERT INTO er.customer (id, name) VALUES (70020, 'late'), (70021, 'too');
+BEGIN;
+SET LOCAL personalize.purpose = 'backup';
+SET LOCAL personalize.app_user = 'customer 70020';
+SELECT count(*) FROM er.customer WHERE id = 70020;
+COMMIT;
+BEGIN;
+SELECT c.c -> 'uses' AS uses FROM personalize.erase_subject(70020, kind => 'er') AS c (c);
+SELECT c.c -> 'subjects' AS subjects FROM personalize.erase_subject(70021, kind => 'er') AS c (c);
+COMMIT;
+SELECT personalize.audit_sync();
+SELECT count(*) AS named FROM personalize.audit_note WHERE app_user ~ '70020';
 /* nobody by that key: a certificate, and no error */
 SELECT c.c - 'certificate_id' - 'erased_at' - 'pending_physical' - 'retained' AS nobody FROM personalize.erase_subject(79999, kind => 'er') AS c (c);
 /* an unprotected relation stands against it: which, and no key */
