@@ -295,6 +295,21 @@ pz_emit_require_writable(void)
 }
 
 /*
+ * Can uses be recorded in this database now?  Does not wait or raise; asks for
+ * a worker if there is none.
+ */
+bool
+pz_audit_is_writable(void)
+{
+	if (!pz_preloaded || pz_shared == NULL || RecoveryInProgress() || !XLogIsNeeded() || !pz_keys_prepare())
+		return false;
+	if (pz_emit_ready(pz_shmem_my_database()))
+		return true;
+	pz_audit_request_worker();
+	return false;
+}
+
+/*
  * Put the intent or refusal of a use into the message buffer.  May allocate.
  */
 static void
@@ -366,7 +381,7 @@ pz_audit_begin(PzUse *use)
 	}
 
 	use->use_no = ++session_uses;
-	pz_emit_intent(use, PZ_MSG_INTENT, until, NULL);
+	pz_emit_intent(use, PZ_MSG_INTENT, until, use->observed);
 	if (until != 0)
 		leases_sent = true;
 	if (!pz_emit_send(flush))

@@ -158,6 +158,23 @@ pz_check_insert_compat(ParseState *pstate, ParseNamespaceItem *nsitem, List *att
 #endif
 }
 
+/*
+ * 16 (2489d76c4): a Var says which outer joins can make it null; 18
+ * (80feb727c): whether it is of the old or new row in RETURNING.  Make a Var
+ * be of the same row as another of the same entry.
+ */
+static inline void
+pz_var_like_compat(Var *var, const Var *like)
+{
+	var->varlevelsup = like->varlevelsup;
+#if PG_VERSION_NUM >= 160000
+	var->varnullingrels = bms_copy(like->varnullingrels);
+#endif
+#if PG_VERSION_NUM >= 180000
+	var->varreturningtype = like->varreturningtype;
+#endif
+}
+
 /* 16 (afbfc0298): one function for all kinds of objects */
 static inline bool
 pz_owns_database_compat(Oid dbid, Oid role)

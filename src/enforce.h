@@ -21,26 +21,30 @@
 typedef struct PzFrame PzFrame;
 
 /* enforce_query.c */
-extern void pz_enforce_query(Query *query, const char *query_string);
-extern bool pz_enforce_foreign_key(bool adding);
-extern bool pz_enforce_may_be_ri(const char *query_string);
-extern bool pz_enforce_is_row_check(Node *qual, int32 path_id);
+extern Query *pz_enforce_query(Query *query, const char *query_string);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
+/* enforce_ri.c */
+extern bool pz_enforce_foreign_key(bool adding);
+extern bool pz_enforce_may_be_ri(const char *query_string);
+extern bool pz_enforce_is_ri_query(Query *query, const char *query_string);
+
 /* enforce_plan.c */
 
-/* What a plan does to protected relations */
+/* What a plan does to protected relations: one for each relation and purpose */
 typedef struct PzPlanUse
 {
 	const PzRelation *rel;		/* the registered relation */
+	int32		purpose_id;		/* PZ_PURPOSE_NONE: the one the session states */
+	List	   *masked;			/* int: categories whose cells the plan masks */
 	List	   *paths;			/* int: path ids of the checks in the plan */
 	Bitmapset  *columns;		/* attnum - FirstLowInvalidHeapAttributeNumber, of rel, named by the query */
 	bool		whole_row;
 	bool		unmapped;		/* names a column that only a child has */
 } PzPlanUse;
 
-extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id);
+extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose);
 extern List *pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri);
 extern bool pz_plan_copies(QueryDesc *queryDesc);
 extern void pz_plan_check_append_only(PlannedStmt *pstmt);
@@ -52,7 +56,8 @@ extern PzFrame *pz_frame_find(QueryDesc *queryDesc);
 extern PzFrame *pz_frame_current(void);
 extern PzFrame *pz_frame_push(PzFrame *frame);
 extern void pz_frame_pop(PzFrame *previous);
-extern const PzRefusal *pz_frame_check(PzFrame *frame);
+extern const PzRefusal *pz_frame_check(PzFrame *frame, int i);
+extern bool pz_frame_observes(const PzFrame *frame, int i);
 extern bool pz_frame_is_open(const PzFrame *frame);
 extern void pz_frame_open(PzFrame *frame);
 extern int	pz_frame_nuses(const PzFrame *frame);
@@ -65,29 +70,44 @@ extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string)
 extern void pz_enforce_unlock_ledger(bool unlock);
 extern bool pz_enforce_ledger_unlocked(void);
 
-/* enforce_check.c: the function row_ok and what it remembers */
+/* enforce_check.c: what a statement remembers of subjects */
 typedef struct PzCheck PzCheck;
 
-extern PzCheck *pz_check_create(MemoryContext mcxt, const PzPath *path, bool null_visible,
-								PzUse *use, bool counts_rows);
-extern int32 pz_check_path(const PzCheck *check);
+/* What a check needs to know; see PzCheck for the fields */
+typedef struct PzCheckSpec
+{
+	const PzPath *path;
+	int32		bound_purpose;	/* as in the marks: PZ_PURPOSE_NONE: the session's */
+	const PzPurpose *purpose;	/* NULL: there is none that may be used; only where observed */
+	uint64		bare;			/* categories of the purpose whose cells are not masked but used */
+	bool		null_visible;	/* rows without a subject pass */
+	bool		counts_rows;	/* first path of its use: rows are counted once */
+	bool		observed;		/* everything passes, what would not is counted */
+	PzUse	   *use;
+} PzCheckSpec;
+
+extern PzCheck *pz_check_create(MemoryContext mcxt, const PzCheckSpec *spec);
+extern const PzPath *pz_check_path(const PzCheck *check);
+extern int32 pz_check_bound_purpose(const PzCheck *check);
+extern int	pz_check_place(const PzCheck *check, int32 category_id);
 extern void pz_check_capture(PzCheck *check);
 extern void pz_check_note_all(PzCheck *check);
 extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
 
-/* what row_ok needs of the frame that is running; NULL: nothing may be read */
+/* what checks need of the frame that is running; NULL: nothing may be read */
 typedef struct PzRunning
 {
 	uint64		serial;			/* of the frame */
 	Snapshot	snapshot;
 	TimestampTz clock;
-	const PzPurpose *purpose;
 	MemoryContext scratch;		/* reset after each decision */
 	int			nchecks;
 	PzCheck   **checks;
 } PzRunning;
 
 extern PzRunning *pz_frame_running(void);
+extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull);
+extern bool pz_check_cell(PzCheck *check, PzRunning *running, int place, Datum key, bool isnull);
 
 /* enforce_capture.c */
 extern void pz_capture_install(QueryDesc *queryDesc, PzRunning *running);

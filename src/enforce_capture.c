@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 
 #include "enforce.h"
+#include "enforce_mark.h"
 
 /* A scan that notes what it returns */
 typedef struct CapturedScan
@@ -52,14 +53,14 @@ typedef struct CaptureContext
 
 /*
  * Can a function do nothing but compute its result, or raise an error?  Built
- * in and immutable, or leakproof.  What is only stable may run code of users
+ * in and immutable, or leakproof, or a check of ours.  What is only stable may run code of users
  * (json_populate_record runs the checks of domains), what is volatile may put
  * what it sees somewhere (set_config).
  */
 static bool
 is_opaque_function(Oid funcid, void *context)
 {
-	return !get_func_leakproof(funcid) &&
+	return !get_func_leakproof(funcid) && !pz_mark_is_check(funcid) &&
 		(funcid >= FirstNormalObjectId || func_volatile(funcid) != PROVOLATILE_IMMUTABLE);
 }
 
@@ -110,7 +111,7 @@ quals_are_opaque(List *quals)
 	ListCell   *lc;
 
 	foreach(lc, quals)
-		if (!pz_enforce_is_row_check(lfirst(lc), 0) && is_opaque(lfirst(lc), NULL))
+		if (!pz_mark_is_row_check(lfirst(lc), 0) && is_opaque(lfirst(lc), NULL))
 			return true;
 	return false;
 }
@@ -143,6 +144,13 @@ scan_is_opaque(Scan *scan)
 	}
 }
 
+/* Column of a scan's slot that a check of the statement reads there, or 0. */
+static AttrNumber
+check_column(Scan *scan, const PzCheck *check)
+{
+	return pz_plan_check_column(scan, pz_check_path(check)->path_id, pz_check_bound_purpose(check));
+}
+
 /* Collect the scans that carry checks. */
 static bool
 collect_walker(PlanState *node, void *arg)
@@ -163,7 +171,7 @@ collect_walker(PlanState *node, void *arg)
 			{
 				Scan	   *scan = (Scan *) node->plan;
 
-				if (pz_plan_check_column(scan, pz_check_path(context->running->checks[i])) == InvalidAttrNumber)
+				if (check_column(scan, context->running->checks[i]) == InvalidAttrNumber)
 					continue;
 				if (scan_is_opaque(scan))
 					context->possible = false;
@@ -268,7 +276,7 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 
 		for (i = 0; i < running->nchecks; i++)
 		{
-			AttrNumber	attnum = pz_plan_check_column((Scan *) node->plan, pz_check_path(running->checks[i]));
+			AttrNumber	attnum = check_column((Scan *) node->plan, running->checks[i]);
 			CapturedScan *scan;
 
 			if (attnum == InvalidAttrNumber)

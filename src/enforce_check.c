@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * enforce_check.c
- *	  row_ok: may the row of this subject be used by the running statement?
+ *	  May the row of this subject be used by the running statement, and which
+ *	  of its cells?
  *
- * row_ok finds the frame of the running statement, which holds the purpose,
- * clock and consent snapshot frozen at its start, and asks the ledger once for
- * each distinct key.  It is the one place where a subject is noted as seen,
- * unless a scan notes what it passes on (enforce_capture.c).
- *
- * Its first argument is of type plan_mark, which only the planner hook makes.
+ * A check belongs to one path to a subject, one purpose and one statement.  It
+ * has the purpose, clock and consent snapshot frozen at the statement's start
+ * and asks the ledger once for each distinct key.  It is the one place where a
+ * subject is noted as seen, unless a scan notes what it passes on
+ * (enforce_capture.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,11 +16,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -28,7 +24,6 @@
 #include "enforce.h"
 #include "errors.h"
 #include "keys.h"
-#include "shmem.h"
 
 #define MAX_KEY_LEN		1024	/* bytes; the SQL side refuses longer keys too */
 
@@ -46,6 +41,7 @@ typedef struct MemoEntry
 	char		status;
 	bool		permitted;
 	bool		seen;			/* already among the subjects of the use */
+	uint64		cells;			/* categories of the purpose (by place) whose cells are permitted */
 	int64		subject_no;
 	const char *canonical;		/* text of the key; kept only without a lasting number */
 } MemoEntry;
@@ -63,14 +59,12 @@ typedef struct MemoEntry
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* The checks of one subject path in one statement */
+/* The checks of one subject path for one purpose in one statement */
 struct PzCheck
 {
-	PzPath		path;
-	bool		null_visible;	/* rows without a subject pass */
-	bool		counts_rows;	/* first path of its relation: rows are counted once */
+	PzCheckSpec spec;
+	PzPath		path;			/* spec.path, copied */
 	bool		noted_at_scan;	/* the scan notes what it passes on, row_ok does not */
-	PzUse	   *use;
 	MemoryContext mcxt;
 	memo_hash  *memo;			/* made at the first key */
 	MemoEntry  *last;			/* entry of the last key; NULL after the table grew */
@@ -87,24 +81,30 @@ typedef struct KeyBytes
  * Make the check of a path in mcxt, which lives as long as the statement.
  */
 PzCheck *
-pz_check_create(MemoryContext mcxt, const PzPath *path, bool null_visible,
-				PzUse *use, bool counts_rows)
+pz_check_create(MemoryContext mcxt, const PzCheckSpec *spec)
 {
 	PzCheck    *check = MemoryContextAllocZero(mcxt, sizeof(PzCheck));
 
-	check->path = *path;
-	check->null_visible = null_visible;
-	check->counts_rows = counts_rows;
-	check->use = use;
+	Assert(spec->purpose != NULL || spec->observed);
+	check->spec = *spec;
+	check->path = *spec->path;
+	check->spec.path = &check->path;
 	check->mcxt = mcxt;
 	return check;
 }
 
-/* Number of the path that is checked. */
-int32
+/* The path that is checked. */
+const PzPath *
 pz_check_path(const PzCheck *check)
 {
-	return check->path.path_id;
+	return &check->path;
+}
+
+/* The purpose in the marks of the checks. */
+int32
+pz_check_bound_purpose(const PzCheck *check)
+{
+	return check->spec.bound_purpose;
 }
 
 /*
@@ -195,7 +195,7 @@ canonical_key(const PzCheck *check, const KeyBytes *bytes)
 static void
 reserve_seen(PzCheck *check)
 {
-	PzUse	   *use = check->use;
+	PzUse	   *use = check->spec.use;
 
 	if (use->seen_reserved == use->seen_space)
 	{
@@ -214,7 +214,7 @@ reserve_seen(PzCheck *check)
 static void
 note_subject(PzCheck *check, MemoEntry *entry)
 {
-	PzUse	   *use = check->use;
+	PzUse	   *use = check->spec.use;
 	PzSeen	   *s;
 
 	Assert(use->nseen < use->seen_reserved);
@@ -224,6 +224,55 @@ note_subject(PzCheck *check, MemoEntry *entry)
 	s->key = entry->canonical;
 	use->nseen++;
 	entry->seen = true;
+}
+
+/* Does a person's row get through the check? */
+static bool
+passes(const PzCheck *check, const MemoEntry *entry)
+{
+	return entry->permitted || check->spec.observed;
+}
+
+/* Place of a category in a purpose's list, -1 if it does not list it. */
+static int
+place_of_category(const PzPurpose *purpose, int32 category_id)
+{
+	int			i;
+
+	for (i = 0; i < purpose->ncategories; i++)
+		if (purpose->categories[i] == category_id)
+			return i;
+	return -1;
+}
+
+/*
+ * Cells of which categories the person permits, as bits by their place in the
+ * purpose's list.  ERROR 55000 where the plan shows cells that it would have
+ * to mask: it was made before anybody treated that category apart.
+ */
+static uint64
+permitted_cells(const PzCheck *check, const PzDecision *decision)
+{
+	const PzPurpose *purpose = check->spec.purpose;
+	uint64		cells = 0;
+	int			i;
+
+	if (purpose->builtin)
+		return PG_UINT64_MAX;
+	for (i = 0; i < decision->ncategories; i++)
+	{
+		int			place = place_of_category(purpose, decision->categories[i]);
+
+		if (place >= 0)
+			cells |= UINT64CONST(1) << place;
+	}
+	if (decision->permitted && !check->spec.observed && (check->spec.bare & ~cells) != 0)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("consent by category changed while the statement was made ready"),
+				 errhint("Run the statement again. If the error stays, the ledger holds choices that were not recorded by the "
+						 "functions of this extension: ask a privacy officer to call personalize.define_category() for the categories again.")));
+	return cells;
 }
 
 /*
@@ -238,6 +287,7 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	char	   *canonical;
 	char	   *copy;
 	MemoKey		stored;
+	uint64		cells = 0;
 	bool		found;
 
 	if (check->last && check->last->key.len == bytes->key.len &&
@@ -251,12 +301,18 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 
 	old = MemoryContextSwitchTo(running->scratch);
 	canonical = canonical_key(check, bytes);
-	pz_consent_decide(running->snapshot, running->clock, DT_NOEND,
-					  check->path.kind_id, canonical, strlen(canonical),
-					  running->purpose, false, &decision);
+	if (check->spec.purpose)
+	{
+		pz_consent_decide(running->snapshot, running->clock, DT_NOEND,
+						  check->path.kind_id, canonical, strlen(canonical),
+						  check->spec.purpose, true, &decision);
+		cells = permitted_cells(check, &decision);
+	}
+	else
+		memset(&decision, 0, sizeof(decision));
 	MemoryContextSwitchTo(old);
 
-	if (decision.permitted)
+	if (decision.permitted || check->spec.observed)
 		reserve_seen(check);
 	copy = MemoryContextAlloc(check->mcxt, Max(bytes->key.len, 1));
 	memcpy(copy, bytes->key.bytes, bytes->key.len);
@@ -264,12 +320,13 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	stored.len = bytes->key.len;
 	entry = memo_insert(check->memo, stored, &found);
 	entry->permitted = decision.permitted;
+	entry->cells = cells;
 	entry->subject_no = decision.subject_no;
 	entry->seen = false;
 	entry->canonical = NULL;
-	if (entry->permitted && (entry->subject_no == 0 || decision.own_subject))
+	if (passes(check, entry) && (entry->subject_no == 0 || decision.own_subject))
 		entry->canonical = MemoryContextStrdup(check->mcxt, canonical);
-	if (entry->permitted && !check->noted_at_scan)
+	if (passes(check, entry) && !check->noted_at_scan)
 		note_subject(check, entry);
 	MemoryContextReset(running->scratch);
 	return check->last = entry;
@@ -307,177 +364,65 @@ pz_check_note_all(PzCheck *check)
 		return;
 	memo_start_iterate(check->memo, &iter);
 	while ((entry = memo_iterate(check->memo, &iter)) != NULL)
-		if (entry->permitted && !entry->seen)
+		if (passes(check, entry) && !entry->seen)
 			note_subject(check, entry);
 }
 
-/* What row_ok keeps from one row to the next */
-typedef struct RowOkState
-{
-	uint64		serial;			/* of the frame the check belongs to */
-	PzCheck    *check;
-} RowOkState;
-
-/*
- * The check that this call of row_ok means in the running statement.
- * ERROR 42501 for a call that the planner hook did not place, 55000 where
- * nothing has been frozen for the statement.
- */
-static PzCheck *
-find_check(FunctionCallInfo fcinfo, PzRunning *running)
-{
-	RowOkState *state = fcinfo->flinfo->fn_extra;
-	int32		path_id;
-	int			i;
-
-	if (state && state->serial == running->serial)
-		return state->check;
-	path_id = (int32) DatumGetInt64(PG_GETARG_DATUM(0));
-	for (i = 0; i < running->nchecks; i++)
-	{
-		if (pz_check_path(running->checks[i]) == path_id)
-		{
-			if (state == NULL)
-				state = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(RowOkState));
-			state->serial = running->serial;
-			state->check = running->checks[i];
-			return state->check;
-		}
-	}
-	ereport(ERROR,
-			(errcode(PZ_ERR_STATE),
-			 errmsg("the row filter was called outside the statement it was made for"),
-			 errhint("Run the statement again; if it happens again, report how it was sent.")));
-	return NULL;
-}
-
-/* A call that the planner hook did not place: ERROR 42501. */
-static void
-refuse_direct_call(void)
-{
-	ereport(ERROR,
-			(errcode(PZ_ERR_REFUSED),
-			 errmsg("functions of the row filter cannot be called directly"),
-			 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
-}
-
-/*
- * The body of row_ok.  Promises true only for a row whose subject's data may
- * be used for the purpose frozen with the running statement.
- */
+/* May a row without a subject be used? */
 static bool
-row_ok(FunctionCallInfo fcinfo)
+null_passes(const PzCheck *check)
 {
-	PzRunning  *running;
-	PzCheck    *check;
+	return check->spec.null_visible || check->spec.purpose == NULL || check->spec.purpose->builtin;
+}
+
+/*
+ * Check a row by its subject's key (a bigint, uuid or text).  Promises true
+ * only if its data may be used for the purpose frozen with the running
+ * statement; or if the relation is only observed.  Counts the row.
+ */
+bool
+pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull)
+{
 	KeyBytes	bytes;
 	bool		permitted;
 
-	pz_require_preloaded();
-	if (PG_ARGISNULL(0))
-		refuse_direct_call();
-	running = pz_frame_running();
-	if (running == NULL)
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("the row filter was called outside the statement it was made for"),
-				 errhint("Run the statement again; if it happens again, report how it was sent.")));
-	check = find_check(fcinfo, running);
-	if (PG_ARGISNULL(1))
-		permitted = check->null_visible || running->purpose->builtin;
+	if (isnull)
+		permitted = null_passes(check);
 	else
 	{
-		key_bytes(check, PG_GETARG_DATUM(1), INT8OID, &bytes);
-		permitted = look_up(check, running, &bytes)->permitted;
+		key_bytes(check, key, INT8OID, &bytes);
+		permitted = look_up(check, running, &bytes)->permitted || check->spec.purpose == NULL;
 	}
 	if (!permitted)
-		check->use->rows_withheld++;
-	else if (check->counts_rows)
-		check->use->rows_used++;
-	return permitted;
-}
-
-/* row_ok(mark, subject): see above. */
-PG_FUNCTION_INFO_V1(personalize_row_ok);
-Datum
-personalize_row_ok(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(row_ok(fcinfo));
+		check->spec.use->rows_withheld++;
+	else if (check->spec.counts_rows)
+		check->spec.use->rows_used++;
+	return permitted || check->spec.observed;
 }
 
 /*
- * policy_ok and net_ok stand in the policies that protect() made.  The planner
- * hook replaces every call; one that is still there got past it.
+ * Check a cell of a row by the place of its category (see pz_check_place).
+ * Promises true only if the subject permits cells of that category.
  */
-PG_FUNCTION_INFO_V1(personalize_policy_ok);
-Datum
-personalize_policy_ok(PG_FUNCTION_ARGS)
+bool
+pz_check_cell(PzCheck *check, PzRunning *running, int place, Datum key, bool isnull)
 {
-	pz_require_preloaded();
-	refuse_direct_call();
-	PG_RETURN_BOOL(false);
+	KeyBytes	bytes;
+	MemoEntry  *entry;
+
+	if (check->spec.observed)
+		return true;
+	if (isnull)
+		return null_passes(check);
+	key_bytes(check, key, INT8OID, &bytes);
+	entry = look_up(check, running, &bytes);
+	return check->spec.purpose->builtin ||
+		(entry->permitted && place >= 0 && (entry->cells & (UINT64CONST(1) << place)) != 0);
 }
 
-/*
- * keep_subject(mark, old, new): the new value of a subject column.  Whoever is
- * not a privacy officer may not change whom a row is about: ERROR 42501.
- */
-PG_FUNCTION_INFO_V1(personalize_keep_subject);
-Datum
-personalize_keep_subject(PG_FUNCTION_ARGS)
+/* Place of a category in the list of the check's purpose, -1: not there. */
+int
+pz_check_place(const PzCheck *check, int32 category_id)
 {
-	bool		same;
-
-	pz_require_preloaded();
-	if (PG_ARGISNULL(0))
-		refuse_direct_call();
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		same = PG_ARGISNULL(1) && PG_ARGISNULL(2);
-	else
-	{
-		Oid			type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
-		int16		typlen;
-		bool		typbyval;
-
-		get_typlenbyval(type, &typlen, &typbyval);
-		same = datum_image_eq(PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), typbyval, typlen);
-	}
-	if (!same && !pz_registry_has_duty(GetOuterUserId(), "officer"))
-		ereport(ERROR,
-				(errcode(PZ_ERR_REFUSED),
-				 errmsg("cannot change the subject of a row of a protected relation"),
-				 errhint("Whom a row is about may only be changed with the duty 'officer'; "
-						 "insert a new row for the other person instead.")));
-	if (PG_ARGISNULL(2))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(PG_GETARG_DATUM(2));
-}
-
-/*
- * plan_mark cannot be written in SQL: ERROR 42501.
- */
-PG_FUNCTION_INFO_V1(personalize_plan_mark_in);
-Datum
-personalize_plan_mark_in(PG_FUNCTION_ARGS)
-{
-	ereport(ERROR,
-			(errcode(PZ_ERR_REFUSED),
-			 errmsg("cannot accept a value of type %s", "personalize.plan_mark"),
-			 errhint("Only the row filter itself makes values of this type.")));
-	PG_RETURN_NULL();
-}
-
-/*
- * A plan_mark as EXPLAIN shows it: the protected relation it stands for.
- */
-PG_FUNCTION_INFO_V1(personalize_plan_mark_out);
-Datum
-personalize_plan_mark_out(PG_FUNCTION_ARGS)
-{
-	PzPath		path;
-	const PzRelation *rel = NULL;
-
-	if (pz_preloaded && pz_registry_path((int32) PG_GETARG_INT64(0), &path))
-		rel = pz_registry_relation(path.relid);
-	PG_RETURN_CSTRING(pstrdup(rel ? rel->name : "?"));
+	return check->spec.purpose ? place_of_category(check->spec.purpose, category_id) : -1;
 }

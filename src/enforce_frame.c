@@ -40,6 +40,15 @@ typedef struct AbandonCallback
 	PzFrame    *frame;
 } AbandonCallback;
 
+/* A purpose that a statement uses data for: the session's, or that of a view */
+typedef struct FramePurpose
+{
+	int32		bound;			/* as in the marks; PZ_PURPOSE_NONE: the session's */
+	bool		known;
+	PzPurpose	purpose;		/* a copy: the registry may change while a cursor is open */
+	const char *name;			/* as stated; "" if none */
+} FramePurpose;
+
 struct PzFrame
 {
 	dlist_node	node;			/* in frames */
@@ -48,14 +57,22 @@ struct PzFrame
 	AbandonCallback *abandon;	/* NULL until attached */
 	ResourceOwner owner;		/* of the registered snapshot */
 	bool		open;			/* purpose checked and intent on record: rows may flow */
-	PzPurpose	purpose;		/* a copy: the registry may change while a cursor is open */
-	bool		has_purpose;
-	List	   *refused_columns;	/* char *: one message per column this purpose may not use */
+	List	   *purposes;		/* FramePurpose */
 	bool		adopted;		/* runs for a function of ours, under its purpose */
 	PzRunning	running;
 	int			nuses;
-	PzUse	  **uses;
+	struct FrameUse *uses;
 };
+
+/* One use of a frame */
+typedef struct FrameUse
+{
+	PzUse	   *use;
+	FramePurpose *purpose;
+	bool		observed;		/* the relation is only observed: refuses nothing */
+	List	   *refused_columns;	/* char *: one message per column this purpose may not use */
+	uint64		bare;			/* categories of the purpose, by place, whose cells the plan shows unmasked */
+} FrameUse;
 
 static dlist_head frames = DLIST_STATIC_INIT(frames);
 static PzFrame *current_frame = NULL;	/* running now; NULL: none that may read */
@@ -129,13 +146,63 @@ has_id(const int32 *ids, int n, int32 id)
 	return false;
 }
 
+/* Does a column lead to a subject?  Whoever may use the row may use it. */
+static bool
+is_subject_column(const PzRelation *rel, AttrNumber attnum)
+{
+	int			i;
+
+	for (i = 0; i < rel->npaths; i++)
+		if (rel->paths[i].attnum == attnum)
+			return true;
+	return false;
+}
+
+/* Refuse a use, when it runs, for one of its columns. */
+static void
+refuse_column(FrameUse *fu, char *message)
+{
+	fu->refused_columns = lappend(fu->refused_columns, message);
+}
+
+/*
+ * What a column means for the use: refused, or shown unmasked.
+ */
+static void
+judge_column(FrameUse *fu, const PzPlanUse *plan_use, const PzColumn *col, const PzCategory *category)
+{
+	const PzPurpose *purpose = &fu->purpose->purpose;
+	int			i;
+
+	if (!fu->purpose->known || purpose->builtin ||
+		(category && category->category_id == PZ_CATEGORY_NONE))
+		return;
+	if (category == NULL)
+	{
+		refuse_column(fu, psprintf("column \"%s\" of protected relation %s is not classified, so purpose \"%s\" cannot use it",
+								   col->name, plan_use->rel->name, purpose->name));
+		return;
+	}
+	for (i = 0; i < purpose->ncategories; i++)
+	{
+		if (purpose->categories[i] != category->category_id)
+			continue;
+		if (!list_member_int(plan_use->masked, category->category_id))
+			fu->bare |= UINT64CONST(1) << i;
+		return;
+	}
+	refuse_column(fu, psprintf("column \"%s\" of protected relation %s holds category \"%s\", which purpose \"%s\" does not list",
+							   col->name, plan_use->rel->name, category->name, purpose->name));
+}
+
 /*
  * Write down the columns and categories a use names, and what of it the
  * purpose does not list.
  */
 static void
-describe_columns(PzFrame *frame, PzUse *use, const PzPlanUse *plan_use)
+describe_columns(FrameUse *fu, const PzPlanUse *plan_use)
 {
+	PzUse	   *use = fu->use;
 	const PzRelation *rel = plan_use->rel;
 	StringInfoData columns;
 	StringInfoData categories;
@@ -160,41 +227,48 @@ describe_columns(PzFrame *frame, PzUse *use, const PzPlanUse *plan_use)
 			append_name(&categories, category->name);
 			seen[nseen++] = category->category_id;
 		}
-		if (!frame->has_purpose || frame->purpose.builtin)
-			continue;
-		if (category == NULL)
-			frame->refused_columns = lappend(frame->refused_columns,
-											 psprintf("column \"%s\" of protected relation %s is not classified, so purpose \"%s\" cannot use it",
-													  col->name, rel->name, frame->purpose.name));
-		else if (category->category_id != PZ_CATEGORY_NONE &&
-				 !has_id(frame->purpose.categories, frame->purpose.ncategories, category->category_id))
-			frame->refused_columns = lappend(frame->refused_columns,
-											 psprintf("column \"%s\" of protected relation %s holds category \"%s\", which purpose \"%s\" does not list",
-													  col->name, rel->name, category->name, frame->purpose.name));
+		if (!is_subject_column(rel, i + 1))
+			judge_column(fu, plan_use, col, category);
 	}
-	if (plan_use->unmapped && frame->has_purpose && !frame->purpose.builtin)
-		frame->refused_columns = lappend(frame->refused_columns,
-										 psprintf("a column that only a child of protected relation %s has is not classified, so purpose \"%s\" cannot use it",
-												  rel->name, frame->purpose.name));
+	if (plan_use->unmapped && fu->purpose->known && !fu->purpose->purpose.builtin)
+		refuse_column(fu, psprintf("a column that only a child of protected relation %s has is not classified, so purpose \"%s\" cannot use it",
+								   rel->name, fu->purpose->name));
 	use->columns = columns.data;
 	use->categories = categories.data;
 	pfree(seen);
 }
 
-/* Copy a purpose into the frame's memory, which is current. */
-static void
-freeze_purpose(PzFrame *frame, const PzPurpose *purpose)
+/*
+ * The frame's copy of a purpose, in the frame's memory, which is current.
+ * bound as in the marks; purpose is NULL where there is none of that name.
+ */
+static FramePurpose *
+freeze_purpose(PzFrame *frame, int32 bound, const PzPurpose *purpose, const char *name)
 {
-	frame->has_purpose = purpose != NULL;
+	FramePurpose *fp;
+	ListCell   *lc;
+
+	foreach(lc, frame->purposes)
+	{
+		fp = lfirst(lc);
+		if (fp->bound == bound)
+			return fp;
+	}
+	fp = palloc0(sizeof(FramePurpose));
+	fp->bound = bound;
+	fp->name = pstrdup(name);
+	frame->purposes = lappend(frame->purposes, fp);
 	if (purpose == NULL)
-		return;
-	frame->purpose = *purpose;
-	frame->purpose.name = pstrdup(purpose->name);
-	frame->purpose.basis_name = pstrdup(purpose->basis_name);
-	frame->purpose.categories = palloc(sizeof(int32) * Max(purpose->ncategories, 1));
-	memcpy(frame->purpose.categories, purpose->categories, sizeof(int32) * purpose->ncategories);
-	frame->purpose.parents = palloc(sizeof(int32) * Max(purpose->nparents, 1));
-	memcpy(frame->purpose.parents, purpose->parents, sizeof(int32) * purpose->nparents);
+		return fp;
+	fp->known = true;
+	fp->purpose = *purpose;
+	fp->purpose.name = pstrdup(purpose->name);
+	fp->purpose.basis_name = pstrdup(purpose->basis_name);
+	fp->purpose.categories = palloc(sizeof(int32) * Max(purpose->ncategories, 1));
+	memcpy(fp->purpose.categories, purpose->categories, sizeof(int32) * purpose->ncategories);
+	fp->purpose.parents = palloc(sizeof(int32) * Max(purpose->nparents, 1));
+	memcpy(fp->purpose.parents, purpose->parents, sizeof(int32) * purpose->nparents);
+	return fp;
 }
 
 /* A setting, or NULL where it is empty. */
@@ -202,6 +276,94 @@ static const char *
 setting_or_null(const char *value)
 {
 	return value && value[0] ? pstrdup(value) : NULL;
+}
+
+/*
+ * Fill in one use, in the frame's memory, which is current.
+ */
+static void
+freeze_use(FrameUse *fu, const PzPlanUse *plan_use, PzFrame *frame)
+{
+	PlannedStmt *pstmt = frame->queryDesc->plannedstmt;
+	const char *text = frame->queryDesc->sourceText;
+	PzUse	   *use = palloc0(sizeof(PzUse));
+
+	fu->use = use;
+	fu->observed = plan_use->rel->observed;
+	use->mcxt = frame->mcxt;
+	use->started_at = frame->running.clock;
+	use->role = GetOuterUserId();
+	use->session_role = GetSessionUserId();
+	use->role_name = GetUserNameFromId(use->role, true);
+	use->session_role_name = GetUserNameFromId(use->session_role, true);
+	use->app_user = setting_or_null(pz_app_user);
+	use->context = setting_or_null(pz_context);
+	use->purpose_id = fu->purpose->known ? fu->purpose->purpose.purpose_id : PZ_PURPOSE_NONE;
+	use->purpose_name = fu->purpose->name;
+	use->legal_basis = fu->purpose->known ? fu->purpose->purpose.basis_name : "";
+	use->relid = plan_use->rel->relid;
+	use->relation_name = pstrdup(plan_use->rel->name);
+	use->query_id = pstmt->queryId;
+	use->source_text = text ? pstrdup(text) : NULL;
+	use->stmt_location = pstmt->stmt_location;
+	use->stmt_len = pstmt->stmt_len;
+	use->precision = PZ_SUPERSET;
+	describe_columns(fu, plan_use);
+}
+
+/*
+ * Make the checks of a use, in the frame's memory.
+ */
+static void
+make_checks(PzFrame *frame, const FrameUse *fu, const PzPlanUse *plan_use, bool may_use)
+{
+	const PzRelation *rel = plan_use->rel;
+	PzCheckSpec spec = {0};
+	ListCell   *lc;
+	int			i;
+
+	spec.bound_purpose = plan_use->purpose_id;
+	spec.purpose = may_use ? &fu->purpose->purpose : NULL;
+	spec.bare = fu->bare;
+	spec.null_visible = rel->null_visible;
+	spec.counts_rows = true;
+	spec.observed = fu->observed;
+	spec.use = fu->use;
+	foreach(lc, plan_use->paths)
+	{
+		for (i = 0; i < rel->npaths; i++)
+		{
+			if (rel->paths[i].path_id != lfirst_int(lc))
+				continue;
+			spec.path = &rel->paths[i];
+			frame->running.checks[frame->running.nchecks++] = pz_check_create(frame->mcxt, &spec);
+			spec.counts_rows = false;
+		}
+	}
+}
+
+/*
+ * The purpose that a use is for.
+ */
+static FramePurpose *
+purpose_of_use(PzFrame *frame, const PzPlanUse *plan_use)
+{
+	const PzPurpose *purpose;
+	const char *name = pz_purpose ? pz_purpose : "";
+
+	if (frame->adopted)
+	{
+		purpose = pz_registry_purpose(adopt_purpose);
+		name = purpose ? purpose->name : "";
+	}
+	else if (plan_use->purpose_id != PZ_PURPOSE_NONE)
+	{
+		purpose = pz_registry_purpose(plan_use->purpose_id);
+		name = purpose ? purpose->name : "";
+	}
+	else
+		purpose = name[0] ? pz_registry_purpose_by_name(name) : NULL;
+	return freeze_purpose(frame, plan_use->purpose_id, purpose, name);
 }
 
 /*
@@ -215,21 +377,7 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	MemoryContext old;
 	PzFrame    *frame;
 	ListCell   *lc;
-	const char *purpose_name = pz_purpose ? pz_purpose : "";
-	const PzPurpose *purpose;
-	bool		adopted = false;
 	int			npaths = 0;
-
-	if (adopt_purpose != PZ_PURPOSE_NONE && adopt_query &&
-		queryDesc->sourceText && strcmp(queryDesc->sourceText, adopt_query) == 0)
-	{
-		purpose = pz_registry_purpose(adopt_purpose);
-		purpose_name = purpose ? purpose->name : "";
-		adopted = true;
-		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
-	}
-	else
-		purpose = purpose_name[0] ? pz_registry_purpose_by_name(purpose_name) : NULL;
 
 	foreach(lc, plan_uses)
 		npaths += list_length(((PzPlanUse *) lfirst(lc))->paths);
@@ -240,59 +388,29 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame = palloc0(sizeof(PzFrame));
 	frame->mcxt = mcxt;
 	frame->queryDesc = queryDesc;
-	frame->adopted = adopted;
-	freeze_purpose(frame, purpose);
+	frame->adopted = adopt_purpose != PZ_PURPOSE_NONE && adopt_query &&
+		queryDesc->sourceText && strcmp(queryDesc->sourceText, adopt_query) == 0;
 
 	frame->running.serial = ++last_serial;
 	frame->running.clock = pz_clock_now();
-	frame->running.purpose = &frame->purpose;
 	frame->running.scratch = AllocSetContextCreate(mcxt, "personalize decision", ALLOCSET_DEFAULT_SIZES);
 	frame->running.checks = palloc0(sizeof(PzCheck *) * npaths);
-	frame->uses = palloc0(sizeof(PzUse *) * list_length(plan_uses));
+	frame->uses = palloc0(sizeof(FrameUse) * list_length(plan_uses));
 
 	foreach(lc, plan_uses)
 	{
 		PzPlanUse  *plan_use = lfirst(lc);
-		PzUse	   *use = palloc0(sizeof(PzUse));
-		bool		first = true;
-		ListCell   *lp;
+		FrameUse   *fu = &frame->uses[frame->nuses++];
 
-		use->mcxt = mcxt;
-		use->started_at = frame->running.clock;
-		use->role = GetOuterUserId();
-		use->session_role = GetSessionUserId();
-		use->role_name = GetUserNameFromId(use->role, true);
-		use->session_role_name = GetUserNameFromId(use->session_role, true);
-		use->app_user = setting_or_null(pz_app_user);
-		use->context = setting_or_null(pz_context);
-		use->purpose_id = purpose ? purpose->purpose_id : PZ_PURPOSE_NONE;
-		use->purpose_name = pstrdup(purpose_name);
-		use->legal_basis = purpose ? frame->purpose.basis_name : "";
-		use->relid = plan_use->rel->relid;
-		use->relation_name = pstrdup(plan_use->rel->name);
-		use->query_id = queryDesc->plannedstmt->queryId;
-		use->source_text = queryDesc->sourceText ? pstrdup(queryDesc->sourceText) : NULL;
-		use->stmt_location = queryDesc->plannedstmt->stmt_location;
-		use->stmt_len = queryDesc->plannedstmt->stmt_len;
-		use->precision = PZ_SUPERSET;
-		describe_columns(frame, use, plan_use);
-
-		foreach(lp, plan_use->paths)
-		{
-			const PzRelation *rel = plan_use->rel;
-			int			i;
-
-			for (i = 0; i < rel->npaths; i++)
-			{
-				if (rel->paths[i].path_id != lfirst_int(lp))
-					continue;
-				frame->running.checks[frame->running.nchecks++] =
-					pz_check_create(mcxt, &rel->paths[i], rel->null_visible, use, first);
-				first = false;
-			}
-		}
-		frame->uses[frame->nuses++] = use;
+		fu->purpose = purpose_of_use(frame, plan_use);
+		freeze_use(fu, plan_use, frame);
+		if (!fu->observed)
+			make_checks(frame, fu, plan_use, true);
+		else
+			make_checks(frame, fu, plan_use, frame->adopted || pz_frame_check(frame, frame->nuses - 1) == NULL);
 	}
+	if (frame->adopted)
+		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
 	MemoryContextSwitchTo(old);
 
 	/* the consent snapshot is taken before parallel mode is entered */
@@ -392,47 +510,56 @@ pz_frame_running(void)
 	return current_frame && current_frame->open ? &current_frame->running : NULL;
 }
 
+/* A refusal in the current memory context. */
+static PzRefusal *
+refusal(const char *reason, const char *message, const char *hint)
+{
+	PzRefusal  *r = palloc(sizeof(PzRefusal));
+
+	r->sqlerrcode = PZ_ERR_REFUSED;
+	r->reason = reason;
+	r->message = message;
+	r->hint = hint;
+	return r;
+}
+
 /*
- * May this statement go ahead?  NULL if so; else why not, in the current
- * memory context.  Asked at its first ExecutorRun.
+ * May use i of this statement go ahead?  NULL if so; else why not, in the
+ * current memory context.  Asked at its first ExecutorRun.
  */
 const PzRefusal *
-pz_frame_check(PzFrame *frame)
+pz_frame_check(PzFrame *frame, int i)
 {
-	PzUse	   *use = frame->uses[0];
+	FrameUse   *fu = &frame->uses[i];
+	PzUse	   *use = fu->use;
 	bool		may_copy = false;
-	const PzRefusal *refusal;
-	PzRefusal  *r;
+	const PzRefusal *refused;
 
 	if (frame->adopted)
 		return NULL;
-	refusal = pz_purpose_refusal(use->purpose_name, frame->has_purpose ? &frame->purpose : NULL,
+	refused = pz_purpose_refusal(use->purpose_name, fu->purpose->known ? &fu->purpose->purpose : NULL,
 								 use->role, use->relation_name, &may_copy);
-	if (refusal)
-		return refusal;
-	if (frame->refused_columns)
-	{
-		r = palloc(sizeof(PzRefusal));
-		r->sqlerrcode = PZ_ERR_REFUSED;
-		r->reason = "column not allowed";
-		r->message = linitial(frame->refused_columns);
-		r->hint = "Leave the column out, or ask a privacy officer: personalize.classify() says what a column holds, "
-			"personalize.define_purpose() what a purpose needs.";
-		return r;
-	}
+	if (refused)
+		return refused;
+	if (fu->refused_columns)
+		return refusal("column not allowed", linitial(fu->refused_columns),
+					   "Leave the column out, or ask a privacy officer: personalize.classify() says what a column holds, "
+					   "personalize.define_purpose() what a purpose needs.");
 	/* only now is it known where a portal sends its rows */
 	if (!may_copy && pz_plan_copies(frame->queryDesc))
-	{
-		r = palloc(sizeof(PzRefusal));
-		r->sqlerrcode = PZ_ERR_REFUSED;
-		r->reason = "copy not allowed";
-		r->message = psprintf("role \"%s\" may not copy protected relation %s into an unprotected relation for purpose \"%s\"",
-							  use->role_name ? use->role_name : "", use->relation_name, use->purpose_name);
-		r->hint = "A copy is out of reach of consent and erasure. Ask a privacy officer: "
-			"SELECT personalize.grant_purpose('<purpose>', '<role>', may_copy => true).";
-		return r;
-	}
+		return refusal("copy not allowed",
+					   psprintf("role \"%s\" may not copy protected relation %s into an unprotected relation for purpose \"%s\"",
+								use->role_name ? use->role_name : "", use->relation_name, use->purpose_name),
+					   "A copy is out of reach of consent and erasure. Ask a privacy officer: "
+					   "SELECT personalize.grant_purpose('<purpose>', '<role>', may_copy => true).");
 	return NULL;
+}
+
+/* Is the relation of use i only observed, so that nothing is refused? */
+bool
+pz_frame_observes(const PzFrame *frame, int i)
+{
+	return frame->uses[i].observed;
 }
 
 /* Has the statement been let through? */
@@ -460,7 +587,7 @@ pz_frame_nuses(const PzFrame *frame)
 PzUse *
 pz_frame_use(const PzFrame *frame, int i)
 {
-	return frame->uses[i];
+	return frame->uses[i].use;
 }
 
 /*

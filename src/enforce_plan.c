@@ -17,6 +17,7 @@
 #include "executor/execdesc.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "optimizer/optimizer.h"
 #include "tcop/dest.h"
@@ -24,6 +25,7 @@
 
 #include "compat.h"
 #include "enforce.h"
+#include "enforce_mark.h"
 #include "errors.h"
 #include "registry.h"
 
@@ -32,22 +34,47 @@ typedef struct InspectContext
 	PlannedStmt *pstmt;
 	bool		trusted;		/* referential integrity: a scan without check is right */
 	List	   *uses;			/* PzPlanUse */
+	List	  **purposes;		/* by range table index - 1, int: purposes that the entry is read for */
+	Bitmapset  *inserted;		/* entries that are only inserted into */
 } InspectContext;
 
 static void inspect_plan(Plan *plan, InspectContext *context);
 
-/* Add a path of a relation to the uses. */
+/*
+ * Note that an entry, and those it was expanded from, is read for a purpose.
+ */
 static void
-add_use(InspectContext *context, const PzPath *path)
+note_purpose(InspectContext *context, Index rti, int32 purpose_id)
 {
-	PzPlanUse  *use = NULL;
 	ListCell   *lc;
 
+	context->purposes[rti - 1] = list_append_unique_int(context->purposes[rti - 1], purpose_id);
+	foreach(lc, context->pstmt->appendRelations)
+	{
+		AppendRelInfo *info = lfirst_node(AppendRelInfo, lc);
+
+		if (info->child_relid == rti && info->parent_relid != rti)
+			note_purpose(context, info->parent_relid, purpose_id);
+	}
+}
+
+/* Add a path of a relation, checked by mark on entry rti, to the uses. */
+static void
+add_use(InspectContext *context, const PzPath *path, const PzMark *mark, Index rti)
+{
+	PzPlanUse  *use = NULL;
+	List	   *masked = NIL;
+	ListCell   *lc;
+	int			i;
+
+	note_purpose(context, rti, mark->purpose_id);
+	for (i = 0; i < mark->nmasked; i++)
+		masked = lappend_int(masked, mark->masked[i]);
 	foreach(lc, context->uses)
 	{
 		PzPlanUse  *u = lfirst(lc);
 
-		if (u->rel->relid == path->relid)
+		if (u->rel->relid == path->relid && u->purpose_id == mark->purpose_id)
 			use = u;
 	}
 	if (use == NULL)
@@ -61,12 +88,16 @@ add_use(InspectContext *context, const PzPath *path)
 					 errhint("Run the statement again.")));
 		use = palloc0(sizeof(PzPlanUse));
 		use->rel = rel;
+		use->purpose_id = mark->purpose_id;
+		use->masked = masked;
 		context->uses = lappend(context->uses, use);
 	}
+	else
+		use->masked = list_intersection_int(use->masked, masked);
 	use->paths = list_append_unique_int(use->paths, path->path_id);
 }
 
-/* What find_check looks for */
+/* What find_checks looks for */
 typedef struct FindContext
 {
 	Index		scanrelid;
@@ -87,52 +118,43 @@ has_scan_var(Node *node, void *context)
 }
 
 /*
- * The check of a path among (ANDed) quals of a scan: its second argument, the
- * subject's key; NULL if it is not there.
+ * The checks of a path among (ANDed) quals of a scan (FuncExpr): one for each
+ * purpose that the scan is for.
  */
-static Node *
-find_check(List *quals, FindContext *find)
+static List *
+find_checks(List *quals, FindContext *find)
 {
+	List	   *checks = NIL;
 	ListCell   *lc;
 
 	foreach(lc, quals)
-	{
-		Node	   *qual = lfirst(lc);
-		Node	   *key;
-
-		if (!pz_enforce_is_row_check(qual, find->path_id))
-			continue;
-		key = lsecond(((FuncExpr *) qual)->args);
-		if (has_scan_var(key, find))
-			return key;
-	}
-	return NULL;
-}
-
-/* Is one of the (ANDed) quals the check of this path on this scan? */
-static bool
-has_check(List *quals, FindContext *find)
-{
-	return find_check(quals, find) != NULL;
+		if (pz_mark_is_row_check(lfirst(lc), find->path_id) &&
+			has_scan_var(lsecond(((FuncExpr *) lfirst(lc))->args), find))
+			checks = lappend(checks, lfirst(lc));
+	return checks;
 }
 
 /*
- * Column of a scan's tuple slot that the check of a path reads, 0 if the scan
- * carries no such check.
+ * Column of a scan's tuple slot that the check of a path for a purpose reads,
+ * 0 if the scan carries no such check.
  */
 AttrNumber
-pz_plan_check_column(Scan *scan, int32 path_id)
+pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose)
 {
 	FindContext find = {scan->scanrelid, path_id};
-	Node	   *key = find_check(scan->plan.qual, &find);
-	List	   *vars;
+	ListCell   *lc;
 
-	if (key == NULL)
-		return InvalidAttrNumber;
-	vars = pull_var_clause(key, 0);
-	if (list_length(vars) != 1)
-		return InvalidAttrNumber;
-	return linitial_node(Var, vars)->varattno;
+	foreach(lc, find_checks(scan->plan.qual, &find))
+	{
+		List	   *vars;
+
+		if (pz_mark_of_row_check(lfirst(lc))->purpose_id != bound_purpose)
+			continue;
+		vars = pull_var_clause(lsecond(((FuncExpr *) lfirst(lc))->args), 0);
+		if (list_length(vars) == 1)
+			return linitial_node(Var, vars)->varattno;
+	}
+	return InvalidAttrNumber;
 }
 
 /*
@@ -154,17 +176,19 @@ inspect_scan(List *quals, Index scanrelid, InspectContext *context)
 	for (i = 0; i < rel->npaths; i++)
 	{
 		FindContext find = {scanrelid, rel->paths[i].path_id};
-		bool		checked = has_check(quals, &find);
+		List	   *checks = find_checks(quals, &find);
+		ListCell   *lc;
 
-		if (!checked && context->trusted)
+		if (checks == NIL && (context->trusted || rel->observed))
 			continue;
-		if (rel->broken || !checked)
+		if (rel->broken || checks == NIL)
 			ereport(ERROR,
 					(errcode(PZ_ERR_STATE),
 					 errmsg("refusing a plan that reads protected relation %s without its filter", rel->name),
 					 errhint("Read %s directly. If it was reached through an unprotected parent, detach it from there; "
 							 "otherwise reconnect and report how the statement was sent.", rel->name)));
-		add_use(context, &rel->paths[i]);
+		foreach(lc, checks)
+			add_use(context, &rel->paths[i], pz_mark_of_row_check(lfirst(lc)), scanrelid);
 	}
 }
 
@@ -181,11 +205,12 @@ refuse_relids(Bitmapset *relids, InspectContext *context)
 	{
 		RangeTblEntry *rte = rt_fetch(rti, context->pstmt->rtable);
 
-		if (rte->rtekind == RTE_RELATION && pz_registry_relation(rte->relid) != NULL)
+		const PzRelation *rel = rte->rtekind == RTE_RELATION ? pz_registry_relation(rte->relid) : NULL;
+
+		if (rel && !rel->observed)
 			ereport(ERROR,
 					(errcode(PZ_ERR_STATE),
-					 errmsg("refusing a plan that reads protected relation %s outside the reach of its filter",
-							pz_registry_relation(rte->relid)->name),
+					 errmsg("refusing a plan that reads protected relation %s outside the reach of its filter", rel->name),
 					 errhint("Turn off the join push-down of the extension that made the plan.")));
 	}
 }
@@ -205,7 +230,7 @@ refuse_protected_partition(RangeTblEntry *rte)
 	{
 		const PzRelation *rel = pz_registry_relation(lfirst_oid(lc));
 
-		if (rel)
+		if (rel && !rel->observed)
 			ereport(ERROR,
 					(errcode(PZ_ERR_STATE),
 					 errmsg("refusing a plan that updates protected relation %s without its filter", rel->name),
@@ -221,6 +246,12 @@ inspect_modify(ModifyTable *node, InspectContext *context)
 {
 	ListCell   *lc;
 
+	if (node->operation == CMD_INSERT && node->onConflictAction != ONCONFLICT_UPDATE)
+	{
+		context->inserted = bms_add_member(context->inserted, node->nominalRelation);
+		foreach(lc, node->resultRelations)
+			context->inserted = bms_add_member(context->inserted, lfirst_int(lc));
+	}
 	if (node->onConflictAction != ONCONFLICT_UPDATE || context->trusted)
 		return;
 	foreach(lc, node->resultRelations)
@@ -237,7 +268,7 @@ inspect_modify(ModifyTable *node, InspectContext *context)
 		for (i = 0; i < rel->npaths; i++)
 		{
 			FindContext find = {lfirst_int(lc), rel->paths[i].path_id};
-			bool		found = false;
+			List	   *checks = NIL;
 			ListCell   *lw;
 
 			foreach(lw, node->withCheckOptionLists)
@@ -248,16 +279,18 @@ inspect_modify(ModifyTable *node, InspectContext *context)
 				{
 					WithCheckOption *wco = lfirst(l2);
 
-					found = found || (wco->kind == WCO_RLS_CONFLICT_CHECK &&
-									  has_check(IsA(wco->qual, List) ? (List *) wco->qual : list_make1(wco->qual), &find));
+					if (wco->kind == WCO_RLS_CONFLICT_CHECK)
+						checks = list_concat(checks, find_checks(IsA(wco->qual, List) ? (List *) wco->qual :
+																 list_make1(wco->qual), &find));
 				}
 			}
-			if (!found)
+			if (checks == NIL && !rel->observed)
 				ereport(ERROR,
 						(errcode(PZ_ERR_STATE),
 						 errmsg("refusing a plan that updates protected relation %s without its filter", rel->name),
 						 errhint("Use INSERT and UPDATE instead of ON CONFLICT DO UPDATE.")));
-			add_use(context, &rel->paths[i]);
+			foreach(lw, checks)
+				add_use(context, &rel->paths[i], pz_mark_of_row_check(lfirst(lw)), lfirst_int(lc));
 		}
 	}
 }
@@ -369,14 +402,18 @@ has_own_columns(const PzRelation *rel)
 }
 
 /*
- * Note which columns of a used relation the query names.  Child entries that
- * the planner made name none of their own; a child that was named is mapped to
- * the registered relation by column names.
+ * Note which columns of a used relation the query names, for which purpose.
+ * Child entries that the planner made name none of their own; a child that was
+ * named is mapped to the registered relation by column names.  The columns of
+ * an entry that is not scanned (its join was removed, or it was joined with
+ * itself) count for every use of the relation; those of one that is only
+ * inserted into are the client's own.
  */
 static void
 collect_columns(InspectContext *context)
 {
 	List	   *perminfos = pz_plan_perminfos_compat(context->pstmt);
+	int			rti = 0;
 	ListCell   *lc;
 
 	foreach(lc, context->pstmt->rtable)
@@ -387,21 +424,25 @@ collect_columns(InspectContext *context)
 		Bitmapset  *inserted;
 		Bitmapset  *updated;
 		Bitmapset  *all;
+		List	   *purposes;
 		ListCell   *lu;
-		int			bit = -1;
 
-		if (rte->rtekind != RTE_RELATION)
+		rti++;
+		if (rte->rtekind != RTE_RELATION || bms_is_member(rti, context->inserted))
 			continue;
 		rel = pz_registry_relation(rte->relid);
 		if (rel == NULL)
 			continue;
 		pz_rte_columns_compat(rte, perminfos, &selected, &inserted, &updated);
 		all = bms_union(selected, updated);
+		purposes = context->purposes[rti - 1];
 		foreach(lu, context->uses)
 		{
 			PzPlanUse  *use = lfirst(lu);
+			int			bit = -1;
 
-			if (use->rel->relid != rel->root)
+			if (use->rel->relid != rel->root ||
+				(purposes != NIL && !list_member_int(purposes, use->purpose_id)))
 				continue;
 			while ((bit = bms_next_member(all, bit)) >= 0)
 			{
@@ -474,7 +515,7 @@ is_ri_plan(PlannedStmt *pstmt, bool may_be_ri)
 List *
 pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 {
-	InspectContext context = {pstmt, is_ri_plan(pstmt, may_be_ri), NIL};
+	InspectContext context = {pstmt, is_ri_plan(pstmt, may_be_ri), NIL, NULL, NULL};
 	ListCell   *lc;
 	bool		any = false;
 
@@ -489,6 +530,7 @@ pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 	if (!any && !has_partitioned_target(pstmt))
 		return NIL;
 
+	context.purposes = palloc0(sizeof(List *) * list_length(pstmt->rtable));
 	inspect_plan(pstmt->planTree, &context);
 	inspect_list(pstmt->subplans, &context);
 	if (context.uses)

@@ -56,7 +56,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	PlannedStmt *result;
 
 	if (in_database() && pz_registry_active())
-		pz_enforce_query(parse, query_string);
+		parse = pz_enforce_query(parse, query_string);
 	pz_code_planning(1);
 	PG_TRY();
 	{
@@ -155,7 +155,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 static void
 open_frame(PzFrame *frame)
 {
-	const PzRefusal *refusal = pz_frame_check(frame);
+	const PzRefusal *refusal = NULL;
 	int			i;
 
 	/* the result would be a constant of a plan that outlives purpose and consent */
@@ -166,6 +166,15 @@ open_frame(PzFrame *frame)
 						pz_frame_use(frame, 0)->relation_name),
 				 errhint("A function that reads a table is not IMMUTABLE: declare it STABLE.")));
 
+	for (i = 0; i < pz_frame_nuses(frame) && refusal == NULL; i++)
+	{
+		refusal = pz_frame_check(frame, i);
+		if (refusal && pz_frame_observes(frame, i))
+		{
+			pz_frame_use(frame, i)->observed = refusal->reason;
+			refusal = NULL;
+		}
+	}
 	if (refusal)
 	{
 		for (i = 0; i < pz_frame_nuses(frame); i++)
@@ -176,7 +185,8 @@ open_frame(PzFrame *frame)
 				 errhint("%s", refusal->hint)));
 	}
 	for (i = 0; i < pz_frame_nuses(frame); i++)
-		pz_audit_begin(pz_frame_use(frame, i));
+		if (!pz_frame_observes(frame, i) || pz_audit_is_writable())
+			pz_audit_begin(pz_frame_use(frame, i));
 	pz_frame_open(frame);
 }
 

@@ -111,6 +111,7 @@ typedef struct PzUse
 	const char *source_text;	/* as the client sent it, with literals; may be NULL */
 	int			stmt_location;	/* of this statement in source_text, -1 unknown */
 	int			stmt_len;		/* 0: to the end */
+	const char *observed;		/* mode observe: why it would have been refused; NULL: it would not */
 
 	/* counted while rows flow */
 	uint64		rows_used;		/* evaluations of the row check that passed */

@@ -318,6 +318,7 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
 	rel->root = nearest->relid;
 	rel->name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rel->root)), get_rel_name(rel->root));
 	rel->null_visible = true;
+	rel->observed = true;
 	rel->paths = palloc0(sizeof(PzPath) * list_length(r->paths));
 
 	ctup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
@@ -344,6 +345,7 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
 		int			npaths = rel->npaths;
 
 		rel->null_visible = rel->null_visible && g->null_visible;
+		rel->observed = rel->observed && g->observed;
 		foreach(lp, r->paths)
 		{
 			RegisteredPath *p = lfirst(lp);
@@ -373,7 +375,10 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
 				continue;
 			attnum = resolve_column(r, g->relid, relid, c->attnum, c->column_name);
 			if (attnum > 0 && attnum <= rel->ncolumns && rel->columns[attnum - 1].category_id == -1)
+			{
 				rel->columns[attnum - 1].category_id = c->category_id;
+				rel->columns[attnum - 1].mask = c->mask;
+			}
 		}
 	}
 	return rel;

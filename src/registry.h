@@ -23,6 +23,7 @@ typedef struct PzCategory
 	int32		category_id;
 	const char *name;
 	bool		special;
+	bool		partial;		/* somebody treats it apart from the rest of a purpose */
 } PzCategory;
 
 typedef struct PzPurpose
@@ -55,6 +56,7 @@ typedef struct PzColumn
 {
 	const char *name;			/* NULL: dropped */
 	int32		category_id;	/* -1: nobody classified it */
+	const char *mask;			/* literal shown for cells kept back; NULL: NULL */
 } PzColumn;
 
 /*
@@ -68,6 +70,7 @@ typedef struct PzRelation
 	const char *name;			/* root, schema-qualified and quoted */
 	bool		null_visible;	/* rows without a subject are visible */
 	bool		broken;			/* a subject column is gone: serve nothing */
+	bool		observed;		/* mode observe: refuse nothing, record what would be */
 	int			npaths;
 	PzPath	   *paths;
 	int			ncolumns;
@@ -82,6 +85,9 @@ typedef struct PzOids
 	Oid			row_ok[PZ_KEY_TEXT + 1];	/* by PzKeyType; [0] unused */
 	Oid			policy_ok[PZ_KEY_TEXT + 1];
 	Oid			net_ok;
+	Oid			cell_ok[PZ_KEY_TEXT + 1];
+	Oid			write_ok[PZ_KEY_TEXT + 1];
+	Oid			for_purpose;
 	Oid			keep_subject;
 	Oid			consent_event;	/* append-only tables and their indexes */
 	Oid			consent_event_subject;

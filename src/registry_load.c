@@ -39,15 +39,16 @@ enum
 {
 	ANCHOR_SYSID = 2, ANCHOR_DATABASE = 3,
 	KIND_ID = 1, KIND_NAME = 2, KIND_KEY_TYPE = 3,
-	CATEGORY_ID = 1, CATEGORY_NAME = 2, CATEGORY_SPECIAL = 4,
+	CATEGORY_ID = 1, CATEGORY_NAME = 2, CATEGORY_SPECIAL = 4, CATEGORY_PARTIAL = 7,
 	PURPOSE_ID = 1, PURPOSE_NAME = 2, PURPOSE_BASIS = 4, PURPOSE_SPECIAL_BASIS = 8,
 	PURPOSE_BUILTIN = 11, PURPOSE_RETIRED_AT = 12,
 	PAIR_LEFT = 1, PAIR_RIGHT = 2,
 	GRANT_PURPOSE = 1, GRANT_ROLE = 2, GRANT_ROLE_NAME = 3, GRANT_MAY_COPY = 4,
 	DUTY_ROLE = 1, DUTY_ROLE_NAME = 2, DUTY_DUTY = 3,
 	RELATION_RELID = 1, RELATION_SCHEMA = 2, RELATION_NAME = 3, RELATION_NULL_SUBJECT = 4,
+	RELATION_MODE = 5,
 	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5,
-	COLUMN_RELID = 1, COLUMN_ATTNUM = 2, COLUMN_NAME = 3, COLUMN_CATEGORY = 4
+	COLUMN_RELID = 1, COLUMN_ATTNUM = 2, COLUMN_NAME = 3, COLUMN_CATEGORY = 4, COLUMN_MASK = 5
 };
 
 /*
@@ -162,6 +163,7 @@ load_category(Registry *r, HeapTuple tup, TupleDesc desc)
 	c->category_id = DatumGetInt32(need(tup, desc, CATEGORY_ID));
 	c->name = TextDatumGetCString(need(tup, desc, CATEGORY_NAME));
 	c->special = DatumGetBool(need(tup, desc, CATEGORY_SPECIAL));
+	c->partial = DatumGetBool(need(tup, desc, CATEGORY_PARTIAL));
 	r->categories = lappend(r->categories, c);
 }
 
@@ -300,6 +302,7 @@ load_relation(Registry *r, HeapTuple tup, TupleDesc desc)
 			get_relname_relid(NameStr(*DatumGetName(need(tup, desc, RELATION_NAME))), nsp) : InvalidOid;
 	}
 	g->null_visible = strcmp(null_subject, "visible") == 0;
+	g->observed = strcmp(TextDatumGetCString(need(tup, desc, RELATION_MODE)), "observe") == 0;
 	r->relations = lappend(r->relations, g);
 }
 
@@ -338,6 +341,8 @@ load_column(Registry *r, HeapTuple tup, TupleDesc desc)
 	c->attnum = DatumGetInt16(need(tup, desc, COLUMN_ATTNUM));
 	c->column_name = pstrdup(NameStr(*DatumGetName(need(tup, desc, COLUMN_NAME))));
 	c->category_id = DatumGetInt32(need(tup, desc, COLUMN_CATEGORY));
+	if (!absent(tup, desc, COLUMN_MASK))
+		c->mask = TextDatumGetCString(need(tup, desc, COLUMN_MASK));
 	r->columns = lappend(r->columns, c);
 }
 
@@ -377,11 +382,15 @@ load_oids(Registry *r)
 	for (i = PZ_KEY_INT; i <= PZ_KEY_TEXT; i++)
 	{
 		o->row_ok[i] = find_function("row_ok", 2, o->mark_type, key_types[i], InvalidOid);
+		o->cell_ok[i] = find_function("cell_ok", 2, o->mark_type, key_types[i], InvalidOid);
+		o->write_ok[i] = find_function("write_ok", 2, o->mark_type, key_types[i], InvalidOid);
 		o->policy_ok[i] = find_function("policy_ok", 2, INT4OID, key_types[i], InvalidOid);
-		complete = complete && OidIsValid(o->row_ok[i]) && OidIsValid(o->policy_ok[i]);
+		complete = complete && OidIsValid(o->row_ok[i]) && OidIsValid(o->policy_ok[i]) &&
+			OidIsValid(o->cell_ok[i]) && OidIsValid(o->write_ok[i]);
 	}
 	o->net_ok = find_function("net_ok", 1, INT4OID, InvalidOid, InvalidOid);
 	o->keep_subject = find_function("keep_subject", 3, o->mark_type, ANYELEMENTOID, ANYELEMENTOID);
+	o->for_purpose = find_function("for_purpose", 1, TEXTOID, InvalidOid, InvalidOid);
 	o->consent_event = find_relation(r, "consent_event");
 	o->consent_event_subject = find_relation(r, "consent_event_subject");
 	o->subject = find_relation(r, "subject");
@@ -390,6 +399,7 @@ load_oids(Registry *r)
 	o->tombstone_pkey = find_relation(r, "tombstone_pkey");
 
 	if (!complete || !OidIsValid(o->mark_type) || !OidIsValid(o->net_ok) || !OidIsValid(o->keep_subject) ||
+		!OidIsValid(o->for_purpose) ||
 		!OidIsValid(o->consent_event) || !OidIsValid(o->consent_event_subject) ||
 		!OidIsValid(o->subject) || !OidIsValid(o->subject_key) ||
 		!OidIsValid(o->tombstone) || !OidIsValid(o->tombstone_pkey))

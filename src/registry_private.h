@@ -19,6 +19,7 @@ typedef struct Registered
 	Oid			stored_relid;	/* as in the table: joins paths and columns to it */
 	Oid			relid;			/* what it is here; InvalidOid if it is not found */
 	bool		null_visible;
+	bool		observed;
 } Registered;
 
 typedef struct RegisteredPath
@@ -36,6 +37,7 @@ typedef struct RegisteredColumn
 	AttrNumber	attnum;
 	char	   *column_name;
 	int32		category_id;
+	char	   *mask;			/* NULL: none */
 } RegisteredColumn;
 
 typedef struct RoleGrant

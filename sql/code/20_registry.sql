@@ -509,6 +509,59 @@ COMMENT ON FUNCTION personalize.define_kind(text, regtype) IS
 
 /* --------------------------------------------- categories and purposes */
 
+CREATE OR REPLACE FUNCTION personalize.categories_below_internal(purpose_id integer)
+RETURNS integer[]
+LANGUAGE sql STABLE PARALLEL RESTRICTED STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH RECURSIVE down (id) AS (
+		SELECT categories_below_internal.purpose_id
+		UNION
+		SELECT x.purpose_id FROM down JOIN personalize.registry_purpose_parent AS x ON x.parent_id = down.id)
+	SELECT ARRAY(SELECT DISTINCT c.category_id FROM down
+		JOIN personalize.registry_purpose_category AS c ON c.purpose_id = down.id ORDER BY c.category_id)
+$$;
+COMMENT ON FUNCTION personalize.categories_below_internal(integer) IS
+	'Categories that a purpose and those below it list: what a choice about the purpose can decide';
+
+CREATE OR REPLACE FUNCTION personalize.is_partial_internal(category_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL RESTRICTED STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* 0 in the list of an event stands for the row: all that the purpose listed at the time */
+	WITH RECURSIVE up (id) AS (
+		SELECT c.purpose_id FROM personalize.registry_purpose_category AS c WHERE c.category_id = is_partial_internal.category_id
+		UNION
+		SELECT x.parent_id FROM up JOIN personalize.registry_purpose_parent AS x ON x.purpose_id = up.id)
+	SELECT EXISTS (SELECT FROM personalize.consent_event AS e JOIN up ON up.id = e.purpose_id
+		WHERE e.categories IS NOT NULL
+			AND NOT (0 = ANY (e.categories) AND is_partial_internal.category_id = ANY (e.categories)))
+$$;
+COMMENT ON FUNCTION personalize.is_partial_internal(integer) IS
+	'Whether somebody made a choice that tells a category from the others of a purpose: reads the ledger';
+
+CREATE OR REPLACE FUNCTION personalize.mark_partial_internal(category_ids integer[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM personalize.registry_category AS c
+		WHERE c.category_id = ANY (mark_partial_internal.category_ids) AND NOT c.partial) THEN
+		RETURN;
+	END IF;
+	UPDATE personalize.registry_category AS c SET partial = true
+		WHERE c.category_id = ANY (mark_partial_internal.category_ids) AND NOT c.partial;
+	/* plans that show the columns whole must be made again */
+	PERFORM personalize.invalidate_relation_internal(x.relid)
+		FROM (SELECT DISTINCT r.relid FROM personalize.registry_column AS r
+			WHERE r.category_id = ANY (mark_partial_internal.category_ids)) AS x;
+END
+$$;
+COMMENT ON FUNCTION personalize.mark_partial_internal(integer[]) IS
+	'Has cells of categories masked one by one from now on; plans made before are made again';
+
 CREATE OR REPLACE FUNCTION personalize.define_category(name text, description text,
 	special boolean DEFAULT false, iri text DEFAULT NULL)
 RETURNS void
@@ -534,8 +587,10 @@ BEGIN
 		INSERT INTO personalize.registry_category (name, description, special, iri)
 			VALUES (define_category.name, define_category.description, define_category.special, define_category.iri);
 	END IF;
+	PERFORM personalize.mark_partial_internal(ARRAY(SELECT c.category_id FROM personalize.registry_category AS c
+		WHERE c.name = define_category.name AND personalize.is_partial_internal(c.category_id)));
 	PERFORM personalize.invalidate_internal(0::oid);
-	PERFORM personalize.invalidate_internal(x.relid)
+	PERFORM personalize.invalidate_relation_internal(x.relid)
 		FROM (SELECT DISTINCT r.relid FROM personalize.registry_column AS r
 			JOIN personalize.registry_category AS c ON c.category_id = r.category_id
 			WHERE c.name = define_category.name) AS x;
@@ -585,6 +640,10 @@ BEGIN
 		END IF;
 	END IF;
 	category_ids := personalize.category_ids_internal(define_purpose.categories);
+	IF cardinality(category_ids) > 64 THEN
+		RAISE EXCEPTION 'a purpose lists at most 64 categories'
+			USING ERRCODE = 'program_limit_exceeded', HINT = 'Make a purpose for each kind of use.';
+	END IF;
 	parent_ids := ARRAY(SELECT DISTINCT personalize.purpose_id_internal(u.name, 'parent')
 		FROM unnest(define_purpose.parents) AS u (name));
 	/* a cycle would go through the purpose itself: it is not among its parents' ancestors */
@@ -607,6 +666,8 @@ BEGIN
 			RETURNING purpose_id INTO id;
 	ELSE
 		id := p.purpose_id;
+		/* nobody records a choice by the old list while the new one is judged: see record_event_internal() */
+		LOCK TABLE personalize.consent_event IN SHARE ROW EXCLUSIVE MODE;
 		UPDATE personalize.registry_purpose AS r
 			SET description = define_purpose.description, legal_basis = define_purpose.legal_basis,
 				value_exchange = define_purpose.value_exchange, recipients = define_purpose.recipients,
@@ -620,6 +681,10 @@ BEGIN
 		SELECT id, u.c FROM unnest(category_ids) AS u (c);
 	INSERT INTO personalize.registry_purpose_parent (purpose_id, parent_id)
 		SELECT id, u.c FROM unnest(parent_ids) AS u (c);
+	/* choices made before may now cover a part of the list only */
+	PERFORM personalize.mark_partial_internal(ARRAY(
+		SELECT u.c FROM unnest(personalize.categories_below_internal(id)) AS u (c)
+		WHERE (p.purpose_id IS NOT NULL OR cardinality(parent_ids) > 0) AND personalize.is_partial_internal(u.c)));
 	PERFORM personalize.invalidate_internal(0::oid);
 END
 $$;

@@ -34,6 +34,18 @@ $$;
 COMMENT ON FUNCTION personalize.descendants_internal(oid) IS
 	'Partitions and inheritance children of a relation, at every depth';
 
+CREATE OR REPLACE FUNCTION personalize.invalidate_relation_internal(relid oid)
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT personalize.invalidate_internal(u.id)
+	FROM (SELECT invalidate_relation_internal.relid AS id
+		UNION ALL SELECT personalize.descendants_internal(invalidate_relation_internal.relid)) AS u
+$$;
+COMMENT ON FUNCTION personalize.invalidate_relation_internal(oid) IS
+	'Makes every session plan queries on a relation and its children again';
+
 CREATE OR REPLACE FUNCTION personalize.ancestors_internal(relid oid)
 RETURNS SETOF oid
 LANGUAGE sql STABLE PARALLEL SAFE STRICT
@@ -406,7 +418,7 @@ BEGIN
 	r := personalize.protected_relation_internal(classify.relation);
 	PERFORM personalize.classify_internal(r.relid,
 		personalize.column_number_internal(r.relid, classify."column"), classify.category, classify.mask);
-	PERFORM personalize.invalidate_internal(r.relid);
+	PERFORM personalize.invalidate_relation_internal(r.relid);
 END
 $$;
 COMMENT ON FUNCTION personalize.classify(regclass, name, text, text) IS
@@ -445,10 +457,14 @@ BEGIN
 	END IF;
 	IF protect.mode NOT IN ('enforce', 'observe') THEN
 		RAISE EXCEPTION 'mode "%" is not known', protect.mode
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use enforce.';
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use enforce or observe.';
 	END IF;
-	IF protect.mode = 'observe' OR protect.hard THEN
-		RAISE EXCEPTION '% is not supported yet', CASE WHEN protect.hard THEN 'hard protection' ELSE 'mode "observe"' END
+	IF protect.mode = 'observe' AND NOT (SELECT o.rolsuper FROM pg_roles AS o WHERE o.oid = personalize.outer_role_internal()) THEN
+		RAISE EXCEPTION 'only a superuser may have a relation observed in place of protected'
+			USING ERRCODE = 'insufficient_privilege', HINT = 'Use mode enforce, or ask a superuser: an observed relation is open.';
+	END IF;
+	IF protect.hard THEN
+		RAISE EXCEPTION '% is not supported yet', 'hard protection'
 			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release.';
 	END IF;
 	IF jsonb_typeof(protect.columns) <> 'object'
@@ -501,20 +517,32 @@ BEGIN
 		WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
 			AND (a.attnum = subject_no OR protect.columns ? '*')
 			AND NOT protect.columns ? a.attname::text
+			/* what is computed from columns of other categories must be named */
+			AND NOT EXISTS (SELECT FROM pg_attrdef AS e
+					JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+						AND d.refclassid = 'pg_class'::regclass AND d.refobjid = e.adrelid AND d.refobjsubid > 0
+						AND d.refobjsubid <> e.adnum
+					JOIN pg_attribute AS b ON b.attrelid = d.refobjid AND b.attnum = d.refobjsubid
+				WHERE a.attgenerated <> '' AND e.adrelid = a.attrelid AND e.adnum = a.attnum
+					AND coalesce(protect.columns ->> b.attname::text, protect.columns ->> '*')
+						NOT IN (protect.columns ->> '*', 'none'))
 		ORDER BY a.attnum
 	LOOP
 		PERFORM personalize.classify_internal(protect.relation, item.attnum, item.category, NULL);
 	END LOOP;
 
-	FOR item IN SELECT r.relid, r.rls_was_enabled FROM personalize.registry_relation AS r WHERE r.relid = protect.relation
-		UNION ALL
-		SELECT h.child_relid, h.rls_was_enabled FROM personalize.registry_child AS h WHERE h.relid = protect.relation
+	/* an observed relation stays as it is */
+	FOR item IN SELECT x.relid, x.rls_was_enabled
+		FROM (SELECT r.relid, r.rls_was_enabled FROM personalize.registry_relation AS r WHERE r.relid = protect.relation
+			UNION ALL
+			SELECT h.child_relid, h.rls_was_enabled FROM personalize.registry_child AS h WHERE h.relid = protect.relation) AS x
+		WHERE protect.mode = 'enforce'
 	LOOP
 		PERFORM personalize.policies_make_internal(path, item.relid, NOT item.rls_was_enabled);
 		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
 			personalize.relation_text_internal(item.relid));
 	END LOOP;
-	PERFORM personalize.invalidate_internal(protect.relation);
+	PERFORM personalize.invalidate_relation_internal(protect.relation);
 END
 $$;
 COMMENT ON FUNCTION personalize.protect(regclass, name, name, text, jsonb, text, text, boolean) IS
@@ -562,13 +590,15 @@ BEGIN
 		SELECT r.relid, kind_no, ARRAY[a.attnum], ARRAY[a.attname], add_subject_path.ownership
 		FROM pg_attribute AS a WHERE a.attrelid = r.relid AND a.attnum = column_no
 		RETURNING path_id INTO path;
-	FOR item IN SELECT r.relid AS relid
-		UNION ALL
-		SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid
+	FOR item IN SELECT x.relid
+		FROM (SELECT r.relid AS relid
+			UNION ALL
+			SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid) AS x
+		WHERE r.mode = 'enforce'
 	LOOP
 		PERFORM personalize.policies_make_internal(path, item.relid, false);
 	END LOOP;
-	PERFORM personalize.invalidate_internal(r.relid);
+	PERFORM personalize.invalidate_relation_internal(r.relid);
 END
 $$;
 COMMENT ON FUNCTION personalize.add_subject_path(regclass, name[], text, text) IS
@@ -593,7 +623,7 @@ BEGIN
 	DELETE FROM personalize.registry_column AS k WHERE k.relid = r.relid;
 	DELETE FROM personalize.registry_path AS p WHERE p.relid = r.relid;
 	DELETE FROM personalize.registry_relation AS x WHERE x.relid = r.relid;
-	PERFORM personalize.invalidate_internal(r.relid);
+	PERFORM personalize.invalidate_relation_internal(r.relid);
 	FOR item IN SELECT r.relid AS relid, r.rls_was_enabled AS was_enabled, r.rls_was_forced AS was_forced
 		UNION ALL
 		SELECT h.child_relid, h.rls_was_enabled, h.rls_was_forced FROM unnest(children) AS h

@@ -171,6 +171,8 @@ BEGIN
 	kind_no := personalize.kind_id_internal(record_event_internal.kind);
 	key := personalize.canonical_key_internal(record_event_internal.kind, record_event_internal.subject);
 
+	/* define_purpose() changes the list of a purpose only while nobody records a choice by it */
+	LOCK TABLE personalize.consent_event IN ROW EXCLUSIVE MODE;
 	IF record_event_internal.action NOT IN ('restricted', 'lifted') THEN
 		purpose_no := personalize.purpose_id_internal(record_event_internal.purpose, 'consent');
 		IF record_event_internal.categories IS NOT NULL THEN
@@ -199,6 +201,10 @@ BEGIN
 		END IF;
 	END IF;
 
+	/* before the subject is locked: whoever changes the registry locks no subject */
+	IF record_event_internal.categories IS NOT NULL AND purpose_no <> 0 THEN
+		PERFORM personalize.mark_partial_internal(personalize.categories_below_internal(purpose_no));
+	END IF;
 	IF kind_no = 0 THEN
 		kind_no := personalize.ensure_kind_internal(record_event_internal.kind);
 	END IF;
@@ -313,6 +319,7 @@ DECLARE
 	combo_action text[] := '{}';
 	combo_ids text[] := '{}';
 	combo_kind integer[] := '{}';
+	apart integer[] := '{}';	/* purposes of which categories are told apart */
 	bad_purpose bigint := 0;
 	bad_action bigint := 0;
 	bad_category bigint := 0;
@@ -340,6 +347,8 @@ BEGIN
 	IF n = 0 THEN
 		RETURN 0;
 	END IF;
+	/* define_purpose() changes the list of a purpose only while nobody records a choice by it */
+	LOCK TABLE personalize.consent_event IN ROW EXCLUSIVE MODE;
 	IF array_ndims(subjects) <> 1
 		OR (SELECT bool_or(u.length <> n) FROM unnest(ARRAY[cardinality(purposes), cardinality(actions),
 			cardinality(categories), cardinality(expires_ats), cardinality(notices), cardinality(methods),
@@ -392,6 +401,9 @@ BEGIN
 				CONTINUE;
 			END IF;
 		END IF;
+		IF said.categories IS NOT NULL THEN
+			apart := apart || purpose.purpose_id;
+		END IF;
 		combo := combo || concat_ws(E'\x01', said.purpose, said.action, said.kind, said.categories);
 		combo_purpose := combo_purpose || purpose.purpose_id;
 		combo_action := combo_action || verb;
@@ -422,6 +434,9 @@ BEGIN
 					n, bad_key, bad_purpose, bad_action, bad_category, bad_kind, bad_expiry),
 				HINT = 'Nothing was recorded. Actions are given, refused, withdrawn and objected.';
 	END IF;
+
+	PERFORM personalize.mark_partial_internal(personalize.categories_below_internal(u.id))
+		FROM (SELECT DISTINCT x.id FROM unnest(apart) AS x (id) ORDER BY x.id) AS u;
 
 	/* the subjects: lock those that exist by number, make the others by key */
 	FOREACH kind_no IN ARRAY ARRAY(SELECT DISTINCT u.kind FROM unnest(item_kinds) AS u (kind) ORDER BY u.kind)

@@ -37,6 +37,34 @@ CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subjec
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
 COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, text) IS
 	'The row check: may the running statement use this subject''s row for its purpose?';
+CREATE OR REPLACE FUNCTION personalize.cell_ok(mark personalize.plan_mark, subject bigint) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_cell_ok';
+COMMENT ON FUNCTION personalize.cell_ok(personalize.plan_mark, bigint) IS
+	'The cell check: may the running statement use cells of a category in this subject''s row?';
+CREATE OR REPLACE FUNCTION personalize.cell_ok(mark personalize.plan_mark, subject uuid) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_cell_ok';
+COMMENT ON FUNCTION personalize.cell_ok(personalize.plan_mark, uuid) IS
+	'The cell check: may the running statement use cells of a category in this subject''s row?';
+CREATE OR REPLACE FUNCTION personalize.cell_ok(mark personalize.plan_mark, subject text) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_cell_ok';
+COMMENT ON FUNCTION personalize.cell_ok(personalize.plan_mark, text) IS
+	'The cell check: may the running statement use cells of a category in this subject''s row?';
+CREATE OR REPLACE FUNCTION personalize.write_ok(mark personalize.plan_mark, subject bigint) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_write_ok';
+COMMENT ON FUNCTION personalize.write_ok(personalize.plan_mark, bigint) IS
+	'Refuses a new value for a cell that the purpose does not show';
+CREATE OR REPLACE FUNCTION personalize.write_ok(mark personalize.plan_mark, subject uuid) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_write_ok';
+COMMENT ON FUNCTION personalize.write_ok(personalize.plan_mark, uuid) IS
+	'Refuses a new value for a cell that the purpose does not show';
+CREATE OR REPLACE FUNCTION personalize.write_ok(mark personalize.plan_mark, subject text) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_write_ok';
+COMMENT ON FUNCTION personalize.write_ok(personalize.plan_mark, text) IS
+	'Refuses a new value for a cell that the purpose does not show';
+CREATE OR REPLACE FUNCTION personalize.for_purpose(purpose text) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_for_purpose';
+COMMENT ON FUNCTION personalize.for_purpose(text) IS
+	'Binds the query in whose WHERE it stands to a purpose: a purpose view needs no setting. The role must hold the purpose';
 CREATE OR REPLACE FUNCTION personalize.keep_subject(mark personalize.plan_mark, old_value anyelement, new_value anyelement) RETURNS anyelement
 	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_keep_subject';
 COMMENT ON FUNCTION personalize.keep_subject(personalize.plan_mark, anyelement, anyelement) IS

@@ -20,7 +20,7 @@ BEGIN
 		FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 		WHERE n.nspname = 'personalize'
-		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'keep_subject')
+		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject')
 			   OR (p.proname = 'set_purpose'
 				   AND pg_catalog.pg_get_function_identity_arguments(p.oid) IN ('purpose text', 'text')))
 		ORDER BY p.oid

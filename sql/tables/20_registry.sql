@@ -32,10 +32,13 @@ CREATE TABLE personalize.registry_category (
 	description text NOT NULL,
 	special boolean NOT NULL DEFAULT false,
 	iri text,
-	builtin boolean NOT NULL DEFAULT false
+	builtin boolean NOT NULL DEFAULT false,
+	partial boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE personalize.registry_category IS
 	'Categories of personal data; the built-in category none means: not personal by itself';
+COMMENT ON COLUMN personalize.registry_category.partial IS
+	'Somebody agreed to a purpose with or without this category apart from the others: cells of it are masked one by one. Set by the first such choice, never taken back';
 INSERT INTO personalize.registry_category (category_id, name, description, builtin)
 	VALUES (1, 'none', 'Not personal by itself', true);
 

@@ -12,8 +12,8 @@ COMMENT ON FUNCTION personalize.plan_mark_out(personalize.plan_mark) IS 'The pro
 CREATE TYPE personalize.plan_mark (
 	INPUT = personalize.plan_mark_in,
 	OUTPUT = personalize.plan_mark_out,
-	INTERNALLENGTH = 8,
-	PASSEDBYVALUE,
-	ALIGNMENT = double
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = int4,
+	STORAGE = plain
 );
 COMMENT ON TYPE personalize.plan_mark IS 'Marks calls of the row filter that the planner hook has placed; cannot be written in SQL';

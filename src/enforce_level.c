@@ -1,0 +1,509 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_level.c
+ *	  Let harmless conditions of a query join the row check, so that they can
+ *	  use an index.
+ *
+ * PostgreSQL evaluates nothing before a security qual but leakproof functions,
+ * and only these can become conditions of an index scan.  Many operators of
+ * pg_catalog are not marked leakproof, because nobody has promised it for all
+ * that they may ever do, and yet can neither show nor tell what they see: they
+ * return true or false and raise no error that depends on the row.  The list
+ * below names those; a condition made of them, columns of one protected entry
+ * and constants is moved into the security qual that holds the row check.
+ * Then both are of one level, and the planner may use an index for it.
+ *
+ * A condition on a masked column is moved as it stands, with the check of the
+ * cell beside it, where both come to the same: it is strict, and the mask is
+ * NULL.
+ *
+ * Conditions are moved only where the planner itself would push them down to
+ * the entry: not across the nullable side of an outer join, and into
+ * subqueries (views) that only rename columns.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "enforce.h"
+#include "enforce_mark.h"
+
+/* What a function needs to be harmless */
+typedef enum Harmless
+{
+	ALWAYS,
+	IF_PATTERN,					/* the pattern is a constant that ends in no escape */
+	IF_ELEMENTS					/* arrays, ranges: the elements are of built-in types */
+} Harmless;
+
+static const struct
+{
+	Oid			funcid;
+	Harmless	condition;
+}			harmless[] =
+{
+	{F_NUMERIC_EQ, ALWAYS}, {F_NUMERIC_NE, ALWAYS}, {F_NUMERIC_LT, ALWAYS},
+	{F_NUMERIC_LE, ALWAYS}, {F_NUMERIC_GT, ALWAYS}, {F_NUMERIC_GE, ALWAYS},
+	{F_TEXTLIKE, IF_PATTERN}, {F_TEXTNLIKE, IF_PATTERN}, {F_TEXTICLIKE, IF_PATTERN}, {F_TEXTICNLIKE, IF_PATTERN},
+	{F_BPCHARLIKE, IF_PATTERN}, {F_BPCHARNLIKE, IF_PATTERN}, {F_BPCHARICLIKE, IF_PATTERN}, {F_BPCHARICNLIKE, IF_PATTERN},
+	{F_NAMELIKE, IF_PATTERN}, {F_NAMENLIKE, IF_PATTERN}, {F_NAMEICLIKE, IF_PATTERN}, {F_NAMEICNLIKE, IF_PATTERN},
+	{F_LOWER_TEXT, ALWAYS}, {F_UPPER_TEXT, ALWAYS},
+	{F_JSONB_CONTAINS, ALWAYS}, {F_JSONB_CONTAINED, ALWAYS}, {F_JSONB_EXISTS, ALWAYS},
+	{F_JSONB_EXISTS_ANY, ALWAYS}, {F_JSONB_EXISTS_ALL, ALWAYS},
+	{F_JSONB_EQ, ALWAYS}, {F_JSONB_NE, ALWAYS}, {F_JSONB_LT, ALWAYS},
+	{F_JSONB_LE, ALWAYS}, {F_JSONB_GT, ALWAYS}, {F_JSONB_GE, ALWAYS},
+	{F_JSONB_OBJECT_FIELD, ALWAYS}, {F_JSONB_OBJECT_FIELD_TEXT, ALWAYS},
+	{F_JSONB_ARRAY_ELEMENT, ALWAYS}, {F_JSONB_ARRAY_ELEMENT_TEXT, ALWAYS},
+	{F_ARRAYOVERLAP, IF_ELEMENTS}, {F_ARRAYCONTAINS, IF_ELEMENTS}, {F_ARRAYCONTAINED, IF_ELEMENTS},
+	{F_ARRAY_EQ, IF_ELEMENTS}, {F_ARRAY_NE, IF_ELEMENTS},
+	{F_TS_MATCH_VQ, ALWAYS}, {F_TS_MATCH_QV, ALWAYS},
+	{F_RANGE_OVERLAPS, IF_ELEMENTS}, {F_RANGE_CONTAINS, IF_ELEMENTS}, {F_RANGE_CONTAINED_BY, IF_ELEMENTS},
+	{F_RANGE_CONTAINS_ELEM, IF_ELEMENTS}, {F_ELEM_CONTAINED_BY_RANGE, IF_ELEMENTS},
+	{F_RANGE_BEFORE, IF_ELEMENTS}, {F_RANGE_AFTER, IF_ELEMENTS},
+	{F_RANGE_OVERLEFT, IF_ELEMENTS}, {F_RANGE_OVERRIGHT, IF_ELEMENTS},
+	{F_RANGE_EQ, IF_ELEMENTS}, {F_RANGE_NE, IF_ELEMENTS},
+	{F_NETWORK_SUB, ALWAYS}, {F_NETWORK_SUBEQ, ALWAYS}, {F_NETWORK_SUP, ALWAYS},
+	{F_NETWORK_SUPEQ, ALWAYS}, {F_NETWORK_OVERLAP, ALWAYS},
+	{F_DATE_EQ_TIMESTAMP, ALWAYS}, {F_DATE_NE_TIMESTAMP, ALWAYS}, {F_DATE_LT_TIMESTAMP, ALWAYS},
+	{F_DATE_LE_TIMESTAMP, ALWAYS}, {F_DATE_GT_TIMESTAMP, ALWAYS}, {F_DATE_GE_TIMESTAMP, ALWAYS},
+	{F_DATE_EQ_TIMESTAMPTZ, ALWAYS}, {F_DATE_NE_TIMESTAMPTZ, ALWAYS}, {F_DATE_LT_TIMESTAMPTZ, ALWAYS},
+	{F_DATE_LE_TIMESTAMPTZ, ALWAYS}, {F_DATE_GT_TIMESTAMPTZ, ALWAYS}, {F_DATE_GE_TIMESTAMPTZ, ALWAYS},
+	{F_TIMESTAMP_EQ_DATE, ALWAYS}, {F_TIMESTAMP_NE_DATE, ALWAYS}, {F_TIMESTAMP_LT_DATE, ALWAYS},
+	{F_TIMESTAMP_LE_DATE, ALWAYS}, {F_TIMESTAMP_GT_DATE, ALWAYS}, {F_TIMESTAMP_GE_DATE, ALWAYS},
+	{F_TIMESTAMPTZ_EQ_DATE, ALWAYS}, {F_TIMESTAMPTZ_NE_DATE, ALWAYS}, {F_TIMESTAMPTZ_LT_DATE, ALWAYS},
+	{F_TIMESTAMPTZ_LE_DATE, ALWAYS}, {F_TIMESTAMPTZ_GT_DATE, ALWAYS}, {F_TIMESTAMPTZ_GE_DATE, ALWAYS},
+	{F_TIMESTAMP_EQ_TIMESTAMPTZ, ALWAYS}, {F_TIMESTAMP_NE_TIMESTAMPTZ, ALWAYS}, {F_TIMESTAMP_LT_TIMESTAMPTZ, ALWAYS},
+	{F_TIMESTAMP_LE_TIMESTAMPTZ, ALWAYS}, {F_TIMESTAMP_GT_TIMESTAMPTZ, ALWAYS}, {F_TIMESTAMP_GE_TIMESTAMPTZ, ALWAYS},
+	{F_TIMESTAMPTZ_EQ_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_NE_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_LT_TIMESTAMP, ALWAYS},
+	{F_TIMESTAMPTZ_LE_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_GT_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_GE_TIMESTAMP, ALWAYS}
+};
+
+/* What is known while a condition is looked at */
+typedef struct ClauseContext
+{
+	const PzGuarded *guarded;
+	bool		all_leakproof;	/* PostgreSQL would promote it by itself */
+	List	   *masked;			/* int: categories of masked columns in it */
+	bool		has_literal;	/* one of these columns has a mask that is not NULL */
+} ClauseContext;
+
+/* What is known while a query is walked */
+typedef struct LevelContext
+{
+	List	   *guarded;		/* PzGuarded of the statement */
+} LevelContext;
+
+/* Is the second argument a LIKE pattern that can be told to raise no error? */
+static bool
+is_sane_pattern(List *args)
+{
+	Node	   *pattern = list_length(args) == 2 ? lsecond(args) : NULL;
+	char	   *s;
+	int			escapes = 0;
+	int			i;
+
+	if (pattern && IsA(pattern, RelabelType))
+		pattern = (Node *) ((RelabelType *) pattern)->arg;
+	if (pattern == NULL || !IsA(pattern, Const) || ((Const *) pattern)->constisnull ||
+		((Const *) pattern)->consttype != TEXTOID)
+		return false;
+	s = TextDatumGetCString(((Const *) pattern)->constvalue);
+	for (i = strlen(s) - 1; i >= 0 && s[i] == '\\'; i--)
+		escapes++;
+	return escapes % 2 == 0;
+}
+
+/* Are the arguments arrays or ranges of built-in types, or such a type? */
+static bool
+are_builtin_elements(List *args)
+{
+	ListCell   *lc;
+
+	foreach(lc, args)
+	{
+		Oid			type = exprType(lfirst(lc));
+
+		if (type >= FirstNormalObjectId || get_typtype(type) == TYPTYPE_DOMAIN || type == RECORDOID || type == RECORDARRAYOID)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Can a function neither show nor tell what it sees, with these arguments?
+ * Notes whether PostgreSQL knows.
+ */
+static bool
+is_harmless(Oid funcid, List *args, ClauseContext *context)
+{
+	int			i;
+
+	if (get_func_leakproof(funcid))
+		return true;
+	context->all_leakproof = false;
+	for (i = 0; i < lengthof(harmless); i++)
+	{
+		if (harmless[i].funcid != funcid)
+			continue;
+		switch (harmless[i].condition)
+		{
+			case ALWAYS:
+				return true;
+			case IF_PATTERN:
+				return is_sane_pattern(args);
+			case IF_ELEMENTS:
+				return are_builtin_elements(args);
+		}
+	}
+	return false;
+}
+
+/*
+ * Does an expression hold anything but columns of the entry, constants,
+ * parameters and harmless functions?  A list of what is allowed.
+ */
+static bool
+is_unfit(Node *node, void *arg)
+{
+	ClauseContext *context = arg;
+
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			{
+				Var		   *var = (Var *) node;
+
+				if (var->varno != context->guarded->varno || var->varlevelsup != 0 || var->varattno <= 0)
+					return true;
+				if (bms_is_member(var->varattno, context->guarded->masked))
+				{
+					const PzColumn *col = &context->guarded->rel->columns[var->varattno - 1];
+
+					context->masked = list_append_unique_int(context->masked, col->category_id);
+					context->has_literal = context->has_literal || col->mask != NULL;
+				}
+				return false;
+			}
+		case T_Const:
+			return false;
+		case T_Param:
+			return ((Param *) node)->paramkind != PARAM_EXTERN;
+		case T_OpExpr:
+			set_opfuncid((OpExpr *) node);
+			if (!is_harmless(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args, context))
+				return true;
+			break;
+		case T_FuncExpr:
+			if (!is_harmless(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, context))
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			{
+				ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
+				Node	   *list = lsecond(op->args);
+
+				set_sa_opfuncid(op);
+				/* patterns would have to be looked at one by one */
+				if (!get_func_leakproof(op->opfuncid) &&
+					(!is_harmless(op->opfuncid, op->args, context) || !IsA(list, Const)))
+					return true;
+			}
+			break;
+		case T_List:
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_RelabelType:
+		case T_CollateExpr:
+		case T_ArrayExpr:
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_unfit, context);
+}
+
+/* The guarded entry of a range table entry, NULL if it is none. */
+static PzGuarded *
+find_guarded(RangeTblEntry *rte, LevelContext *context)
+{
+	ListCell   *lc;
+
+	foreach(lc, context->guarded)
+		if (((PzGuarded *) lfirst(lc))->rte == rte)
+			return lfirst(lc);
+	return NULL;
+}
+
+/*
+ * Let a condition join the check of an entry, if it is fit for it.  Returns
+ * whether it did: then it must go from where it stood.
+ */
+static bool
+join_check(Node *clause, PzGuarded *guarded)
+{
+	ClauseContext context = {guarded, true, NIL, false};
+	ListCell   *lc;
+
+	if (!contain_vars_of_level(clause, 0) || is_unfit(clause, &context))
+		return false;
+	if (context.masked == NIL)
+	{
+		if (context.all_leakproof)
+			return false;		/* PostgreSQL promotes it by itself */
+	}
+	else if (context.has_literal || !(IsA(clause, OpExpr) || IsA(clause, ScalarArrayOpExpr)) ||
+			 contain_nonstrict_functions(clause))
+		return false;			/* the mask itself must be looked at */
+
+	guarded->leveled = lappend(guarded->leveled, clause);
+	foreach(lc, context.masked)
+		guarded->leveled = lappend(guarded->leveled, pz_mark_cell_check(guarded, lfirst_int(lc), NULL));
+	return true;
+}
+
+/*
+ * Entries below a node of the join tree to which a condition above it can be
+ * pushed down.
+ */
+static Relids
+reachable(Node *node)
+{
+	Relids		result = NULL;
+	ListCell   *lc;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, RangeTblRef))
+		return bms_make_singleton(((RangeTblRef *) node)->rtindex);
+	if (IsA(node, FromExpr))
+	{
+		foreach(lc, ((FromExpr *) node)->fromlist)
+			result = bms_add_members(result, reachable(lfirst(lc)));
+		return result;
+	}
+	if (IsA(node, JoinExpr))
+	{
+		JoinExpr   *join = (JoinExpr *) node;
+
+		if (join->jointype == JOIN_INNER || join->jointype == JOIN_LEFT)
+			result = bms_add_members(result, reachable(join->larg));
+		if (join->jointype == JOIN_INNER || join->jointype == JOIN_RIGHT)
+			result = bms_add_members(result, reachable(join->rarg));
+	}
+	return result;
+}
+
+/*
+ * Is this a subquery that does nothing but name columns and filter rows, so
+ * that a condition may be pushed down into it?
+ */
+static bool
+is_plain_subquery(Query *query)
+{
+	return query->commandType == CMD_SELECT && query->jointree != NULL &&
+		!query->hasAggs && !query->hasWindowFuncs && !query->hasTargetSRFs && !query->hasRecursive &&
+		!query->hasModifyingCTE && !query->hasForUpdate && query->groupClause == NIL &&
+		query->groupingSets == NIL && query->havingQual == NULL && query->distinctClause == NIL &&
+		query->limitOffset == NULL && query->limitCount == NULL && query->setOperations == NULL &&
+		query->rowMarks == NIL && query->cteList == NIL;
+}
+
+/* Columns of a subquery, to be replaced by what they stand for */
+typedef struct TranslateContext
+{
+	Index		varno;			/* of the subquery */
+	List	   *targetlist;
+	bool		failed;			/* a column is more than a column of an entry */
+} TranslateContext;
+
+/* Replace the columns of a subquery. */
+static Node *
+translate_mutator(Node *node, TranslateContext *context)
+{
+	if (node == NULL || context->failed)
+		return node;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+		TargetEntry *tle;
+
+		if (var->varlevelsup != 0 || var->varno != context->varno)
+		{
+			context->failed = true;
+			return node;
+		}
+		tle = get_tle_by_resno(context->targetlist, var->varattno);
+		if (tle == NULL || tle->resjunk || !IsA(tle->expr, Var) || ((Var *) tle->expr)->varlevelsup != 0)
+		{
+			context->failed = true;
+			return node;
+		}
+		return copyObject((Node *) tle->expr);
+	}
+	if (IsA(node, Query) || IsA(node, SubLink))
+	{
+		context->failed = true;
+		return node;
+	}
+	return expression_tree_mutator(node, translate_mutator, context);
+}
+
+/*
+ * Push a condition down to the one entry whose columns it holds, if that is
+ * among those within reach.  Returns whether it went.
+ */
+static bool
+push_down(Query *query, Node *clause, Relids reach, LevelContext *context)
+{
+	Relids		varnos;
+	int			varno;
+	RangeTblEntry *rte;
+
+	if (contain_subplans(clause) || contain_volatile_functions(clause))
+		return false;
+	varnos = pull_varnos(NULL, clause);
+	if (!bms_get_singleton_member(varnos, &varno) || !bms_is_member(varno, reach))
+		return false;
+	rte = rt_fetch(varno, query->rtable);
+	if (rte->rtekind == RTE_RELATION)
+	{
+		PzGuarded  *guarded = find_guarded(rte, context);
+
+		return guarded && join_check(clause, guarded);
+	}
+	if (rte->rtekind == RTE_SUBQUERY && is_plain_subquery(rte->subquery))
+	{
+		TranslateContext translate = {varno, rte->subquery->targetList, false};
+		Node	   *inner = translate_mutator(copyObject(clause), &translate);
+
+		check_stack_depth();
+		return !translate.failed &&
+			push_down(rte->subquery, inner, reachable((Node *) rte->subquery->jointree), context);
+	}
+	return false;
+}
+
+/* Push down what can be of quals; returns what stays. */
+static Node *
+push_quals(Query *query, Node *quals, Relids reach, LevelContext *context)
+{
+	List	   *stays = NIL;
+	List	   *clauses;
+	ListCell   *lc;
+	bool		any = false;
+
+	if (quals == NULL || bms_is_empty(reach))
+		return quals;
+	clauses = is_andclause(quals) ? ((BoolExpr *) quals)->args : list_make1(quals);
+	foreach(lc, clauses)
+	{
+		if (push_down(query, lfirst(lc), reach, context))
+			any = true;
+		else
+			stays = lappend(stays, lfirst(lc));
+	}
+	if (!any)
+		return quals;
+	return stays == NIL ? NULL : (Node *) make_ands_explicit(stays);
+}
+
+/* Walk the join tree of a query. */
+static void
+level_jointree(Query *query, Node *node, LevelContext *context)
+{
+	ListCell   *lc;
+
+	if (node == NULL || IsA(node, RangeTblRef))
+		return;
+	check_stack_depth();
+	if (IsA(node, FromExpr))
+	{
+		FromExpr   *from = (FromExpr *) node;
+
+		foreach(lc, from->fromlist)
+			level_jointree(query, lfirst(lc), context);
+		from->quals = push_quals(query, from->quals, reachable(node), context);
+	}
+	else if (IsA(node, JoinExpr))
+	{
+		JoinExpr   *join = (JoinExpr *) node;
+		Relids		reach = NULL;
+
+		level_jointree(query, join->larg, context);
+		level_jointree(query, join->rarg, context);
+		/* the condition of an outer join filters the nullable side only */
+		if (join->jointype == JOIN_INNER)
+			reach = reachable(node);
+		else if (join->jointype == JOIN_LEFT)
+			reach = reachable(join->rarg);
+		else if (join->jointype == JOIN_RIGHT)
+			reach = reachable(join->larg);
+		join->quals = push_quals(query, join->quals, reach, context);
+	}
+}
+
+/* Walk every query of the statement. */
+static bool
+level_walker(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+
+		/* what MERGE does with rows of the target that do not match depends on its condition */
+		if (query->commandType != CMD_MERGE)
+			level_jointree(query, (Node *) query->jointree, arg);
+		return query_tree_walker(query, level_walker, arg, 0);
+	}
+	return expression_tree_walker(node, level_walker, arg);
+}
+
+/*
+ * Move harmless conditions of a query, and of all nested in it, into the
+ * security quals that hold the row checks of the guarded entries (PzGuarded).
+ */
+void
+pz_level_query(Query *query, List *guarded)
+{
+	LevelContext context = {guarded};
+	ListCell   *lc;
+
+	(void) level_walker((Node *) query, &context);
+	foreach(lc, guarded)
+	{
+		PzGuarded  *g = lfirst(lc);
+		List	   *level = g->leveled;
+		List	   *rest = NIL;
+		ListCell   *lq;
+
+		if (level == NIL)
+			continue;
+		foreach(lq, g->rte->securityQuals)
+		{
+			if (pz_mark_is_row_check(lfirst(lq), 0))
+				level = lappend(level, lfirst(lq));
+			else
+				rest = lappend(rest, lfirst(lq));
+		}
+		g->rte->securityQuals = lcons(make_ands_explicit(level), rest);
+	}
+}

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_mark.h
+ *	  The calls that the planner hook places in queries, and the constant that
+ *	  marks them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_ENFORCE_MARK_H
+#define PZ_ENFORCE_MARK_H
+
+#include "nodes/primnodes.h"
+#include "registry.h"
+
+/*
+ * Value of type personalize.plan_mark, the first argument of every call that
+ * the planner hook places.  No SQL can make one.
+ */
+typedef struct PzMark
+{
+	int32		vl_len_;		/* varlena header, never short: the type is stored plain */
+	int32		path_id;
+	int32		purpose_id;		/* PZ_PURPOSE_NONE: the one the session states */
+	int32		category_id;	/* of cell checks; PZ_CATEGORY_ROW of row checks */
+	int32		nmasked;		/* of row checks: categories whose cells the plan masks */
+	int32		masked[FLEXIBLE_ARRAY_MEMBER];
+} PzMark;
+
+/* A protected entry of a query, while checks are put in */
+typedef struct PzGuarded
+{
+	RangeTblEntry *rte;
+	const PzRelation *rel;
+	Index		varno;
+	int32		purpose_id;		/* PZ_PURPOSE_NONE: the one the session states */
+	Bitmapset  *masked;			/* attnums of columns that are masked */
+	List	   *categories;		/* int: categories of these */
+	List	   *leveled;		/* quals of the query that are as harmless as the check */
+} PzGuarded;
+
+extern bool pz_mark_is_policy_function(Oid funcid);
+extern PzGuarded *pz_mark_guarded(RangeTblEntry *rte, Index varno, const PzRelation *rel, int32 purpose_id);
+extern Expr *pz_mark_row_check(const PzGuarded *guarded, const PzPath *path);
+extern Expr *pz_mark_cell_check(const PzGuarded *guarded, int32 category_id, const Var *like);
+extern Expr *pz_mark_write_check(const PzGuarded *guarded, int32 category_id);
+extern Expr *pz_mark_keep_subject(const PzGuarded *guarded, const PzPath *path, Expr *value);
+extern const PzMark *pz_mark_of_row_check(Node *qual);
+extern bool pz_mark_is_row_check(Node *qual, int32 path_id);
+extern bool pz_mark_is_check(Oid funcid);
+extern bool pz_mark_take_purpose(Node **quals, int32 *purpose_id);
+extern bool pz_mark_find_purpose(Node *quals, int32 *purpose_id);
+
+/* enforce_mask.c */
+extern Query *pz_mask_query(Query *query, List *guarded);
+
+/* enforce_level.c */
+extern void pz_level_query(Query *query, List *guarded);
+
+#endif							/* PZ_ENFORCE_MARK_H */

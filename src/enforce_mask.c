@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_mask.c
+ *	  Show a mask in place of cells that the person kept back.
+ *
+ * A column whose category people may treat apart from the rest of a purpose is
+ * replaced, wherever a query names it, by
+ *
+ *		CASE WHEN cell_ok(mark, subject) THEN column END
+ *
+ * with the column's mask as ELSE, if it has one.  So every path is closed at
+ * once: conditions, joins, grouping, sorting, whole rows, RETURNING.  The
+ * planner pulls subqueries up and expands children as with any expression.
+ *
+ * Left alone are: security quals (policies of the application see what is
+ * there; they can only take rows away), check options, what finds the row in
+ * the way of ON CONFLICT, and the arguments of the checks themselves.
+ *
+ * A row that an outer join made up has NULL, not a mask: its tableoid tells.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "enforce.h"
+#include "enforce_mark.h"
+
+typedef struct MaskContext
+{
+	List	   *guarded;		/* PzGuarded: what is to be masked */
+	List	   *levels;			/* Query: the one at hand first, then those around it */
+} MaskContext;
+
+static Node *mask_mutator(Node *node, MaskContext *context);
+
+/* The entry that a column is of, if it is one with masked columns. */
+static PzGuarded *
+find_guarded(const Var *var, MaskContext *context)
+{
+	Query	   *query;
+	RangeTblEntry *rte;
+	ListCell   *lc;
+
+	if (var->varlevelsup >= list_length(context->levels))
+		return NULL;
+	query = list_nth(context->levels, var->varlevelsup);
+	if (var->varno < 1 || var->varno > list_length(query->rtable))
+		return NULL;
+	rte = rt_fetch(var->varno, query->rtable);
+	foreach(lc, context->guarded)
+	{
+		PzGuarded  *guarded = lfirst(lc);
+
+		if (guarded->rte == rte)
+			return guarded->masked ? guarded : NULL;
+	}
+	return NULL;
+}
+
+/* Is the row that a column is of really there? */
+static Expr *
+row_exists(const Var *like)
+{
+	Var		   *tableoid = makeVar(like->varno, TableOidAttributeNumber, OIDOID, -1, InvalidOid, 0);
+	NullTest   *test = makeNode(NullTest);
+
+	pz_var_like_compat(tableoid, like);
+	test->arg = (Expr *) tableoid;
+	test->nulltesttype = IS_NOT_NULL;
+	test->argisrow = false;
+	test->location = -1;
+	return (Expr *) test;
+}
+
+/* Add WHEN condition THEN result to a CASE. */
+static void
+add_when(CaseExpr *c, Expr *condition, Expr *result)
+{
+	CaseWhen   *when = makeNode(CaseWhen);
+
+	when->expr = condition;
+	when->result = result;
+	when->location = -1;
+	c->args = lappend(c->args, when);
+}
+
+/*
+ * The mask literal of a column as a constant of its type, a domain's without
+ * the checks of the domain (as classify() has tried it).
+ */
+static Expr *
+mask_literal(const char *literal, const Var *var)
+{
+	int32		typmod = var->vartypmod;
+	Oid			base = getBaseTypeAndTypmod(var->vartype, &typmod);
+	Oid			input;
+	Oid			ioparam;
+	int16		len;
+	bool		byval;
+	Datum		value;
+
+	getTypeInputInfo(base, &input, &ioparam);
+	get_typlenbyval(base, &len, &byval);
+	value = OidInputFunctionCall(input, pstrdup(literal), ioparam, typmod);
+	return (Expr *) makeConst(var->vartype, var->vartypmod, var->varcollid, len, value, false, byval);
+}
+
+/* A column, masked. */
+static Node *
+mask_column(const Var *var, const PzGuarded *guarded)
+{
+	const PzColumn *col = &guarded->rel->columns[var->varattno - 1];
+	CaseExpr   *c = makeNode(CaseExpr);
+
+	c->casetype = var->vartype;
+	c->casecollid = var->varcollid;
+	c->location = -1;
+	add_when(c, pz_mark_cell_check(guarded, col->category_id, var), copyObject((Expr *) var));
+	if (col->mask)
+		add_when(c, row_exists(var), mask_literal(col->mask, var));
+	c->defresult = (Expr *) makeNullConst(var->vartype, var->vartypmod, var->varcollid);
+	return (Node *) c;
+}
+
+/* A whole row, with its columns masked. */
+static Node *
+mask_row(const Var *var, const PzGuarded *guarded)
+{
+	Relation	rel = table_open(guarded->rel->relid, NoLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	RowExpr    *row = makeNode(RowExpr);
+	CaseExpr   *c = makeNode(CaseExpr);
+	int			i;
+
+	for (i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Var		   *field;
+
+		row->colnames = lappend(row->colnames, makeString(pstrdup(NameStr(att->attname))));
+		if (att->attisdropped)
+		{
+			row->args = lappend(row->args, makeNullConst(INT4OID, -1, InvalidOid));
+			continue;
+		}
+		field = makeVar(var->varno, i + 1, att->atttypid, att->atttypmod, att->attcollation, 0);
+		pz_var_like_compat(field, var);
+		row->args = lappend(row->args, bms_is_member(i + 1, guarded->masked) ?
+							mask_column(field, guarded) : (Node *) field);
+	}
+	table_close(rel, NoLock);
+	row->row_typeid = var->vartype;
+	row->row_format = COERCE_IMPLICIT_CAST;
+	row->location = -1;
+
+	c->casetype = var->vartype;
+	c->location = -1;
+	add_when(c, row_exists(var), (Expr *) row);
+	c->defresult = (Expr *) makeNullConst(var->vartype, -1, InvalidOid);
+	return (Node *) c;
+}
+
+/* A Query and what is nested in it; puts back what must not be masked. */
+static Query *
+mask_level(Query *query, MaskContext *context)
+{
+	Query	   *result;
+	ListCell   *lc;
+	ListCell   *lm;
+
+	context->levels = lcons(query, context->levels);
+	result = query_tree_mutator(query, mask_mutator, context, 0);
+	context->levels = list_delete_first(context->levels);
+
+	forboth(lc, query->rtable, lm, result->rtable)
+		lfirst_node(RangeTblEntry, lm)->securityQuals = lfirst_node(RangeTblEntry, lc)->securityQuals;
+	result->withCheckOptions = query->withCheckOptions;
+	if (query->onConflict)
+	{
+		result->onConflict->arbiterElems = query->onConflict->arbiterElems;
+		result->onConflict->arbiterWhere = query->onConflict->arbiterWhere;
+		result->onConflict->exclRelTlist = query->onConflict->exclRelTlist;
+	}
+	return result;
+}
+
+/* Mask the columns of guarded entries in an expression. */
+static Node *
+mask_mutator(Node *node, MaskContext *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) mask_level((Query *) node, context);
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+		PzGuarded  *guarded = find_guarded(var, context);
+
+		if (guarded && var->varattno == 0)
+			return mask_row(var, guarded);
+		if (guarded && var->varattno > 0 && bms_is_member(var->varattno, guarded->masked))
+			return mask_column(var, guarded);
+		return copyObject(node);
+	}
+	if (IsA(node, FuncExpr))
+	{
+		Oid			funcid = ((FuncExpr *) node)->funcid;
+
+		/* subject columns are never masked, but whatever stands in our calls is right */
+		if (pz_mark_is_check(funcid))
+			return copyObject(node);
+	}
+	return expression_tree_mutator(node, mask_mutator, context);
+}
+
+/*
+ * Mask the columns of the guarded entries (PzGuarded) wherever the query names
+ * them; returns the query itself if there is nothing to mask, else another.
+ */
+Query *
+pz_mask_query(Query *query, List *guarded)
+{
+	MaskContext context = {guarded, NIL};
+	ListCell   *lc;
+
+	foreach(lc, guarded)
+		if (((PzGuarded *) lfirst(lc))->masked)
+			return mask_level(query, &context);
+	return query;
+}
