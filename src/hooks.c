@@ -171,7 +171,9 @@ open_frame(PzFrame *frame)
 		refusal = pz_frame_check(frame, i);
 		if (refusal && pz_frame_observes(frame, i))
 		{
-			pz_frame_use(frame, i)->observed = refusal->reason;
+			PzUse	   *use = pz_frame_use(frame, i);
+
+			use->observed = MemoryContextStrdup(use->mcxt, psprintf("observed: %s", refusal->reason));
 			refusal = NULL;
 		}
 	}

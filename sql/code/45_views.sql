@@ -112,6 +112,13 @@ BEGIN
 			CONTINUE;
 		END IF;
 
+		IF r.mode = 'observe' THEN
+			RETURN QUERY SELECT 'observe'::text, false,
+				format('%s is only observed since %s: nothing is refused, nothing withheld', r.shown, to_char(r.protected_at, 'YYYY-MM-DD')),
+				'See the view personalize.observed; then unprotect() and protect() it with mode enforce.'::text;
+			CONTINUE;
+		END IF;
+
 		/* row security and our policies, on the relation and on every child */
 		RETURN QUERY
 			SELECT 'row security'::text, false,
