@@ -70,6 +70,11 @@ CREATE OR REPLACE FUNCTION personalize.keep_subject(mark personalize.plan_mark, 
 COMMENT ON FUNCTION personalize.keep_subject(personalize.plan_mark, anyelement, anyelement) IS
 	'Refuses a new value of a subject column to everybody without the duty officer';
 
+CREATE OR REPLACE FUNCTION personalize.index_lost_internal(index oid) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_index_lost';
+COMMENT ON FUNCTION personalize.index_lost_internal(oid) IS
+	'Why no condition can use an index while its relation is protected; NULL if one can';
+
 CREATE OR REPLACE FUNCTION personalize.outer_role_internal() RETURNS oid
 	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_outer_role';
 COMMENT ON FUNCTION personalize.outer_role_internal() IS 'The role that asks: SET ROLE counts, SECURITY DEFINER does not';
