@@ -99,6 +99,13 @@ extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 
+/* enforce_statistics.c */
+extern bool pz_enforce_sees_all(void);
+extern bool pz_enforce_holds_protected(Oid relid);
+extern bool pz_statistics_catalog(Oid relid);
+extern void pz_statistics_guard(Query *query);
+extern void pz_statistics_check_plan(QueryDesc *queryDesc);
+
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);

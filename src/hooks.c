@@ -56,7 +56,10 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	PlannedStmt *result;
 
 	if (in_database() && pz_registry_active())
+	{
 		pz_enforce_query(parse, query_string);
+		pz_statistics_guard(parse);
+	}
 	pz_code_planning(1);
 	PG_TRY();
 	{
@@ -137,6 +140,8 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 			standard_ExecutorStart(queryDesc, eflags);
 		if (frame)
 			pz_frame_attach(frame, queryDesc);
+		if (in_database() && pz_registry_active())
+			pz_statistics_check_plan(queryDesc);
 	}
 	PG_CATCH();
 	{
