@@ -106,6 +106,14 @@ extern bool pz_statistics_catalog(Oid relid);
 extern void pz_statistics_guard(Query *query);
 extern void pz_statistics_check_plan(QueryDesc *queryDesc);
 
+/* enforce_explain.c */
+extern bool pz_explain_enter(Node *parsetree);
+extern void pz_explain_leave(bool before);
+extern bool pz_explain_start(QueryDesc *queryDesc);
+extern void pz_explain_started(QueryDesc *queryDesc);
+extern void pz_explain_finished(QueryDesc *queryDesc);
+extern void pz_explain_check_print(PlannedStmt *pstmt);
+
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);

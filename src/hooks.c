@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "tcop/utility.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 
@@ -73,6 +74,8 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 		pz_code_planning(-1);
 	}
 	PG_END_TRY();
+	if (Debug_print_plan && in_database() && pz_registry_active())
+		pz_explain_check_print(result);
 	return result;
 }
 
@@ -109,6 +112,7 @@ static void
 pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
 	PzFrame    *frame = NULL;
+	bool		hides = false;
 
 	if (in_database() && pz_registry_installed())
 	{
@@ -120,7 +124,10 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		 */
 		AcceptInvalidationMessages();
 		if (pz_registry_active())
+		{
+			hides = pz_explain_start(queryDesc);
 			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_may_be_ri(queryDesc->sourceText));
+		}
 		if (!pz_enforce_ledger_unlocked())
 			pz_plan_check_append_only(queryDesc->plannedstmt);
 		if (uses != NIL && IsParallelWorker())
@@ -142,6 +149,8 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 			pz_frame_attach(frame, queryDesc);
 		if (in_database() && pz_registry_active())
 			pz_statistics_check_plan(queryDesc);
+		if (hides)
+			pz_explain_started(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -248,6 +257,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
+	pz_explain_finished(queryDesc);
 }
 
 /* Close the records of a frame: of every use whose intent is written. */
@@ -360,6 +370,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	{
 		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
 		bool		blocking = pz_ddl_enter(parsetree);
+		bool		explaining = pz_explain_enter(parsetree);
 
 		PG_TRY();
 		{
@@ -367,11 +378,13 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		}
 		PG_CATCH();
 		{
+			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_ddl_fail(blocking);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
+		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
 		pz_enforce_foreign_key(outer);
 	}
@@ -414,6 +427,7 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
 			pz_code_end_transaction();
+			pz_explain_leave(false);
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
