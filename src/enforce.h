@@ -114,6 +114,11 @@ extern void pz_explain_started(QueryDesc *queryDesc);
 extern void pz_explain_finished(QueryDesc *queryDesc);
 extern void pz_explain_check_print(PlannedStmt *pstmt);
 
+/* enforce_detail.c */
+extern void pz_detail_watch(void);
+extern void pz_detail_note(PlannedStmt *pstmt);
+extern void pz_detail_end_transaction(void);
+
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);

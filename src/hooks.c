@@ -60,6 +60,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	{
 		pz_enforce_query(parse, query_string);
 		pz_statistics_guard(parse);
+		pz_detail_watch();
 	}
 	pz_code_planning(1);
 	PG_TRY();
@@ -125,6 +126,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		AcceptInvalidationMessages();
 		if (pz_registry_active())
 		{
+			pz_detail_note(queryDesc->plannedstmt);
 			hides = pz_explain_start(queryDesc);
 			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_may_be_ri(queryDesc->sourceText));
 		}
@@ -372,6 +374,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		bool		blocking = pz_ddl_enter(parsetree);
 		bool		explaining = pz_explain_enter(parsetree);
 
+		pz_detail_watch();
 		PG_TRY();
 		{
 			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
@@ -428,6 +431,7 @@ pz_xact_callback(XactEvent event, void *arg)
 			pz_frame_end_transaction();
 			pz_code_end_transaction();
 			pz_explain_leave(false);
+			pz_detail_end_transaction();
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
