@@ -37,7 +37,7 @@ BEGIN
 END
 $$;
 \set VERBOSITY terse
-/* what EXPLAIN prints of a query that is not zero */
+/* what EXPLAIN prints of a query that is not zero, but for catalog pages read while planning */
 CREATE FUNCTION enf.told(query text, options text DEFAULT '') RETURNS TABLE (what text, numbers text) LANGUAGE plpgsql AS $$
 DECLARE
 	plan json;
@@ -45,7 +45,7 @@ BEGIN
 	EXECUTE format('EXPLAIN (FORMAT JSON %s) %s', options, query) INTO plan;
 	RETURN QUERY
 	SELECT m.m[1], string_agg(m.m[2]::numeric::integer::text, ' ' ORDER BY m.o)
-	FROM regexp_matches(plan::text, '"(Startup Cost|Total Cost|Plan Rows|Plan Width|Actual Rows|Rows Removed by Filter|'
+	FROM regexp_matches(regexp_replace(plan::text, '"Planning": \{[^}]*\}', ''), '"(Startup Cost|Total Cost|Plan Rows|Plan Width|Actual Rows|Rows Removed by Filter|'
 		'Rows Removed by Index Recheck|Heap Fetches|Exact Heap Blocks|Lossy Heap Blocks|Index Searches|Shared Hit Blocks|'
 		'Shared Read Blocks|Hash Buckets|Planned Partitions|Peak Memory Usage|Functions)": ([0-9.]+)', 'g') WITH ORDINALITY AS m (m, o)
 	WHERE m.m[2]::numeric <> 0
