@@ -11,6 +11,7 @@
 #define PZ_COMPAT_H
 
 #include "access/sysattr.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "executor/executor.h"
 #include "parser/parse_node.h"
@@ -220,6 +221,17 @@ pz_hide_scan_counts_compat(PlanState *node)
 		((BitmapIndexScanState *) node)->biss_Instrument.nsearches = 0;
 		((BitmapIndexScanState *) node)->biss_SharedInfo = NULL;
 	}
+#endif
+}
+
+/* 16 (afbfc0298): see above */
+static inline bool
+pz_owns_relation_compat(Oid relid, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, role);
+#else
+	return pg_class_ownercheck(relid, role);
 #endif
 }
 

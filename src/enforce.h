@@ -139,6 +139,11 @@ extern void pz_detail_watch(void);
 extern void pz_detail_note(PlannedStmt *pstmt);
 extern void pz_detail_end_transaction(void);
 
+/* enforce_table.c */
+extern void pz_table_check_truncate(TruncateStmt *stmt);
+extern void pz_table_settle(Oid relid);
+extern void pz_table_check_trigger(CreateTrigStmt *stmt);
+
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);

@@ -375,6 +375,12 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		case T_TruncateStmt:
 			if (in_database() && pz_registry_installed() && !pz_enforce_ledger_unlocked())
 				pz_utility_check_truncate((TruncateStmt *) parsetree);
+			if (in_database() && pz_registry_active())
+				pz_table_check_truncate((TruncateStmt *) parsetree);
+			break;
+		case T_CreateTrigStmt:
+			if (in_database() && pz_registry_active())
+				pz_table_check_trigger((CreateTrigStmt *) parsetree);
 			break;
 		default:
 			break;
