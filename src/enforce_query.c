@@ -259,7 +259,8 @@ guard_target(Query *query, const PzGuarded *guarded)
 			wco->polname = NULL;
 			wco->qual = (Node *) pz_mark_row_check(guarded, &rel->paths[i]);
 			wco->cascaded = false;
-			query->withCheckOptions = lappend(query->withCheckOptions, wco);
+			/* first: what views and policies check must not see a withheld row */
+			query->withCheckOptions = lcons(wco, query->withCheckOptions);
 			query->onConflict->onConflictWhere =
 				guard_conflict_where(query->onConflict->onConflictWhere, pz_mark_row_check(guarded, &rel->paths[i]));
 		}
