@@ -368,6 +368,11 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		case T_VariableSetStmt:
 			pz_purpose_check_set((VariableSetStmt *) parsetree);
 			break;
+		case T_ExecuteStmt:
+			/* as in ExecutorStart; here a plan that shows too much is still made again */
+			if (in_database())
+				AcceptInvalidationMessages();
+			break;
 		case T_CopyStmt:
 			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
 				return;
