@@ -100,6 +100,19 @@ syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
+ * Catalog cache message for functions: where the extension was not installed
+ * there are no tables of its own to listen for, and its schema outlives it.
+ * CREATE EXTENSION makes functions, and a DROP EXTENSION that is rolled back
+ * brings them back.
+ */
+static void
+function_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (registry == NULL || !registry->installed)
+		registry_valid = false;
+}
+
+/*
  * Register the invalidation callbacks.  Called once from _PG_init.
  */
 void
@@ -108,6 +121,7 @@ pz_registry_init(void)
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, syscache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, syscache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 }
 
 /*
