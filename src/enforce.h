@@ -8,6 +8,7 @@
 #ifndef PZ_ENFORCE_H
 #define PZ_ENFORCE_H
 
+#include "catalog/objectaccess.h"
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
@@ -104,6 +105,13 @@ extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);
 extern void pz_ddl_fail(bool before);
 extern bool pz_ddl_blocks(void);
+
+/* enforce_hard.c */
+#define PZ_HARD_AM	"personalize_heap"
+
+extern bool pz_hard_command(bool before);
+extern void pz_hard_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
+extern void pz_hard_check_alter(AlterTableStmt *stmt);
 
 /* enforce_code.c */
 extern int	pz_code_planning(int change);

@@ -111,6 +111,7 @@ pz_ddl_enter(Node *parsetree)
 	switch (nodeTag(parsetree))
 	{
 		case T_AlterTableStmt:
+			pz_hard_check_alter((AlterTableStmt *) parsetree);
 			/* foreign keys of any relation: their queries see every row */
 			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
 				alters_protected((AlterTableStmt *) parsetree);

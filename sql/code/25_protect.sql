@@ -447,8 +447,8 @@ BEGIN
 		RAISE EXCEPTION 'mode "%" is not known', protect.mode
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use enforce.';
 	END IF;
-	IF protect.mode = 'observe' OR protect.hard THEN
-		RAISE EXCEPTION '% is not supported yet', CASE WHEN protect.hard THEN 'hard protection' ELSE 'mode "observe"' END
+	IF protect.mode = 'observe' THEN
+		RAISE EXCEPTION 'mode "observe" is not supported yet'
 			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release.';
 	END IF;
 	IF jsonb_typeof(protect.columns) <> 'object'
@@ -473,6 +473,11 @@ BEGIN
 	SELECT x.relrowsecurity AS enabled, x.relforcerowsecurity AS forced, x.relname AS relname, n.nspname AS nspname
 		INTO STRICT c
 		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace WHERE x.oid = protect.relation;
+	/* before it is registered: from then on no function of an index may be called for all rows */
+	IF protect.hard THEN
+		PERFORM personalize.hard_set_internal(x.relid, true)
+			FROM (SELECT protect.relation::oid AS relid UNION ALL SELECT personalize.descendants_internal(protect.relation)) AS x;
+	END IF;
 	INSERT INTO personalize.registry_relation (relid, schema_name, relation_name, null_subject, mode, hard,
 			rls_was_enabled, rls_was_forced, protected_by)
 		VALUES (protect.relation, c.nspname, c.relname, protect.null_subject, protect.mode, protect.hard,
@@ -602,6 +607,10 @@ BEGIN
 		PERFORM personalize.policies_drop_internal(item.relid);
 		PERFORM personalize.rls_restore_internal(item.relid, item.was_enabled, item.was_forced);
 	END LOOP;
+	IF r.hard THEN
+		PERFORM personalize.hard_set_internal(x.relid, false)
+			FROM (SELECT r.relid AS relid UNION ALL SELECT personalize.descendants_internal(r.relid)) AS x;
+	END IF;
 	/* partitions that came later carry no policy of ours, unless somebody put one there by hand */
 	PERFORM personalize.policies_drop_internal(d.id) FROM personalize.descendants_internal(r.relid) AS d (id);
 END

@@ -121,6 +121,7 @@ BEGIN
 				WHERE (c.oid = r.relid OR c.oid IN (SELECT personalize.descendants_internal(r.relid)))
 					AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
 				ORDER BY 3;
+		/* to print an expression PostgreSQL opens its relation, and one with hard protection is closed then */
 		RETURN QUERY
 			SELECT 'policy'::text, false,
 				format('policy personalize_%s of %s is missing or changed', p.path_id, personalize.relation_text_internal(c.oid)),
@@ -129,7 +130,7 @@ BEGIN
 					ELSE 'The partition was added later: call unprotect() and protect() on its parent, or create the policy on it.' END
 				FROM personalize.registry_path AS p
 					CROSS JOIN LATERAL (SELECT r.relid AS id UNION ALL SELECT personalize.descendants_internal(r.relid)) AS t
-					JOIN pg_class AS c ON c.oid = t.id
+					JOIN pg_class AS c ON c.oid = t.id AND (preloaded OR NOT r.hard)
 				WHERE p.relid = r.relid
 					AND NOT EXISTS (SELECT 1 FROM pg_policy AS o
 						WHERE o.polrelid = c.oid AND o.polname = 'personalize_' || p.path_id
@@ -165,6 +166,8 @@ BEGIN
 				'Take the relation out of the publication, or protect it at the subscriber too.'::text;
 		END IF;
 	END LOOP;
+
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
 
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
