@@ -401,7 +401,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	}
 
 	pz_hard_command(dropped);
-	if (syncs && in_database() && pz_registry_installed())
+	if (syncs && in_database() && pz_registry_matches())
 		sync_registry();
 }
 

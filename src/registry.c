@@ -193,6 +193,37 @@ ensure_registry(void)
 }
 
 /*
+ * As ensure_registry, and ERROR 55000 if the SQL objects are of another version
+ * than the library.
+ */
+static void
+need_registry(void)
+{
+	ensure_registry();
+	if (registry->installed && !registry->matches)
+		pz_registry_report_mismatch(registry);
+}
+
+/*
+ * Are the SQL objects there, and of the library's version?
+ */
+bool
+pz_registry_matches(void)
+{
+	ensure_registry();
+	return registry->matches;
+}
+
+/*
+ * ERROR 55000 if the SQL objects are of another version than the library.
+ */
+void
+pz_registry_require_match(void)
+{
+	need_registry();
+}
+
+/*
  * Is the extension installed in this database?
  */
 bool
@@ -210,7 +241,7 @@ bool
 pz_registry_active(void)
 {
 	ensure_registry();
-	return registry->installed && registry->relations != NIL;
+	return registry->installed && (registry->relations != NIL || registry->unreadable);
 }
 
 /*
@@ -397,7 +428,8 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
  * What protects a relation: its own registration or that of an ancestor; NULL
  * if nothing does.  The answer stays valid while the statement is planned or
  * started.
- * ERROR 55000 if the registry is unreadable.
+ * ERROR 55000 if the registry is unreadable, or of another version than the
+ * library and something protects the relation.
  *
  * The caller holds a lock on relid, so its protection cannot change while it
  * is resolved: protect() and unprotect() take an exclusive one.
@@ -413,7 +445,16 @@ pz_registry_relation(Oid relid)
 
 	ensure_registry();
 	r = registry;
-	if (!r->installed || r->relations == NIL || relid < FirstNormalObjectId)
+	if (!r->installed || relid < FirstNormalObjectId)
+		return NULL;
+	if (!r->matches)
+	{
+		if (get_rel_namespace(relid) != r->oids.extension_schema &&
+			(r->unreadable || registered_ancestors(r, relid) != NIL))
+			pz_registry_report_mismatch(r);
+		return NULL;
+	}
+	if (r->relations == NIL)
 		return NULL;
 
 	e = hash_search(r->resolved, &relid, HASH_FIND, NULL);
@@ -438,7 +479,7 @@ pz_registry_relation(Oid relid)
 const PzPurpose *
 pz_registry_purpose(int32 purpose_id)
 {
-	ensure_registry();
+	need_registry();
 	return pz_registry_find_purpose(registry, purpose_id);
 }
 
@@ -450,7 +491,7 @@ pz_registry_purpose_by_name(const char *name)
 {
 	ListCell   *lc;
 
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->purposes)
 	{
 		PzPurpose  *p = lfirst(lc);
@@ -469,7 +510,7 @@ pz_registry_category(int32 category_id)
 {
 	ListCell   *lc;
 
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->categories)
 	{
 		PzCategory *c = lfirst(lc);
@@ -490,7 +531,7 @@ pz_registry_path(int32 path_id, PzPath *path)
 	Registry   *r;
 	ListCell   *lc;
 
-	ensure_registry();
+	need_registry();
 	r = registry;
 	foreach(lc, r->paths)
 	{
@@ -533,7 +574,7 @@ pz_registry_granted(int32 purpose_id, Oid role, bool *may_copy)
 		*may_copy = true;
 		return true;
 	}
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->grants)
 	{
 		RoleGrant  *g = lfirst(lc);
@@ -558,7 +599,7 @@ pz_registry_has_duty(Oid role, const char *duty)
 
 	if (superuser_arg(role))
 		return true;
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->grants)
 	{
 		RoleGrant  *g = lfirst(lc);
