@@ -106,6 +106,11 @@ extern void pz_ddl_leave(bool before);
 extern void pz_ddl_fail(bool before);
 extern bool pz_ddl_blocks(void);
 
+/* enforce_children.c */
+extern bool pz_ddl_names_protected(RangeVar *rv);
+extern void pz_children_check_alter(AlterTableStmt *stmt, bool may_leave);
+extern void pz_children_check_create(CreateStmt *stmt);
+
 /* enforce_hard.c */
 #define PZ_HARD_AM	"personalize_heap"
 

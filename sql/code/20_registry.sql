@@ -124,6 +124,7 @@ BEGIN
 	IF personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
 		RETURN;
 	END IF;
+	PERFORM personalize.children_sync_internal();
 
 	/* writes nothing, so fires no trigger, while all is as recorded */
 	IF NOT EXISTS (
