@@ -11,6 +11,7 @@
 #define PZ_COMPAT_H
 
 #include "access/sysattr.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "executor/executor.h"
 #include "parser/parse_node.h"
@@ -166,6 +167,17 @@ pz_owns_database_compat(Oid dbid, Oid role)
 	return object_ownercheck(DatabaseRelationId, dbid, role);
 #else
 	return pg_database_ownercheck(dbid, role);
+#endif
+}
+
+/* 16 (afbfc0298): see above */
+static inline bool
+pz_owns_relation_compat(Oid relid, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, role);
+#else
+	return pg_class_ownercheck(relid, role);
 #endif
 }
 

@@ -63,6 +63,7 @@ extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
 extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string);
+extern void pz_enforce_adopt_text(const char *source, int location, int len);
 extern void pz_enforce_unlock_ledger(bool unlock);
 extern bool pz_enforce_ledger_unlocked(void);
 
@@ -101,7 +102,7 @@ extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 
 /* enforce_ddl.c */
-extern bool pz_ddl_enter(Node *parsetree);
+extern bool pz_ddl_enter(Node *parsetree, bool maintenance);
 extern void pz_ddl_leave(bool before);
 extern void pz_ddl_fail(bool before);
 extern bool pz_ddl_blocks(void);
@@ -110,6 +111,9 @@ extern bool pz_ddl_blocks(void);
 extern bool pz_ddl_names_protected(RangeVar *rv);
 extern void pz_children_check_alter(AlterTableStmt *stmt, bool may_leave);
 extern void pz_children_check_create(CreateStmt *stmt);
+
+/* enforce_maintain.c */
+extern bool pz_maintain_begin(PlannedStmt *pstmt, const char *query_string);
 
 /* enforce_hard.c */
 #define PZ_HARD_AM	"personalize_heap"

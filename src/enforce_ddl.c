@@ -62,11 +62,12 @@ check_statistics(CreateStatsStmt *stmt)
 }
 
 /*
- * A command begins.  Says whether functions are blocked while it runs; the
+ * A command begins; maintenance: it may read all rows, and that is on record.
+ * Says whether functions are blocked while it runs; the
  * caller gives the answer back to pz_ddl_leave.
  */
 bool
-pz_ddl_enter(Node *parsetree)
+pz_ddl_enter(Node *parsetree, bool maintenance)
 {
 	bool		before = blocking;
 	ListCell   *lc;
@@ -75,10 +76,10 @@ pz_ddl_enter(Node *parsetree)
 	{
 		case T_AlterTableStmt:
 			pz_hard_check_alter((AlterTableStmt *) parsetree);
-			pz_children_check_alter((AlterTableStmt *) parsetree, false);
+			pz_children_check_alter((AlterTableStmt *) parsetree, maintenance);
 			/* foreign keys of any relation: their queries see every row */
 			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
-				alters_protected((AlterTableStmt *) parsetree);
+				(!maintenance && alters_protected((AlterTableStmt *) parsetree));
 			break;
 		case T_AlterDomainStmt:
 			/* looks at every column of the domain's type */
@@ -90,23 +91,24 @@ pz_ddl_enter(Node *parsetree)
 			blocking = blocking || ((CreateStmt *) parsetree)->partbound != NULL;
 			break;
 		case T_IndexStmt:
-			blocking = blocking || pz_ddl_names_protected(((IndexStmt *) parsetree)->relation);
+			blocking = blocking || (!maintenance && pz_ddl_names_protected(((IndexStmt *) parsetree)->relation));
 			break;
 		case T_ReindexStmt:
 			blocking = blocking || ((ReindexStmt *) parsetree)->relation == NULL ||
-				pz_ddl_names_protected(((ReindexStmt *) parsetree)->relation);
+				(!maintenance && pz_ddl_names_protected(((ReindexStmt *) parsetree)->relation));
 			break;
 		case T_ClusterStmt:
 			blocking = blocking || ((ClusterStmt *) parsetree)->relation == NULL ||
-				pz_ddl_names_protected(((ClusterStmt *) parsetree)->relation);
+				(!maintenance && pz_ddl_names_protected(((ClusterStmt *) parsetree)->relation));
 			break;
 		case T_VacuumStmt:
 			blocking = blocking || ((VacuumStmt *) parsetree)->rels == NIL;
 			foreach(lc, ((VacuumStmt *) parsetree)->rels)
-				blocking = blocking || pz_ddl_names_protected(lfirst_node(VacuumRelation, lc)->relation);
+				blocking = blocking || (!maintenance && pz_ddl_names_protected(lfirst_node(VacuumRelation, lc)->relation));
 			break;
 		case T_CreateStatsStmt:
-			check_statistics((CreateStatsStmt *) parsetree);
+			if (!maintenance)
+				check_statistics((CreateStatsStmt *) parsetree);
 			break;
 		default:
 			break;

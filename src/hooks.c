@@ -367,7 +367,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	if (released == NULL && !IsA(parsetree, TransactionStmt) && in_database() && pz_registry_active())
 	{
 		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
-		bool		blocking = pz_ddl_enter(parsetree);
+		bool		blocking = pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
 
 		PG_TRY();
 		{

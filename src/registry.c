@@ -214,6 +214,14 @@ pz_registry_matches(void)
 	return registry->matches;
 }
 
+/* Are the numbers in the registry good in this database? */
+bool
+pz_registry_anchored(void)
+{
+	ensure_registry();
+	return registry->anchored;
+}
+
 /*
  * ERROR 55000 if the SQL objects are of another version than the library.
  */
@@ -619,7 +627,7 @@ bool
 pz_registry_append_only(Oid relid)
 {
 	static const char *const names[] = {
-		"consent_event", "subject", "tombstone", "erasure",
+		"consent_event", "subject", "tombstone", "erasure", "maintenance_event",
 		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk"
 	};
 	const char *name;

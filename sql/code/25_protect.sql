@@ -592,6 +592,7 @@ BEGIN
 	PERFORM personalize.registry_begin_internal();
 	r := personalize.protected_relation_internal(unprotect.relation);
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
+	PERFORM personalize.close_window_internal(r.relid);
 	/* the registry first: from here on the library no longer defends the policies */
 	children := ARRAY(SELECT h FROM personalize.registry_child AS h WHERE h.relid = r.relid);
 	DELETE FROM personalize.registry_child AS h WHERE h.relid = r.relid;
@@ -631,12 +632,12 @@ AS $$
 			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{consent,purposes,categories}'),
 		('officer', false, '{define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
-			protect,add_subject_path,classify,unprotect,assign_duty,revoke_duty,describe_controller,create_view,
+			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
 			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
-		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure}'),
+		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,maintenance}'),
 		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
-		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure}')
+		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,maintenance,maintenance_event}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty

@@ -181,6 +181,7 @@ BEGIN
 	END LOOP;
 
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.maintenance_status_internal() AS a;
 
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
