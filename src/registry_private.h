@@ -83,6 +83,6 @@ extern PzPurpose *pz_registry_find_purpose(Registry *r, int32 purpose_id);
 /* registry_version.c */
 extern char *pz_registry_sql_version(void);
 extern void pz_registry_load_foreign(Registry *r);
-extern void pz_registry_report_mismatch(const Registry *r) pg_attribute_noreturn();
+extern void pz_registry_report_mismatch(const Registry *r);
 
 #endif							/* PZ_REGISTRY_PRIVATE_H */
