@@ -42,6 +42,8 @@ TAP_TESTS = 1
 endif
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered
+# The library knows its version and serves SQL objects of the same one only.
+PG_CPPFLAGS = -DPZ_VERSION='"$(EXTVERSION)"'
 ifdef WERROR
 PG_CFLAGS += -Werror
 endif

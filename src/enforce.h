@@ -8,6 +8,7 @@
 #ifndef PZ_ENFORCE_H
 #define PZ_ENFORCE_H
 
+#include "catalog/objectaccess.h"
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
@@ -67,6 +68,7 @@ extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
 extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string);
+extern void pz_enforce_adopt_text(const char *source, int location, int len);
 extern void pz_enforce_unlock_ledger(bool unlock);
 extern bool pz_enforce_ledger_unlocked(void);
 
@@ -145,10 +147,25 @@ extern void pz_table_settle(Oid relid);
 extern void pz_table_check_trigger(CreateTrigStmt *stmt);
 
 /* enforce_ddl.c */
-extern bool pz_ddl_enter(Node *parsetree);
+extern bool pz_ddl_enter(Node *parsetree, bool maintenance);
 extern void pz_ddl_leave(bool before);
 extern void pz_ddl_fail(bool before);
 extern bool pz_ddl_blocks(void);
+
+/* enforce_children.c */
+extern bool pz_ddl_names_protected(RangeVar *rv);
+extern void pz_children_check_alter(AlterTableStmt *stmt, bool may_leave);
+extern void pz_children_check_create(CreateStmt *stmt);
+
+/* enforce_maintain.c */
+extern bool pz_maintain_begin(PlannedStmt *pstmt, const char *query_string);
+
+/* enforce_hard.c */
+#define PZ_HARD_AM	"personalize_heap"
+
+extern bool pz_hard_command(bool before);
+extern void pz_hard_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
+extern void pz_hard_check_alter(AlterTableStmt *stmt);
 
 /* enforce_code.c */
 extern int	pz_code_planning(int change);

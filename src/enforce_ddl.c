@@ -16,62 +16,25 @@
  */
 #include "postgres.h"
 
-#include "catalog/index.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_inherits.h"
-
 #include "enforce.h"
 #include "errors.h"
 #include "registry.h"
 
 static bool blocking = false;	/* a command on a protected relation runs */
 
-/*
- * Is the relation that a command names protected, a child of one, or an
- * ancestor of one?  For an index, its table counts.
- */
-static bool
-names_protected(RangeVar *rv)
-{
-	Oid			relid = rv ? RangeVarGetRelid(rv, NoLock, true) : InvalidOid;
-	Oid			table;
-	ListCell   *lc;
-
-	if (!OidIsValid(relid))
-		return false;
-	table = IndexGetRelation(relid, true);
-	if (OidIsValid(table))
-		relid = table;
-	if (pz_registry_guards(relid))
-		return true;
-	if (!has_subclass(relid))
-		return false;
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-		if (pz_registry_guards(lfirst_oid(lc)))
-			return true;
-	return false;
-}
-
 /* Does an ALTER TABLE touch a protected relation, also as a partition? */
 static bool
 alters_protected(AlterTableStmt *stmt)
 {
 	ListCell   *lc;
-
-	bool		found = names_protected(stmt->relation);
+	bool		found = pz_ddl_names_protected(stmt->relation);
 
 	foreach(lc, stmt->cmds)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
 		if (cmd->subtype == AT_AttachPartition)
-			found = found || names_protected(((PartitionCmd *) cmd->def)->name);
-		if (found && (cmd->subtype == AT_DetachPartition || cmd->subtype == AT_DropInherit))
-			ereport(ERROR,
-					(errcode(PZ_ERR_REFUSED),
-					 errmsg("cannot take a child away from a protected relation"),
-					 errhint("Its rows would be open. Drop the child, or have a privacy officer call "
-							 "personalize.unprotect() first and personalize.protect() after.")));
+			found = found || pz_ddl_names_protected(((PartitionCmd *) cmd->def)->name);
 	}
 	return found;
 }
@@ -91,7 +54,7 @@ check_statistics(CreateStatsStmt *stmt)
 	if (!has_expression)
 		return;
 	foreach(lc, stmt->relations)
-		if (IsA(lfirst(lc), RangeVar) && names_protected(lfirst(lc)))
+		if (IsA(lfirst(lc), RangeVar) && pz_ddl_names_protected(lfirst(lc)))
 			ereport(ERROR,
 					(errcode(PZ_ERR_REFUSED),
 					 errmsg("cannot make statistics on expressions of a protected relation"),
@@ -99,11 +62,12 @@ check_statistics(CreateStatsStmt *stmt)
 }
 
 /*
- * A command begins.  Says whether functions are blocked while it runs; the
+ * A command begins; maintenance: it may read all rows, and that is on record.
+ * Says whether functions are blocked while it runs; the
  * caller gives the answer back to pz_ddl_leave.
  */
 bool
-pz_ddl_enter(Node *parsetree)
+pz_ddl_enter(Node *parsetree, bool maintenance)
 {
 	bool		before = blocking;
 	ListCell   *lc;
@@ -111,36 +75,40 @@ pz_ddl_enter(Node *parsetree)
 	switch (nodeTag(parsetree))
 	{
 		case T_AlterTableStmt:
+			pz_hard_check_alter((AlterTableStmt *) parsetree);
+			pz_children_check_alter((AlterTableStmt *) parsetree, maintenance);
 			/* foreign keys of any relation: their queries see every row */
 			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
-				alters_protected((AlterTableStmt *) parsetree);
+				(!maintenance && alters_protected((AlterTableStmt *) parsetree));
 			break;
 		case T_AlterDomainStmt:
 			/* looks at every column of the domain's type */
 			blocking = true;
 			break;
 		case T_CreateStmt:
+			pz_children_check_create((CreateStmt *) parsetree);
 			/* a new partition looks through the default one */
 			blocking = blocking || ((CreateStmt *) parsetree)->partbound != NULL;
 			break;
 		case T_IndexStmt:
-			blocking = blocking || names_protected(((IndexStmt *) parsetree)->relation);
+			blocking = blocking || (!maintenance && pz_ddl_names_protected(((IndexStmt *) parsetree)->relation));
 			break;
 		case T_ReindexStmt:
 			blocking = blocking || ((ReindexStmt *) parsetree)->relation == NULL ||
-				names_protected(((ReindexStmt *) parsetree)->relation);
+				(!maintenance && pz_ddl_names_protected(((ReindexStmt *) parsetree)->relation));
 			break;
 		case T_ClusterStmt:
 			blocking = blocking || ((ClusterStmt *) parsetree)->relation == NULL ||
-				names_protected(((ClusterStmt *) parsetree)->relation);
+				(!maintenance && pz_ddl_names_protected(((ClusterStmt *) parsetree)->relation));
 			break;
 		case T_VacuumStmt:
 			blocking = blocking || ((VacuumStmt *) parsetree)->rels == NIL;
 			foreach(lc, ((VacuumStmt *) parsetree)->rels)
-				blocking = blocking || names_protected(lfirst_node(VacuumRelation, lc)->relation);
+				blocking = blocking || (!maintenance && pz_ddl_names_protected(lfirst_node(VacuumRelation, lc)->relation));
 			break;
 		case T_CreateStatsStmt:
-			check_statistics((CreateStatsStmt *) parsetree);
+			if (!maintenance)
+				check_statistics((CreateStatsStmt *) parsetree);
 			break;
 		default:
 			break;

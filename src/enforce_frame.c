@@ -81,6 +81,9 @@ static void (*abandoned_hook) (PzFrame *frame) = NULL;
 
 static int32 adopt_purpose = PZ_PURPOSE_NONE;
 static char *adopt_query = NULL;
+static const char *adopt_text = NULL;	/* of the command that an adopted statement stands for */
+static int	adopt_location = -1;
+static int	adopt_len = 0;
 static bool ledger_unlocked = false;
 
 /*
@@ -106,6 +109,18 @@ pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string)
 		pfree(adopt_query);
 	adopt_query = query_string ? MemoryContextStrdup(TopMemoryContext, query_string) : NULL;
 	adopt_purpose = purpose_id;
+}
+
+/*
+ * Have the next adopted statement recorded with this text, which outlives it;
+ * NULL takes it back.
+ */
+void
+pz_enforce_adopt_text(const char *source, int location, int len)
+{
+	adopt_text = source;
+	adopt_location = location;
+	adopt_len = len;
 }
 
 /*
@@ -307,6 +322,13 @@ freeze_use(FrameUse *fu, const PzPlanUse *plan_use, PzFrame *frame)
 	use->source_text = text ? pstrdup(text) : NULL;
 	use->stmt_location = pstmt->stmt_location;
 	use->stmt_len = pstmt->stmt_len;
+	if (frame->adopted && adopt_text)
+	{
+		use->query_id = 0;
+		use->source_text = pstrdup(adopt_text);
+		use->stmt_location = adopt_location;
+		use->stmt_len = adopt_len;
+	}
 	use->precision = PZ_SUPERSET;
 	describe_columns(fu, plan_use);
 }
@@ -638,5 +660,6 @@ pz_frame_end_transaction(void)
 	}
 	current_frame = NULL;
 	ledger_unlocked = false;
+	pz_enforce_adopt_text(NULL, -1, 0);
 	pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
 }

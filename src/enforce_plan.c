@@ -519,9 +519,12 @@ pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 	ListCell   *lc;
 	bool		any = false;
 
-	foreach(lc, pstmt->relationOids)
+	/* not relationOids: constants of type oid are among these */
+	foreach(lc, pstmt->rtable)
 	{
-		if (pz_registry_relation(lfirst_oid(lc)) != NULL)
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && pz_registry_relation(rte->relid) != NULL)
 		{
 			any = true;
 			break;

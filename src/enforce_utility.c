@@ -331,7 +331,7 @@ pz_utility_exclusive_database(Node *parsetree)
 
 /*
  * Can a command change names or numbers that the registry holds: renamed or
- * dropped relations, columns, schemas, roles?
+ * dropped relations, columns, schemas, roles; new children of a relation?
  */
 bool
 pz_utility_changes_registry(Node *parsetree)
@@ -345,6 +345,10 @@ pz_utility_changes_registry(Node *parsetree)
 		case T_DropStmt:
 		case T_RenameStmt:
 			return true;
+		case T_CreateStmt:
+			return ((CreateStmt *) parsetree)->inhRelations != NIL;
+		case T_CreateForeignTableStmt:
+			return ((CreateForeignTableStmt *) parsetree)->base.inhRelations != NIL;
 		default:
 			return false;
 	}

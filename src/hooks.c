@@ -12,6 +12,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -39,6 +40,7 @@ static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static needs_fmgr_hook_type prev_needs_fmgr = NULL;
 static fmgr_hook_type prev_fmgr = NULL;
+static object_access_hook_type prev_object_access = NULL;
 
 /*
  * Can the registry be asked at all?  Outside of a database or a transaction
@@ -318,6 +320,16 @@ frame_abandoned(PzFrame *frame)
 	close_uses(frame, PZ_USE_FAILED);
 }
 
+/* Something is created, altered or dropped. */
+static void
+pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, classId, objectId, subId, arg);
+	if (in_database())
+		pz_hard_object_access(access, classId, objectId, subId);
+}
+
 /*
  * Bring the names in the registry up to date after DDL, as superuser.
  */
@@ -362,6 +374,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	Node	   *parsetree = pstmt->utilityStmt;
 	bool		syncs = pz_utility_changes_registry(parsetree);
 	const char *released = pz_utility_exclusive_database(parsetree);
+	bool		dropped = pz_hard_command(false);
 
 	switch (nodeTag(parsetree))
 	{
@@ -394,7 +407,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	if (released == NULL && !IsA(parsetree, TransactionStmt) && in_database() && pz_registry_active())
 	{
 		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
-		bool		blocking = pz_ddl_enter(parsetree);
+		bool		blocking = pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
 		bool		explaining = pz_explain_enter(parsetree);
 
 		pz_detail_watch();
@@ -431,7 +444,8 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		PG_END_TRY();
 	}
 
-	if (syncs && in_database() && pz_registry_installed())
+	pz_hard_command(dropped);
+	if (syncs && in_database() && pz_registry_matches())
 		sync_registry();
 }
 
@@ -453,8 +467,10 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
 			pz_code_end_transaction();
+			pz_enforce_foreign_key(false);
 			pz_explain_leave(false);
 			pz_detail_end_transaction();
+			pz_hard_command(false);
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
@@ -486,6 +502,8 @@ pz_hooks_install(void)
 	needs_fmgr_hook = pz_needs_fmgr;
 	prev_fmgr = fmgr_hook;
 	fmgr_hook = pz_fmgr;
+	prev_object_access = object_access_hook;
+	object_access_hook = pz_object_access;
 
 	pz_frame_init(frame_abandoned);
 	RegisterXactCallback(pz_xact_callback, NULL);

@@ -111,6 +111,10 @@ pz_purpose_refusal(const char *purpose_name, const PzPurpose *purpose,
 		return refusal("retired purpose",
 					   psprintf("purpose \"%s\" is retired", purpose_name),
 					   "Use a purpose that is in force, see the view personalize.purposes.");
+	if (purpose->purpose_id == PZ_PURPOSE_MAINTENANCE)
+		return refusal("purpose not granted",
+					   "purpose \"maintenance\" cannot be stated",
+					   "It is what commands within a maintenance window are recorded for: see personalize.open_maintenance().");
 	if (!pz_registry_granted(purpose->purpose_id, role, may_copy))
 		return refusal("purpose not granted",
 					   psprintf("role \"%s\" may not use personal data for purpose \"%s\"",

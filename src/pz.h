@@ -25,6 +25,7 @@
 #define PZ_PURPOSE_BACKUP		1
 #define PZ_PURPOSE_BREAK_GLASS	2
 #define PZ_PURPOSE_RIGHTS		3
+#define PZ_PURPOSE_MAINTENANCE	4	/* cannot be granted or stated */
 
 #define PZ_CATEGORY_ROW			0	/* consent to the row itself, no category named */
 #define PZ_CATEGORY_NONE		1	/* column is not personal by itself */

@@ -100,6 +100,19 @@ syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
+ * Catalog cache message for functions: where the extension was not installed
+ * there are no tables of its own to listen for, and its schema outlives it.
+ * CREATE EXTENSION makes functions, and a DROP EXTENSION that is rolled back
+ * brings them back.
+ */
+static void
+function_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (registry == NULL || !registry->installed)
+		registry_valid = false;
+}
+
+/*
  * Register the invalidation callbacks.  Called once from _PG_init.
  */
 void
@@ -108,6 +121,7 @@ pz_registry_init(void)
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, syscache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, syscache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 }
 
 /*
@@ -179,6 +193,45 @@ ensure_registry(void)
 }
 
 /*
+ * As ensure_registry, and ERROR 55000 if the SQL objects are of another version
+ * than the library.
+ */
+static void
+need_registry(void)
+{
+	ensure_registry();
+	if (registry->installed && !registry->matches)
+		pz_registry_report_mismatch(registry);
+}
+
+/*
+ * Are the SQL objects there, and of the library's version?
+ */
+bool
+pz_registry_matches(void)
+{
+	ensure_registry();
+	return registry->matches;
+}
+
+/* Are the numbers in the registry good in this database? */
+bool
+pz_registry_anchored(void)
+{
+	ensure_registry();
+	return registry->anchored;
+}
+
+/*
+ * ERROR 55000 if the SQL objects are of another version than the library.
+ */
+void
+pz_registry_require_match(void)
+{
+	need_registry();
+}
+
+/*
  * Is the extension installed in this database?
  */
 bool
@@ -196,7 +249,7 @@ bool
 pz_registry_active(void)
 {
 	ensure_registry();
-	return registry->installed && registry->relations != NIL;
+	return registry->installed && (registry->relations != NIL || registry->unreadable);
 }
 
 /*
@@ -388,7 +441,8 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
  * What protects a relation: its own registration or that of an ancestor; NULL
  * if nothing does.  The answer stays valid while the statement is planned or
  * started.
- * ERROR 55000 if the registry is unreadable.
+ * ERROR 55000 if the registry is unreadable, or of another version than the
+ * library and something protects the relation.
  *
  * The caller holds a lock on relid, so its protection cannot change while it
  * is resolved: protect() and unprotect() take an exclusive one.
@@ -404,7 +458,16 @@ pz_registry_relation(Oid relid)
 
 	ensure_registry();
 	r = registry;
-	if (!r->installed || r->relations == NIL || relid < FirstNormalObjectId)
+	if (!r->installed || relid < FirstNormalObjectId)
+		return NULL;
+	if (!r->matches)
+	{
+		if (get_rel_namespace(relid) != r->oids.extension_schema &&
+			(r->unreadable || registered_ancestors(r, relid) != NIL))
+			pz_registry_report_mismatch(r);
+		return NULL;
+	}
+	if (r->relations == NIL)
 		return NULL;
 
 	e = hash_search(r->resolved, &relid, HASH_FIND, NULL);
@@ -440,7 +503,7 @@ pz_registry_guards(Oid relid)
 const PzPurpose *
 pz_registry_purpose(int32 purpose_id)
 {
-	ensure_registry();
+	need_registry();
 	return pz_registry_find_purpose(registry, purpose_id);
 }
 
@@ -452,7 +515,7 @@ pz_registry_purpose_by_name(const char *name)
 {
 	ListCell   *lc;
 
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->purposes)
 	{
 		PzPurpose  *p = lfirst(lc);
@@ -471,7 +534,7 @@ pz_registry_category(int32 category_id)
 {
 	ListCell   *lc;
 
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->categories)
 	{
 		PzCategory *c = lfirst(lc);
@@ -492,7 +555,7 @@ pz_registry_path(int32 path_id, PzPath *path)
 	Registry   *r;
 	ListCell   *lc;
 
-	ensure_registry();
+	need_registry();
 	r = registry;
 	foreach(lc, r->paths)
 	{
@@ -535,7 +598,7 @@ pz_registry_granted(int32 purpose_id, Oid role, bool *may_copy)
 		*may_copy = true;
 		return true;
 	}
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->grants)
 	{
 		RoleGrant  *g = lfirst(lc);
@@ -560,7 +623,7 @@ pz_registry_has_duty(Oid role, const char *duty)
 
 	if (superuser_arg(role))
 		return true;
-	ensure_registry();
+	need_registry();
 	foreach(lc, registry->grants)
 	{
 		RoleGrant  *g = lfirst(lc);
@@ -580,7 +643,7 @@ bool
 pz_registry_append_only(Oid relid)
 {
 	static const char *const names[] = {
-		"consent_event", "subject", "tombstone", "erasure",
+		"consent_event", "subject", "tombstone", "erasure", "maintenance_event",
 		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk"
 	};
 	const char *name;

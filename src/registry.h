@@ -100,6 +100,9 @@ typedef struct PzOids
 extern void pz_registry_init(void);
 extern bool pz_registry_installed(void);
 extern bool pz_registry_active(void);
+extern bool pz_registry_anchored(void);
+extern bool pz_registry_matches(void);
+extern void pz_registry_require_match(void);
 extern void pz_registry_release(void);
 extern const PzOids *pz_registry_oids(void);
 extern const PzRelation *pz_registry_relation(Oid relid);

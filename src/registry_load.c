@@ -367,10 +367,10 @@ find_relation(Registry *r, const char *name)
 
 /*
  * Look up the functions, types and tables that C code needs by OID.
- * ERROR 55000 if one is missing: the SQL objects are of another version.
+ * ERROR 55000 if one is missing, unless missing_ok.
  */
 static void
-load_oids(Registry *r)
+load_oids(Registry *r, bool missing_ok)
 {
 	static const Oid key_types[] = {InvalidOid, INT8OID, UUIDOID, TEXTOID};
 	PzOids	   *o = &r->oids;
@@ -398,6 +398,8 @@ load_oids(Registry *r)
 	o->tombstone = find_relation(r, "tombstone");
 	o->tombstone_pkey = find_relation(r, "tombstone_pkey");
 
+	if (missing_ok)
+		return;
 	if (!complete || !OidIsValid(o->mark_type) || !OidIsValid(o->net_ok) || !OidIsValid(o->keep_subject) ||
 		!OidIsValid(o->for_purpose) ||
 		!OidIsValid(o->consent_event) || !OidIsValid(o->consent_event_subject) ||
@@ -405,9 +407,8 @@ load_oids(Registry *r)
 		!OidIsValid(o->tombstone) || !OidIsValid(o->tombstone_pkey))
 		ereport(ERROR,
 				(errcode(PZ_ERR_STATE),
-				 errmsg("the SQL objects of extension \"%s\" do not match its library", PZ_EXTENSION),
-				 errhint("Run ALTER EXTENSION %s UPDATE, or restart the server with the library of the installed version.",
-						 PZ_EXTENSION)));
+				 errmsg("SQL objects of extension \"%s\" are missing", PZ_EXTENSION),
+				 errhint("Restore the extension \"%s\" from a backup; its functions must not be dropped.", PZ_EXTENSION)));
 }
 
 /*
@@ -434,11 +435,18 @@ pz_registry_load(void)
 		 * While CREATE EXTENSION runs, the extension is there but not all of
 		 * its tables are; nothing can be protected yet.
 		 */
-		r->installed = !pz_registry_in_own_script() && OidIsValid(get_extension_oid(PZ_EXTENSION, true));
+		r->sql_version = pz_registry_in_own_script() ? NULL : pz_registry_sql_version();
+		r->installed = r->sql_version != NULL;
+		r->matches = r->installed && strcmp(r->sql_version, PZ_VERSION) == 0;
 		if (r->installed)
 		{
 			r->oids.extension_schema = get_namespace_oid(PZ_SCHEMA, false);
-			load_oids(r);
+			load_oids(r, !r->matches);
+		}
+		if (r->installed && !r->matches)
+			pz_registry_load_foreign(r);
+		else if (r->installed)
+		{
 			scan_table(r, "registry_anchor", load_anchor);
 			scan_table(r, "registry_kind", load_kind);
 			scan_table(r, "registry_category", load_category);

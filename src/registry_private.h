@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * registry_private.h
- *	  The registry as it is read from its tables; for registry.c and
- *	  registry_load.c only.
+ *	  The registry as it is read from its tables; for registry.c,
+ *	  registry_load.c and registry_version.c only.
  *
  *-------------------------------------------------------------------------
  */
@@ -60,6 +60,9 @@ typedef struct Registry
 {
 	MemoryContext mcxt;
 	bool		installed;
+	bool		matches;		/* the SQL objects are of the library's version */
+	bool		unreadable;		/* they are not, and anything may be protected */
+	const char *sql_version;	/* NULL: not installed */
 	bool		anchored;		/* numbers are good here */
 	PzOids		oids;
 	Oid			tables[16];		/* OIDs of the tables the cache depends on */
@@ -78,5 +81,10 @@ typedef struct Registry
 extern bool pz_registry_in_own_script(void);
 extern Registry *pz_registry_load(void);
 extern PzPurpose *pz_registry_find_purpose(Registry *r, int32 purpose_id);
+
+/* registry_version.c */
+extern char *pz_registry_sql_version(void);
+extern void pz_registry_load_foreign(Registry *r);
+extern void pz_registry_report_mismatch(const Registry *r);
 
 #endif							/* PZ_REGISTRY_PRIVATE_H */

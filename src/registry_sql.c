@@ -24,13 +24,14 @@
 
 /*
  * require_preloaded_internal(): ERROR 55000 unless the library came by
- * shared_preload_libraries.
+ * shared_preload_libraries and is of the version of the SQL objects.
  */
 PG_FUNCTION_INFO_V1(personalize_require_preloaded);
 Datum
 personalize_require_preloaded(PG_FUNCTION_ARGS)
 {
 	pz_require_preloaded();
+	pz_registry_require_match();
 	PG_RETURN_VOID();
 }
 

@@ -66,6 +66,11 @@ BEGIN
 					WHEN 'parent' THEN 'A built-in purpose cannot be the parent of another.'
 					ELSE 'Built-in purposes cannot be changed or retired, only granted and revoked.' END;
 	END IF;
+	IF p.purpose_id = 4 AND for_what = 'grant' THEN
+		RAISE EXCEPTION 'purpose "%" cannot be granted', p.name
+			USING ERRCODE = 'insufficient_privilege',
+				HINT = 'open_maintenance() lets the owner of a relation change it for a while.';
+	END IF;
 	RETURN p.purpose_id;
 END
 $$;
@@ -123,6 +128,10 @@ BEGIN
 	/* elsewhere the names count, not the numbers: leave that to adopt */
 	IF personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
 		RETURN;
+	END IF;
+	PERFORM personalize.children_sync_internal();
+	IF EXISTS (SELECT 1 FROM personalize.registry_window AS w WHERE NOT EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = w.relid)) THEN
+		DELETE FROM personalize.registry_window AS w WHERE NOT EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = w.relid);
 	END IF;
 
 	/* writes nothing, so fires no trigger, while all is as recorded */
@@ -222,6 +231,8 @@ BEGIN
 	cols := ARRAY(SELECT r FROM personalize.registry_column AS r);
 	paths := ARRAY(SELECT r FROM personalize.registry_path AS r);
 	children := ARRAY(SELECT r FROM personalize.registry_child AS r);
+	/* a window is of the database it was opened in */
+	DELETE FROM personalize.registry_window;
 	DELETE FROM personalize.registry_relation;
 	DELETE FROM personalize.registry_column;
 	DELETE FROM personalize.registry_path;

@@ -463,10 +463,6 @@ BEGIN
 		RAISE EXCEPTION 'only a superuser may have a relation observed in place of protected'
 			USING ERRCODE = 'insufficient_privilege', HINT = 'Use mode enforce, or ask a superuser: an observed relation is open.';
 	END IF;
-	IF protect.hard THEN
-		RAISE EXCEPTION '% is not supported yet', 'hard protection'
-			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release.';
-	END IF;
 	IF jsonb_typeof(protect.columns) <> 'object'
 		OR EXISTS (SELECT 1 FROM jsonb_each(CASE jsonb_typeof(protect.columns) WHEN 'object' THEN protect.columns ELSE '{}' END) AS e
 			WHERE jsonb_typeof(e.value) <> 'string') THEN
@@ -489,6 +485,11 @@ BEGIN
 	SELECT x.relrowsecurity AS enabled, x.relforcerowsecurity AS forced, x.relname AS relname, n.nspname AS nspname
 		INTO STRICT c
 		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace WHERE x.oid = protect.relation;
+	/* before it is registered: from then on no function of an index may be called for all rows */
+	IF protect.hard THEN
+		PERFORM personalize.hard_set_internal(x.relid, true)
+			FROM (SELECT protect.relation::oid AS relid UNION ALL SELECT personalize.descendants_internal(protect.relation)) AS x;
+	END IF;
 	INSERT INTO personalize.registry_relation (relid, schema_name, relation_name, null_subject, mode, hard,
 			rls_was_enabled, rls_was_forced, protected_by)
 		VALUES (protect.relation, c.nspname, c.relname, protect.null_subject, protect.mode, protect.hard,
@@ -617,6 +618,7 @@ BEGIN
 	PERFORM personalize.registry_begin_internal();
 	r := personalize.protected_relation_internal(unprotect.relation);
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
+	PERFORM personalize.close_window_internal(r.relid);
 	/* the registry first: from here on the library no longer defends the policies */
 	children := ARRAY(SELECT h FROM personalize.registry_child AS h WHERE h.relid = r.relid);
 	DELETE FROM personalize.registry_child AS h WHERE h.relid = r.relid;
@@ -632,6 +634,10 @@ BEGIN
 		PERFORM personalize.policies_drop_internal(item.relid);
 		PERFORM personalize.rls_restore_internal(item.relid, item.was_enabled, item.was_forced);
 	END LOOP;
+	IF r.hard THEN
+		PERFORM personalize.hard_set_internal(x.relid, false)
+			FROM (SELECT r.relid AS relid UNION ALL SELECT personalize.descendants_internal(r.relid)) AS x;
+	END IF;
 	/* partitions that came later carry no policy of ours, unless somebody put one there by hand */
 	PERFORM personalize.policies_drop_internal(d.id) FROM personalize.descendants_internal(r.relid) AS d (id);
 END
@@ -652,12 +658,12 @@ AS $$
 			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{consent,purposes,categories}'),
 		('officer', false, '{define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
-			protect,add_subject_path,classify,unprotect,assign_duty,revoke_duty,describe_controller,create_view,
+			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
 			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
-		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed}'),
+		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed,maintenance}'),
 		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
-		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed}')
+		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,maintenance,maintenance_event}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty

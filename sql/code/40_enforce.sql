@@ -6,7 +6,11 @@
 CREATE OR REPLACE FUNCTION personalize.require_preloaded_internal() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_require_preloaded';
 COMMENT ON FUNCTION personalize.require_preloaded_internal() IS
-	'Raises 55000 unless the library is in shared_preload_libraries';
+	'Raises 55000 unless the library is in shared_preload_libraries and of the version of these objects';
+
+CREATE OR REPLACE FUNCTION personalize.library_version_internal() RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_library_version';
+COMMENT ON FUNCTION personalize.library_version_internal() IS 'The version the library was built as';
 
 CREATE OR REPLACE FUNCTION personalize.policy_ok(path_id integer, subject bigint) RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_policy_ok';

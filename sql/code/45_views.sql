@@ -86,6 +86,19 @@ BEGIN
 		CASE WHEN preloaded THEN 'personalize is preloaded' ELSE 'personalize is not in shared_preload_libraries: protected relations are closed' END,
 		CASE WHEN NOT preloaded THEN 'Add personalize to shared_preload_libraries and restart the server.' END;
 
+	/* the two halves must be of one version; a library that is not there at all has none */
+	BEGIN
+		shown := personalize.library_version_internal();
+	EXCEPTION WHEN OTHERS THEN
+		shown := NULL;
+	END;
+	RETURN QUERY SELECT 'version'::text, e.extversion IS NOT DISTINCT FROM shown,
+		CASE WHEN shown IS NULL THEN format('the extension has version %s, the library cannot be loaded', e.extversion)
+			ELSE format('the extension has version %s, the library %s', e.extversion, shown) END,
+		CASE WHEN shown IS NULL THEN 'Install the library; protected relations are closed.'
+			WHEN e.extversion <> shown THEN 'Run ALTER EXTENSION personalize UPDATE, or install the other library and restart; until then protected relations are closed.' END
+		FROM pg_extension AS e WHERE e.extname = 'personalize';
+
 	RETURN QUERY SELECT 'wal_level'::text, current_setting('wal_level') <> 'minimal',
 		'wal_level is ' || current_setting('wal_level'),
 		CASE WHEN current_setting('wal_level') = 'minimal' THEN 'Set wal_level to replica or logical and restart the server.' END;
@@ -128,6 +141,7 @@ BEGIN
 				WHERE (c.oid = r.relid OR c.oid IN (SELECT personalize.descendants_internal(r.relid)))
 					AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
 				ORDER BY 3;
+		/* to print an expression PostgreSQL opens its relation, and one with hard protection is closed then */
 		RETURN QUERY
 			SELECT 'policy'::text, false,
 				format('policy personalize_%s of %s is missing or changed', p.path_id, personalize.relation_text_internal(c.oid)),
@@ -136,7 +150,7 @@ BEGIN
 					ELSE 'The partition was added later: call unprotect() and protect() on its parent, or create the policy on it.' END
 				FROM personalize.registry_path AS p
 					CROSS JOIN LATERAL (SELECT r.relid AS id UNION ALL SELECT personalize.descendants_internal(r.relid)) AS t
-					JOIN pg_class AS c ON c.oid = t.id
+					JOIN pg_class AS c ON c.oid = t.id AND (preloaded OR NOT r.hard)
 				WHERE p.relid = r.relid
 					AND NOT EXISTS (SELECT 1 FROM pg_policy AS o
 						WHERE o.polrelid = c.oid AND o.polname = 'personalize_' || p.path_id
@@ -190,6 +204,8 @@ BEGIN
 					AND (l.reason IS NOT NULL OR k.relid IS NOT NULL)
 				ORDER BY 3;
 	END IF;
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.maintenance_status_internal() AS a;
 
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
@@ -199,7 +215,11 @@ BEGIN
 		format('%s superusers hold every purpose, %s other roles have BYPASSRLS', n, m),
 		CASE WHEN m > 0 THEN 'Both are filtered and recorded while the library is preloaded, and by nothing else when it is not.' END;
 
-	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.audit_status_internal() AS a;
+	BEGIN
+		RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.audit_status_internal() AS a;
+	EXCEPTION WHEN undefined_file OR undefined_function THEN
+		RETURN QUERY SELECT 'audit worker'::text, false, 'cannot be asked without the library'::text, 'Install the library.'::text;
+	END;
 END
 $$;
 COMMENT ON FUNCTION personalize.status() IS

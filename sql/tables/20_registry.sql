@@ -65,7 +65,8 @@ INSERT INTO personalize.registry_purpose (purpose_id, name, description, legal_b
 	(1, 'backup', 'Complete copies of the database', 'legal_obligation', 'https://w3id.org/dpv#EnforceSecurity', true),
 	(2, 'break_glass', 'Emergency access to everything, loudly on record', 'vital_interest', NULL, true),
 	(3, 'subject_rights', 'Serving a request of the person: erasure, access, correction', 'legal_obligation',
-		'https://w3id.org/dpv#RightsFulfilment', true);
+		'https://w3id.org/dpv#RightsFulfilment', true),
+	(4, 'maintenance', 'Commands of an owner within a maintenance window; cannot be granted or stated', 'legitimate_interest', NULL, true);
 
 CREATE TABLE personalize.registry_purpose_category (
 	purpose_id integer NOT NULL,
