@@ -43,7 +43,8 @@ DECLARE
 	parent text := personalize.relation_text_internal(child_adopt_internal.root);
 	other oid;
 BEGIN
-	IF EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = child_adopt_internal.child AND c.relkind NOT IN ('r', 'p')) THEN
+	IF EXISTS (SELECT 1 FROM pg_class AS c JOIN personalize.registry_relation AS r ON r.relid = child_adopt_internal.root
+		WHERE c.oid = child_adopt_internal.child AND c.relkind NOT IN ('r', 'p') AND r.mode = 'enforce') THEN
 		RAISE EXCEPTION 'foreign table % cannot be a child of protected relation %', shown, parent
 			USING ERRCODE = 'wrong_object_type', HINT = 'A foreign table cannot carry row security; protect the table on the server that holds it.';
 	END IF;
@@ -61,6 +62,10 @@ BEGIN
 		SELECT child_adopt_internal.root, x.oid, n.nspname, x.relname, x.relrowsecurity, x.relforcerowsecurity
 		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace
 		WHERE x.oid = child_adopt_internal.child;
+	/* an observed relation and its children stay as they are */
+	IF (SELECT r.mode FROM personalize.registry_relation AS r WHERE r.relid = child_adopt_internal.root) = 'observe' THEN
+		RETURN;
+	END IF;
 	PERFORM personalize.child_policies_internal(child_adopt_internal.root, child_adopt_internal.child);
 	IF (SELECT r.hard FROM personalize.registry_relation AS r WHERE r.relid = child_adopt_internal.root) THEN
 		PERFORM personalize.hard_set_internal(child_adopt_internal.child, true);
@@ -79,6 +84,11 @@ DECLARE
 	below oid[] := ARRAY(SELECT personalize.descendants_internal(child_promote_internal.child));
 	item oid;
 BEGIN
+	IF (SELECT r.mode FROM personalize.registry_relation AS r WHERE r.relid = child_promote_internal.root) = 'observe' THEN
+		DELETE FROM personalize.registry_child AS h
+			WHERE h.relid = child_promote_internal.root AND h.child_relid = ANY (child_promote_internal.child || below);
+		RETURN;
+	END IF;
 	INSERT INTO personalize.registry_relation (relid, schema_name, relation_name, null_subject, mode, hard,
 			rls_was_enabled, rls_was_forced, protected_by)
 		SELECT h.child_relid, h.schema_name, h.relation_name, r.null_subject, r.mode, r.hard,

@@ -70,6 +70,9 @@ CREATE FUNCTION obs.ok(t text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BE
 ALTER TABLE obs.person ADD CHECK (obs.ok(name));
 ALTER TABLE obs.part DETACH PARTITION obs.part_1;
 ALTER TABLE obs.part ATTACH PARTITION obs.part_1 FOR VALUES FROM (0) TO (10);
+CREATE TABLE obs.part_2 PARTITION OF obs.part FOR VALUES FROM (10) TO (20);
+INSERT INTO obs.part VALUES (11, 'eleven');
+SELECT * FROM obs.part_2;
 RESET ROLE;
 /* what would have been refused or withheld */
 SELECT personalize.audit_sync();
