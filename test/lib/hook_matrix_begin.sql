@@ -35,7 +35,7 @@ INSERT INTO mx.above VALUES (0, 'free');
 INSERT INTO mx.below SELECT id, name FROM mx.person;
 CREATE TABLE mx.free (id integer PRIMARY KEY, word text);
 INSERT INTO mx.free SELECT i, 'word' || i FROM generate_series(1, 5) AS i;
-GRANT ALL ON ALL TABLES IN SCHEMA mx TO regress_mx_app, regress_mx_bypass;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA mx TO regress_mx_app, regress_mx_bypass;
 RESET ROLE;
 DO $$
 DECLARE

@@ -23,7 +23,9 @@ SELECT concat_ws(E'\n',
 	'BEGIN;',
 	CASE WHEN f.purpose <> '' THEN format('SET LOCAL personalize.purpose = %L;', f.purpose) END,
 	E'\\o :captured',
-	(SELECT string_agg(concat_ws(E'\n', E'\\if :ok', s.step || ';', E'\\if :ERROR', E'\\set state :SQLSTATE', E'\\set ok off', E'\\endif', E'\\endif'),
+	(SELECT string_agg(concat_ws(E'\n', E'\\if :ok', s.step || ';', E'\\if :ERROR', E'\\set state :SQLSTATE',
+			/* psql does not know the state of a COPY that fails midway; a statement after it does */
+			CASE WHEN s.step !~ '^COPY .* TO STDOUT' THEN E'\\set ok off' END, E'\\endif', E'\\endif'),
 			E'\n' ORDER BY s.ord)
 		FROM regexp_split_to_table(f.form, ';; *') WITH ORDINALITY AS s (step, ord)),
 	E'\\o', 'ROLLBACK;', 'RESET ROLE;', 'DEALLOCATE ALL;', 'CLOSE ALL;', 'RESET ALL;',

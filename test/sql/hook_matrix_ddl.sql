@@ -79,7 +79,6 @@ INSERT INTO mx.form (form, purpose, show) VALUES
 	('ALTER TABLE mx.orders ADD FOREIGN KEY (no) REFERENCES mx.person', '', DEFAULT),
 	('ALTER TABLE mx.person DISABLE ROW LEVEL SECURITY;; SELECT name FROM mx.person', 'mx_ads', DEFAULT),
 	('ALTER TABLE mx.person NO FORCE ROW LEVEL SECURITY;; SELECT name FROM mx.person', 'mx_ads', DEFAULT),
-	('DROP POLICY personalize_net ON mx.person;; SELECT name FROM mx.person', 'mx_ads', DEFAULT),
 	('CREATE POLICY mine ON mx.person USING (true);; SELECT name FROM mx.person', 'mx_ads', DEFAULT),
 	('UPDATE pg_class SET relrowsecurity = false WHERE oid = ''mx.person''::regclass;; SELECT name FROM mx.person', 'mx_ads', DEFAULT),
 	('DELETE FROM pg_policy WHERE polrelid = ''mx.person''::regclass;; SELECT name FROM mx.person', 'mx_ads', DEFAULT),
