@@ -64,7 +64,9 @@ CREATE TABLE inj.tried AS
 		AND NOT 'personalize.plan_mark'::regtype = ANY (p.proargtypes)
 		/* the twins for bigint and uuid pass on what they get */
 		AND NOT (p.proargnames[1] = 'subject' AND p.proargtypes[0] <> 'text'::regtype);
-SELECT proname, argument, count(*), string_agg(DISTINCT code, ' ' ORDER BY code) FROM inj.tried GROUP BY 1, 2 ORDER BY proname COLLATE "C", argument COLLATE "C";
+/* a.b as a relation: 15 says the schema is missing, later ones the relation */
+SELECT proname, argument, count(*), string_agg(DISTINCT x.code, ' ' ORDER BY x.code)
+FROM (SELECT proname, argument, replace(code, '3F000', '42P01') AS code FROM inj.tried) AS x GROUP BY 1, 2 ORDER BY proname COLLATE "C", argument COLLATE "C";
 SELECT 'other classes:', proname, argument, no, code FROM inj.tried WHERE code !~ '^(ok|22|42|54|55|0A|3F)' ORDER BY 2, 3, 4;
 SELECT count(*) > 2000, bool_or(code = 'ok') FROM inj.tried;
 /* nothing ran, nothing stayed */
