@@ -246,9 +246,34 @@ place_of_category(const PzPurpose *purpose, int32 category_id)
 }
 
 /*
+ * The plan shows cells that it would have to mask.  ERROR 40001 if it was made
+ * before somebody treated their category apart: the next one masks them.
+ * ERROR 55000 if nobody is known to have.
+ */
+static void
+refuse_unmasked(const PzPurpose *purpose, uint64 unmasked)
+{
+	const PzCategory *category = NULL;
+	int			i;
+
+	for (i = 0; i < purpose->ncategories && category == NULL; i++)
+		if (unmasked & (UINT64CONST(1) << i))
+			category = pz_registry_category(purpose->categories[i]);
+	if (category && (category->partial || category->special))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("consent by category changed while the statement was made ready"),
+				 errhint("Run the transaction again.")));
+	ereport(ERROR,
+			(errcode(PZ_ERR_STATE),
+			 errmsg("the ledger tells category \"%s\" from others, but its cells are not masked", category ? category->name : "?"),
+			 errhint("A choice was recorded by other ways than the functions of this extension. "
+					 "Ask a privacy officer to call personalize.define_category() for the category again.")));
+}
+
+/*
  * Cells of which categories the person permits, as bits by their place in the
- * purpose's list.  ERROR 55000 where the plan shows cells that it would have
- * to mask: it was made before anybody treated that category apart.
+ * purpose's list.  ERROR where the plan shows others.
  */
 static uint64
 permitted_cells(const PzCheck *check, const PzDecision *decision)
@@ -267,11 +292,7 @@ permitted_cells(const PzCheck *check, const PzDecision *decision)
 			cells |= UINT64CONST(1) << place;
 	}
 	if (decision->permitted && !check->spec.observed && (check->spec.bare & ~cells) != 0)
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("consent by category changed while the statement was made ready"),
-				 errhint("Run the statement again. If the error stays, the ledger holds choices that were not recorded by the "
-						 "functions of this extension: ask a privacy officer to call personalize.define_category() for the categories again.")));
+		refuse_unmasked(purpose, check->spec.bare & ~cells);
 	return cells;
 }
 

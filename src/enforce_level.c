@@ -26,6 +26,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -91,6 +92,20 @@ static const struct
 	{F_TIMESTAMPTZ_EQ_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_NE_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_LT_TIMESTAMP, ALWAYS},
 	{F_TIMESTAMPTZ_LE_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_GT_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_GE_TIMESTAMP, ALWAYS}
 };
+
+/*
+ * Is a function on the list, whatever its arguments must be like?
+ */
+bool
+pz_level_is_harmless(Oid funcid)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(harmless); i++)
+		if (harmless[i].funcid == funcid)
+			return true;
+	return false;
+}
 
 /* What is known while a condition is looked at */
 typedef struct ClauseContext
@@ -172,6 +187,27 @@ is_harmless(Oid funcid, List *args, ClauseContext *context)
 	return false;
 }
 
+/* Is a function neither of a user nor volatile? */
+static bool
+is_foreign_function(Oid funcid, void *context)
+{
+	return funcid >= FirstNormalObjectId || func_volatile(funcid) == PROVOLATILE_VOLATILE;
+}
+
+/* Does an expression look at a row, or run code of users? */
+static bool
+sees_rows(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) || IsA(node, SubLink) || IsA(node, Query) || IsA(node, Aggref) || IsA(node, WindowFunc) ||
+		IsA(node, GroupingFunc) || IsA(node, CurrentOfExpr) || IsA(node, NextValueExpr) ||
+		(IsA(node, Param) && ((Param *) node)->paramkind != PARAM_EXTERN) ||
+		check_functions_in_node(node, is_foreign_function, NULL))
+		return true;
+	return expression_tree_walker(node, sees_rows, context);
+}
+
 /*
  * Does an expression hold anything but columns of the entry, constants,
  * parameters and harmless functions?  A list of what is allowed.
@@ -210,18 +246,18 @@ is_unfit(Node *node, void *arg)
 				return true;
 			break;
 		case T_FuncExpr:
+			if (!sees_rows(node, NULL))
+				return false;
 			if (!is_harmless(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, context))
 				return true;
 			break;
 		case T_ScalarArrayOpExpr:
 			{
 				ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
-				Node	   *list = lsecond(op->args);
 
 				set_sa_opfuncid(op);
-				/* patterns would have to be looked at one by one */
-				if (!get_func_leakproof(op->opfuncid) &&
-					(!is_harmless(op->opfuncid, op->args, context) || !IsA(list, Const)))
+				/* an array of patterns is never harmless */
+				if (!is_harmless(op->opfuncid, op->args, context))
 					return true;
 			}
 			break;
@@ -237,6 +273,89 @@ is_unfit(Node *node, void *arg)
 			return true;
 	}
 	return expression_tree_walker(node, is_unfit, context);
+}
+
+/* Is a function not strict? */
+static bool
+is_lax_function(Oid funcid, void *context)
+{
+	return !func_strict(funcid);
+}
+
+/* Is a column masked? */
+static bool
+has_masked_column(Node *node, void *arg)
+{
+	const PzGuarded *guarded = arg;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return bms_is_member(((Var *) node)->varattno, guarded->masked);
+	return expression_tree_walker(node, has_masked_column, arg);
+}
+
+/* Does an expression hold what can be something though a part of it is null? */
+static bool
+is_lax(Node *node, void *arg)
+{
+	/* what holds no masked column may be as it likes */
+	if (node == NULL || !has_masked_column(node, arg))
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_List:
+		case T_Var:
+		case T_RelabelType:
+		case T_CollateExpr:
+			break;
+		case T_OpExpr:
+		case T_FuncExpr:
+			if (check_functions_in_node(node, is_lax_function, NULL))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_lax, arg);
+}
+
+/*
+ * Does a condition, with masked columns in it, hold for no row in which these
+ * are all null?
+ */
+static bool
+rejects_null(Node *node, const PzGuarded *guarded)
+{
+	ListCell   *lc;
+
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_FuncExpr:
+			return has_masked_column(node, (void *) guarded) && !is_lax(node, (void *) guarded);
+		case T_ScalarArrayOpExpr:
+			{
+				ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
+
+				return op->useOr && func_strict(op->opfuncid) &&
+					has_masked_column(linitial(op->args), (void *) guarded) && !is_lax(linitial(op->args), (void *) guarded);
+			}
+		case T_BoolExpr:
+			if (((BoolExpr *) node)->boolop == NOT_EXPR)
+			{
+				Node	   *arg = linitial(((BoolExpr *) node)->args);
+
+				/* null, not false */
+				return (IsA(arg, OpExpr) || IsA(arg, FuncExpr)) && rejects_null(arg, guarded);
+			}
+			foreach(lc, ((BoolExpr *) node)->args)
+				if (rejects_null(lfirst(lc), guarded) != (((BoolExpr *) node)->boolop == OR_EXPR))
+					return ((BoolExpr *) node)->boolop == AND_EXPR;
+			return ((BoolExpr *) node)->boolop == OR_EXPR;
+		default:
+			return false;
+	}
 }
 
 /* The guarded entry of a range table entry, NULL if it is none. */
@@ -268,8 +387,8 @@ join_check(Node *clause, PzGuarded *guarded)
 		if (context.all_leakproof)
 			return false;		/* PostgreSQL promotes it by itself */
 	}
-	else if (context.has_literal || !(IsA(clause, OpExpr) || IsA(clause, ScalarArrayOpExpr)) ||
-			 contain_nonstrict_functions(clause))
+	else if (context.has_literal || !rejects_null(clause, guarded) ||
+			 (IsA(clause, BoolExpr) && list_length(context.masked) > 1))
 		return false;			/* the mask itself must be looked at */
 
 	guarded->leveled = lappend(guarded->leveled, clause);
