@@ -49,6 +49,7 @@
 #include "shmem.h"
 
 #define PZ_BEGIN_WAIT_MS	10000	/* how long a statement waits for the worker */
+#define PZ_OBSERVE_WAIT_MS	2000	/* the same if it would run anyway */
 #define PZ_FAILING_MS		60000	/* a worker failing for so long stops the uses */
 #define PZ_LEASE_GRACE_MS	2000	/* besides three rounds of the walwriter */
 #define PZ_PENDING_MAX		1000	/* subjects not sent yet at the end of a run */
@@ -241,44 +242,26 @@ pz_emit_ready(PzDatabase *db)
 }
 
 /*
- * Return once the audit of this database may be written; asks for a worker
- * and waits for it if need be.  Errors if it cannot be had.
+ * Wait until the record of this database is being kept, at most so many
+ * milliseconds; asks for a worker if need be.  False if it cannot be had.
  */
-static void
-pz_emit_require_writable(void)
+static bool
+pz_emit_wait(int milliseconds)
 {
-	PzDatabase *db;
+	PzDatabase *db = pz_shmem_my_database();
 	TimestampTz until;
 
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("cannot use protected relations during recovery"),
-				 errdetail("The use could not be recorded."),
-				 errhint("Run the statement on the primary server.")));
-	if (!XLogIsNeeded())
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("cannot use protected relations while \"wal_level\" is \"minimal\""),
-				 errdetail("The use could not be recorded."),
-				 errhint("Set wal_level to replica or logical and restart the server.")));
-
-	db = pz_shmem_my_database();
 	if (pz_emit_ready(db))
-		return;
-
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PZ_BEGIN_WAIT_MS);
+		return true;
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
 	for (;;)
 	{
 		pz_audit_request_worker();
 		db = pz_shmem_my_database();
 		if (pz_emit_ready(db))
-			break;
+			return true;
 		if (GetCurrentTimestamp() >= until)
-			ereport(ERROR,
-					(errcode(PZ_ERR_STATE),
-					 errmsg("the use of protected relations cannot be recorded in this database"),
-					 errhint("%s", pz_emit_hint(db))));
+			return false;
 		if (db != NULL)
 		{
 			ConditionVariablePrepareToSleep(&db->cv);
@@ -295,18 +278,54 @@ pz_emit_require_writable(void)
 }
 
 /*
- * Can uses be recorded in this database now?  Does not wait or raise; asks for
- * a worker if there is none.
+ * Return once the audit of this database may be written; asks for a worker
+ * and waits for it if need be.  Errors if it cannot be had.
+ */
+static void
+pz_emit_require_writable(void)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot use protected relations during recovery"),
+				 errdetail("The use could not be recorded."),
+				 errhint("Run the statement on the primary server.")));
+	if (!XLogIsNeeded())
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot use protected relations while \"wal_level\" is \"minimal\""),
+				 errdetail("The use could not be recorded."),
+				 errhint("Set wal_level to replica or logical and restart the server.")));
+
+	if (!pz_emit_wait(PZ_BEGIN_WAIT_MS))
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("the use of protected relations cannot be recorded in this database"),
+				 errhint("%s", pz_emit_hint(pz_shmem_my_database()))));
+}
+
+/*
+ * Can uses be recorded in this database now?  Does not raise.  Asks for a
+ * worker if there is none and waits a little for it, but not every time.
  */
 bool
 pz_audit_is_writable(void)
 {
+	static TimestampTz waited_at = 0;
+	TimestampTz now;
+
 	if (!pz_preloaded || pz_shared == NULL || RecoveryInProgress() || !XLogIsNeeded() || !pz_keys_prepare())
 		return false;
 	if (pz_emit_ready(pz_shmem_my_database()))
 		return true;
-	pz_audit_request_worker();
-	return false;
+	now = GetCurrentTimestamp();
+	if (waited_at != 0 && !TimestampDifferenceExceeds(waited_at, now, PZ_FAILING_MS))
+	{
+		pz_audit_request_worker();
+		return false;
+	}
+	waited_at = now;
+	return pz_emit_wait(PZ_OBSERVE_WAIT_MS);
 }
 
 /*

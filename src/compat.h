@@ -11,6 +11,7 @@
 #define PZ_COMPAT_H
 
 #include "access/sysattr.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "executor/executor.h"
 #include "parser/parse_node.h"
@@ -183,6 +184,54 @@ pz_owns_database_compat(Oid dbid, Oid role)
 	return object_ownercheck(DatabaseRelationId, dbid, role);
 #else
 	return pg_database_ownercheck(dbid, role);
+#endif
+}
+
+/*
+ * 18 (5a1e6df3b, 0fbceae84): counts of a scan that are not in its Instrumentation:
+ * pages of a bitmap heap scan, searches of an index.  Sets them to zero.
+ */
+static inline void
+pz_hide_scan_counts_compat(PlanState *node)
+{
+	if (IsA(node, BitmapHeapScanState))
+	{
+		BitmapHeapScanState *scan = (BitmapHeapScanState *) node;
+
+#if PG_VERSION_NUM >= 180000
+		memset(&scan->stats, 0, sizeof(scan->stats));
+		scan->sinstrument = NULL;
+#else
+		scan->exact_pages = scan->lossy_pages = 0;
+#endif
+	}
+#if PG_VERSION_NUM >= 180000
+	else if (IsA(node, IndexScanState))
+	{
+		((IndexScanState *) node)->iss_Instrument.nsearches = 0;
+		((IndexScanState *) node)->iss_SharedInfo = NULL;
+	}
+	else if (IsA(node, IndexOnlyScanState))
+	{
+		((IndexOnlyScanState *) node)->ioss_Instrument.nsearches = 0;
+		((IndexOnlyScanState *) node)->ioss_SharedInfo = NULL;
+	}
+	else if (IsA(node, BitmapIndexScanState))
+	{
+		((BitmapIndexScanState *) node)->biss_Instrument.nsearches = 0;
+		((BitmapIndexScanState *) node)->biss_SharedInfo = NULL;
+	}
+#endif
+}
+
+/* 16 (afbfc0298): see above */
+static inline bool
+pz_owns_relation_compat(Oid relid, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, role);
+#else
+	return pg_class_ownercheck(relid, role);
 #endif
 }
 

@@ -119,6 +119,31 @@ extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 
+/* enforce_statistics.c */
+extern bool pz_enforce_sees_all(void);
+extern bool pz_enforce_holds_protected(Oid relid);
+extern bool pz_statistics_catalog(Oid relid);
+extern void pz_statistics_guard(Query *query);
+extern void pz_statistics_check_plan(QueryDesc *queryDesc);
+
+/* enforce_explain.c */
+extern bool pz_explain_enter(Node *parsetree);
+extern void pz_explain_leave(bool before);
+extern bool pz_explain_start(QueryDesc *queryDesc);
+extern void pz_explain_started(QueryDesc *queryDesc);
+extern void pz_explain_finished(QueryDesc *queryDesc);
+extern void pz_explain_check_print(PlannedStmt *pstmt);
+
+/* enforce_detail.c */
+extern void pz_detail_watch(void);
+extern void pz_detail_note(PlannedStmt *pstmt);
+extern void pz_detail_end_transaction(void);
+
+/* enforce_table.c */
+extern void pz_table_check_truncate(TruncateStmt *stmt);
+extern void pz_table_settle(Oid relid);
+extern void pz_table_check_trigger(CreateTrigStmt *stmt);
+
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree);
 extern void pz_ddl_leave(bool before);

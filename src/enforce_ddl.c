@@ -42,12 +42,12 @@ names_protected(RangeVar *rv)
 	table = IndexGetRelation(relid, true);
 	if (OidIsValid(table))
 		relid = table;
-	if (pz_registry_relation(relid) != NULL)
+	if (pz_registry_guards(relid))
 		return true;
 	if (!has_subclass(relid))
 		return false;
 	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-		if (pz_registry_relation(lfirst_oid(lc)) != NULL)
+		if (pz_registry_guards(lfirst_oid(lc)))
 			return true;
 	return false;
 }

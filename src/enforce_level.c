@@ -93,6 +93,20 @@ static const struct
 	{F_TIMESTAMPTZ_LE_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_GT_TIMESTAMP, ALWAYS}, {F_TIMESTAMPTZ_GE_TIMESTAMP, ALWAYS}
 };
 
+/*
+ * Is a function on the list, whatever its arguments must be like?
+ */
+bool
+pz_level_is_harmless(Oid funcid)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(harmless); i++)
+		if (harmless[i].funcid == funcid)
+			return true;
+	return false;
+}
+
 /* What is known while a condition is looked at */
 typedef struct ClauseContext
 {

@@ -55,5 +55,6 @@ extern Query *pz_mask_query(Query *query, List *guarded);
 
 /* enforce_level.c */
 extern void pz_level_query(Query *query, List *guarded);
+extern bool pz_level_is_harmless(Oid funcid);
 
 #endif							/* PZ_ENFORCE_MARK_H */

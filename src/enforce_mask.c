@@ -12,9 +12,11 @@
  * once: conditions, joins, grouping, sorting, whole rows, RETURNING.  The
  * planner pulls subqueries up and expands children as with any expression.
  *
- * Left alone are: security quals (policies of the application see what is
- * there; they can only take rows away), check options, what finds the row in
- * the way of ON CONFLICT, and the arguments of the checks themselves.
+ * Left alone are: policies of the application, which see what is there (they
+ * can only take rows away), what finds the row in the way of ON CONFLICT, and
+ * the arguments of the checks themselves.  The condition of a view that is
+ * written through, and what its CHECK OPTION checks of an updated row, are
+ * masked like any other.
  *
  * A row that an outer join made up has NULL, not a mask: its tableoid tells.
  *
@@ -28,6 +30,8 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
+#include "rewrite/rowsecurity.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -170,21 +174,108 @@ mask_row(const Var *var, const PzGuarded *guarded)
 	return (Node *) c;
 }
 
+/* Is a view written through in this query?  It stays among the entries. */
+static bool
+writes_through_view(Query *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_VIEW)
+			return true;
+	}
+	return false;
+}
+
+/* Is a qual this expression of a policy, whose columns are of entry 1? */
+static bool
+is_policy_expression(Node *qual, Expr *expression, Index varno)
+{
+	Node	   *copy = copyObject((Node *) expression);
+
+	ChangeVarNodes(copy, 1, varno, 0);
+	return equal(copy, qual);
+}
+
+/* Is a qual the expression of a policy of the relation, or of several, ORed? */
+static bool
+is_policy(Node *qual, Relation rel, Index varno)
+{
+	ListCell   *lc;
+
+	if (is_orclause(qual))
+	{
+		foreach(lc, ((BoolExpr *) qual)->args)
+			if (!is_policy(lfirst(lc), rel, varno))
+				return false;
+		return true;
+	}
+	if (rel->rd_rsdesc == NULL)
+		return false;
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *policy = lfirst(lc);
+
+		if (is_policy_expression(qual, policy->qual, varno) ||
+			is_policy_expression(qual, policy->with_check_qual, varno))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Put back the security quals and check options of policies, which see what is
+ * there.  Those of a view that is written through stay masked; but an inserted
+ * row, as long as nothing else can be in its place, is the client's own.
+ */
+static void
+restore_policies(Query *original, Query *masked)
+{
+	bool		through_view = original->resultRelation > 0 && writes_through_view(original);
+	Relation	target = NULL;
+	Index		varno = 0;
+	ListCell   *lc;
+	ListCell   *lm;
+
+	if (through_view)
+		target = table_open(rt_fetch(original->resultRelation, original->rtable)->relid, NoLock);
+	forboth(lc, original->rtable, lm, masked->rtable)
+	{
+		RangeTblEntry *from = lfirst_node(RangeTblEntry, lc);
+		RangeTblEntry *to = lfirst_node(RangeTblEntry, lm);
+		ListCell   *lq;
+		ListCell   *lr;
+
+		varno++;
+		if (!through_view || varno != original->resultRelation)
+			to->securityQuals = from->securityQuals;
+		else
+			forboth(lq, from->securityQuals, lr, to->securityQuals)
+				if (is_policy(lfirst(lq), target, varno))
+					lfirst(lr) = lfirst(lq);
+	}
+	forboth(lc, original->withCheckOptions, lm, masked->withCheckOptions)
+		if (!through_view || (original->commandType == CMD_INSERT && original->onConflict == NULL) ||
+			is_policy(lfirst_node(WithCheckOption, lc)->qual, target, original->resultRelation))
+			lfirst(lm) = lfirst(lc);
+	if (target)
+		table_close(target, NoLock);
+}
+
 /* A Query and what is nested in it; puts back what must not be masked. */
 static Query *
 mask_level(Query *query, MaskContext *context)
 {
 	Query	   *result;
-	ListCell   *lc;
-	ListCell   *lm;
 
 	context->levels = lcons(query, context->levels);
 	result = query_tree_mutator(query, mask_mutator, context, 0);
 	context->levels = list_delete_first(context->levels);
 
-	forboth(lc, query->rtable, lm, result->rtable)
-		lfirst_node(RangeTblEntry, lm)->securityQuals = lfirst_node(RangeTblEntry, lc)->securityQuals;
-	result->withCheckOptions = query->withCheckOptions;
+	restore_policies(query, result);
 	if (query->onConflict)
 	{
 		result->onConflict->arbiterElems = query->onConflict->arbiterElems;

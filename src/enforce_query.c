@@ -31,6 +31,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -259,7 +260,8 @@ guard_target(Query *query, const PzGuarded *guarded)
 			wco->polname = NULL;
 			wco->qual = (Node *) pz_mark_row_check(guarded, &rel->paths[i]);
 			wco->cascaded = false;
-			query->withCheckOptions = lappend(query->withCheckOptions, wco);
+			/* first: what views and policies check must not see a withheld row */
+			query->withCheckOptions = lcons(wco, query->withCheckOptions);
 			query->onConflict->onConflictWhere =
 				guard_conflict_where(query->onConflict->onConflictWhere, pz_mark_row_check(guarded, &rel->paths[i]));
 		}
@@ -282,6 +284,32 @@ clean_check_options(Query *query, const PzRelation *rel)
 		WithCheckOption *wco = lfirst_node(WithCheckOption, lc);
 
 		wco->qual = replace_policy_calls(wco->qual, &context);
+	}
+}
+
+/*
+ * The purpose of a view that an INSERT ... ON CONFLICT writes through, where
+ * the rewriter has left nothing of the view's WHERE: the view itself stays
+ * among the entries.
+ */
+static void
+find_view_purpose(Query *query, int32 *purpose_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Relation	view;
+		Query	   *definition;
+
+		if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW)
+			continue;
+		view = table_open(rte->relid, AccessShareLock);
+		definition = get_view_query(view);
+		if (definition->jointree)
+			(void) pz_mark_find_purpose(definition->jointree->quals, purpose_id);
+		table_close(view, AccessShareLock);
 	}
 }
 
@@ -319,7 +347,7 @@ guard_query(Query *query, GuardContext *context)
 		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
 			rte->relkind == RELKIND_COMPOSITE_TYPE)
 			continue;
-		/* a view that was written through has left its WHERE here, for an INSERT in what it checks */
+		/* a view that was written through has left its WHERE here or in what is checked */
 		foreach(lq, rte->securityQuals)
 			(void) pz_mark_take_purpose((Node **) &lfirst(lq), &purpose_id);
 		if (varno == query->resultRelation)
@@ -330,6 +358,8 @@ guard_query(Query *query, GuardContext *context)
 			continue;
 		require_whole(rel);
 		is_insert_target = varno == query->resultRelation && query->commandType == CMD_INSERT;
+		if (is_insert_target && query->onConflict)
+			find_view_purpose(query, &purpose_id);
 		guarded = pz_mark_guarded(rte, varno, rel, purpose_id);
 		guard_entry(guarded, !is_insert_target && !context->trusted);
 		if (varno == query->resultRelation)

@@ -161,7 +161,8 @@ pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *q
 	if (rel == NULL)
 		return false;			/* PostgreSQL says what is wrong */
 
-	if (pz_registry_relation(RelationGetRelid(rel)) != NULL)
+	if (pz_registry_relation(RelationGetRelid(rel)) != NULL ||
+		(!stmt->is_from && pz_statistics_catalog(RelationGetRelid(rel))))
 	{
 		if (!stmt->is_from && rel->rd_rel->relkind == RELKIND_RELATION)
 		{

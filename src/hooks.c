@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "tcop/utility.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 
@@ -56,7 +57,11 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	PlannedStmt *result;
 
 	if (in_database() && pz_registry_active())
+	{
 		parse = pz_enforce_query(parse, query_string);
+		pz_statistics_guard(parse);
+		pz_detail_watch();
+	}
 	pz_code_planning(1);
 	PG_TRY();
 	{
@@ -70,6 +75,8 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 		pz_code_planning(-1);
 	}
 	PG_END_TRY();
+	if (Debug_print_plan && in_database() && pz_registry_active())
+		pz_explain_check_print(result);
 	return result;
 }
 
@@ -106,6 +113,7 @@ static void
 pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
 	PzFrame    *frame = NULL;
+	bool		hides = false;
 
 	if (in_database() && pz_registry_installed())
 	{
@@ -117,7 +125,11 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		 */
 		AcceptInvalidationMessages();
 		if (pz_registry_active())
+		{
+			pz_detail_note(queryDesc->plannedstmt);
+			hides = pz_explain_start(queryDesc);
 			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_may_be_ri(queryDesc->sourceText));
+		}
 		if (!pz_enforce_ledger_unlocked())
 			pz_plan_check_append_only(queryDesc->plannedstmt);
 		if (uses != NIL && IsParallelWorker())
@@ -137,6 +149,10 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 			standard_ExecutorStart(queryDesc, eflags);
 		if (frame)
 			pz_frame_attach(frame, queryDesc);
+		if (in_database() && pz_registry_active())
+			pz_statistics_check_plan(queryDesc);
+		if (hides)
+			pz_explain_started(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -171,7 +187,9 @@ open_frame(PzFrame *frame)
 		refusal = pz_frame_check(frame, i);
 		if (refusal && pz_frame_observes(frame, i))
 		{
-			pz_frame_use(frame, i)->observed = refusal->reason;
+			PzUse	   *use = pz_frame_use(frame, i);
+
+			use->observed = MemoryContextStrdup(use->mcxt, psprintf("observed: %s", refusal->reason));
 			refusal = NULL;
 		}
 	}
@@ -253,6 +271,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
+	pz_explain_finished(queryDesc);
 }
 
 /* Close the records of a frame: of every use whose intent is written. */
@@ -356,6 +375,12 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		case T_TruncateStmt:
 			if (in_database() && pz_registry_installed() && !pz_enforce_ledger_unlocked())
 				pz_utility_check_truncate((TruncateStmt *) parsetree);
+			if (in_database() && pz_registry_active())
+				pz_table_check_truncate((TruncateStmt *) parsetree);
+			break;
+		case T_CreateTrigStmt:
+			if (in_database() && pz_registry_active())
+				pz_table_check_trigger((CreateTrigStmt *) parsetree);
 			break;
 		default:
 			break;
@@ -365,18 +390,22 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	{
 		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
 		bool		blocking = pz_ddl_enter(parsetree);
+		bool		explaining = pz_explain_enter(parsetree);
 
+		pz_detail_watch();
 		PG_TRY();
 		{
 			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		}
 		PG_CATCH();
 		{
+			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_ddl_fail(blocking);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
+		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
 		pz_enforce_foreign_key(outer);
 	}
@@ -419,6 +448,8 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
 			pz_code_end_transaction();
+			pz_explain_leave(false);
+			pz_detail_end_transaction();
 			pz_registry_release();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:

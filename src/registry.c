@@ -424,6 +424,17 @@ pz_registry_relation(Oid relid)
 }
 
 /*
+ * Is a relation protected, and not only observed?  As pz_registry_relation.
+ */
+bool
+pz_registry_guards(Oid relid)
+{
+	const PzRelation *rel = pz_registry_relation(relid);
+
+	return rel != NULL && !rel->observed;
+}
+
+/*
  * Purpose by number; NULL if there is none.
  */
 const PzPurpose *

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_statistic_ext_data.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -45,7 +47,7 @@ personalize_outer_role(PG_FUNCTION_ARGS)
 
 /*
  * invalidate_internal(relid): have every backend read the registry again, and
- * plan queries on relid again.  0: only the registry.
+ * plan queries on relid and on statistics again.  0: only the registry.
  */
 PG_FUNCTION_INFO_V1(personalize_invalidate);
 Datum
@@ -56,7 +58,11 @@ personalize_invalidate(PG_FUNCTION_ARGS)
 
 	CacheInvalidateRelcacheByRelid(get_relname_relid("registry_relation", nsp));
 	if (OidIsValid(relid) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+	{
 		CacheInvalidateRelcacheByRelid(relid);
+		CacheInvalidateRelcacheByRelid(StatisticRelationId);
+		CacheInvalidateRelcacheByRelid(StatisticExtDataRelationId);
+	}
 	PG_RETURN_VOID();
 }
 

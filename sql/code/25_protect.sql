@@ -655,9 +655,9 @@ AS $$
 			protect,add_subject_path,classify,unprotect,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
 			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
-		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure}'),
+		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed}'),
 		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
-		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure}')
+		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty

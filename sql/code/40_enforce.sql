@@ -70,6 +70,20 @@ CREATE OR REPLACE FUNCTION personalize.keep_subject(mark personalize.plan_mark, 
 COMMENT ON FUNCTION personalize.keep_subject(personalize.plan_mark, anyelement, anyelement) IS
 	'Refuses a new value of a subject column to everybody without the duty officer';
 
+CREATE OR REPLACE FUNCTION personalize.index_lost_internal(index oid) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_index_lost';
+COMMENT ON FUNCTION personalize.index_lost_internal(oid) IS
+	'Why no condition can use an index while its relation is protected; NULL if one can';
+
+CREATE OR REPLACE FUNCTION personalize.statistics_ok(relation oid) RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_statistics_ok';
+COMMENT ON FUNCTION personalize.statistics_ok(oid) IS
+	'Stands in queries of pg_statistic and pg_stats: is the relation not protected, or a built-in purpose stated and held?';
+CREATE OR REPLACE FUNCTION personalize.extended_statistics_ok(statistics oid) RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_extended_statistics_ok';
+COMMENT ON FUNCTION personalize.extended_statistics_ok(oid) IS
+	'Stands in queries of pg_statistic_ext_data, pg_stats_ext and pg_stats_ext_exprs, as statistics_ok does in others';
+
 CREATE OR REPLACE FUNCTION personalize.outer_role_internal() RETURNS oid
 	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_outer_role';
 COMMENT ON FUNCTION personalize.outer_role_internal() IS 'The role that asks: SET ROLE counts, SECURITY DEFINER does not';

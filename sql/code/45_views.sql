@@ -112,6 +112,13 @@ BEGIN
 			CONTINUE;
 		END IF;
 
+		IF r.mode = 'observe' THEN
+			RETURN QUERY SELECT 'observe'::text, false,
+				format('%s is only observed since %s: nothing is refused, nothing withheld', r.shown, to_char(r.protected_at, 'YYYY-MM-DD')),
+				'See the view personalize.observed; then unprotect() and protect() it with mode enforce.'::text;
+			CONTINUE;
+		END IF;
+
 		/* row security and our policies, on the relation and on every child */
 		RETURN QUERY
 			SELECT 'row security'::text, false,
@@ -165,6 +172,24 @@ BEGIN
 				'Take the relation out of the publication, or protect it at the subscriber too.'::text;
 		END IF;
 	END LOOP;
+
+	/* what protection costs: indexes that serve no condition any more */
+	IF preloaded THEN
+		RETURN QUERY
+			SELECT 'index'::text, true,
+				format('index %s of %s serves no condition: %s', quote_ident(c.relname), format('%I.%I', x.schema_name, x.relation_name),
+					coalesce(l.reason, format('column %s has a mask that is not NULL', quote_ident(k.column_name)))),
+				'Conditions on it are evaluated after the row check; sorting by it still works.'::text
+				FROM personalize.registry_relation AS x
+					JOIN pg_index AS i ON i.indrelid = x.relid AND i.indisvalid
+					JOIN pg_class AS c ON c.oid = i.indexrelid
+					CROSS JOIN LATERAL (SELECT personalize.index_lost_internal(i.indexrelid) AS reason) AS l
+					LEFT JOIN personalize.registry_column AS k ON k.relid = x.relid AND k.attnum = i.indkey[0] AND k.mask IS NOT NULL
+						AND EXISTS (SELECT FROM personalize.registry_category AS g WHERE g.category_id = k.category_id AND (g.special OR g.partial))
+				WHERE personalize.registry_anchored_internal() AND x.mode = 'enforce'
+					AND (l.reason IS NOT NULL OR k.relid IS NOT NULL)
+				ORDER BY 3;
+	END IF;
 
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),

@@ -23,6 +23,18 @@ CREATE OR REPLACE VIEW personalize.usage AS
 COMMENT ON VIEW personalize.usage IS
 	'Who used personal data for what: one row for each statement, protected relation and purpose';
 
+CREATE OR REPLACE VIEW personalize.observed AS
+	SELECT u.relation_name, u.db_role, u.application_name, u.purpose,
+		CASE WHEN u.reason LIKE 'observed: %' THEN pg_catalog.substr(u.reason, 11) ELSE 'rows withheld' END AS would_be,
+		u.query, pg_catalog.count(*) AS uses, pg_catalog.sum(u.rows_withheld) AS rows_withheld,
+		pg_catalog.min(u.started_at) AS first_seen, pg_catalog.max(u.started_at) AS last_seen
+	FROM personalize.usage AS u
+		JOIN personalize.registry_relation AS r ON r.relid = u.relation::oid AND r.mode = 'observe'
+	WHERE u.status <> 'refused' AND (u.reason LIKE 'observed: %' OR u.rows_withheld > 0)
+	GROUP BY 1, 2, 3, 4, 5, 6;
+COMMENT ON VIEW personalize.observed IS
+	'What would be refused, or which rows withheld, if observed relations were protected: what to change in applications first';
+
 /* ------------------------------------------------------------ sets of subjects */
 
 CREATE OR REPLACE FUNCTION personalize.audit_set_pack_internal(members integer[])

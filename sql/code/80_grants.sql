@@ -10,7 +10,7 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA personalize FROM PUBLIC;
 REVOKE CREATE ON SCHEMA personalize FROM PUBLIC;
 GRANT USAGE ON SCHEMA personalize TO PUBLIC;
 
-/* set_purpose decides nothing; the others are called by policies, as whoever runs the query */
+/* set_purpose decides nothing; the others are called by policies and plans, as whoever runs the query */
 DO $$
 DECLARE
 	func pg_catalog.regprocedure;
@@ -20,7 +20,8 @@ BEGIN
 		FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 		WHERE n.nspname = 'personalize'
-		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject')
+		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject',
+				'statistics_ok', 'extended_statistics_ok')
 			   OR (p.proname = 'set_purpose'
 				   AND pg_catalog.pg_get_function_identity_arguments(p.oid) IN ('purpose text', 'text')))
 		ORDER BY p.oid

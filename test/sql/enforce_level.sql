@@ -105,6 +105,24 @@ EXPLAIN (COSTS OFF) SELECT id FROM lvl.mask WHERE n = 5 AND t LIKE 't%';
 EXPLAIN (COSTS OFF) SELECT count(*) FROM lvl.prot WHERE n = 5;
 COMMIT;
 RESET enable_seqscan;
+/* status() says which indexes are lost, and why */
+CREATE TYPE lvl.mood AS ENUM ('low', 'high');
+ALTER TABLE lvl.mask ADD COLUMN m lvl.mood;
+CREATE INDEX mask_m ON lvl.mask (m);
+CREATE INDEX mask_reverse ON lvl.mask (reverse(t));
+CREATE INDEX mask_ok ON lvl.mask (id, m);
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE INDEX mask_trgm ON lvl.mask USING gin (t gin_trgm_ops);
+SELECT personalize.classify('lvl.mask', 'd', 'lvl_special', mask => '1900-01-01');
+SELECT ok, detail FROM personalize.status() WHERE check_name = 'index' AND detail LIKE '%lvl.%' ORDER BY detail COLLATE "C";
+SET enable_seqscan = off;
+BEGIN;
+SET LOCAL personalize.purpose = 'lvl_use';
+SELECT lvl.index_of($$SELECT id FROM lvl.mask WHERE t ILIKE '%T199%'$$) AS trgm, lvl.index_of($$SELECT id FROM lvl.mask WHERE m = 'low'$$) AS enum,
+	lvl.index_of($$SELECT id FROM lvl.mask WHERE d = '2020-01-09'$$) AS literal;
+SELECT count(*) FROM lvl.mask WHERE t ILIKE '%T199%';
+ROLLBACK;
+RESET enable_seqscan;
 /* functions of users and those that may raise errors by the row stay behind the check */
 CREATE FUNCTION lvl.leak(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS 'BEGIN RAISE NOTICE ''seen %'', t; RETURN true; END';
 SELECT personalize.define_purpose('lvl_few', 'for tests', categories => '{lvl_plain,lvl_special}');

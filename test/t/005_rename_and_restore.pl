@@ -87,7 +87,7 @@ change('role renamed', 'ALTER ROLE app RENAME TO "The App"');
 change('owner changed', 'ALTER TABLE "My Shop".people OWNER TO CURRENT_USER; ALTER TABLE store.part OWNER TO gone');
 change('in a block', q{DO $$ BEGIN EXECUTE 'ALTER TABLE store.part_1 RENAME TO part_x'; END $$});
 change('rolled back', 'BEGIN; ALTER TABLE "My Shop".people RENAME TO nobody; ALTER SCHEMA store RENAME TO nowhere; ROLLBACK');
-change('rewritten', 'ALTER TABLE "My Shop".people ALTER COLUMN note TYPE varchar(30); VACUUM FULL "My Shop".people; CLUSTER "My Shop".people USING customer_pkey; TRUNCATE store.part; INSERT INTO store.part SELECT i, \'page\' FROM generate_series(1, 3) AS i');
+change('rewritten', 'ALTER TABLE "My Shop".people ALTER COLUMN note TYPE varchar(30); VACUUM FULL "My Shop".people; CLUSTER "My Shop".people USING customer_pkey; BEGIN; SET LOCAL personalize.purpose = \'break_glass\'; TRUNCATE store.part; COMMIT; INSERT INTO store.part SELECT i, \'page\' FROM generate_series(1, 3) AS i');
 is($node->safe_psql('source', qq{BEGIN; SET LOCAL ROLE $role; SET LOCAL personalize.purpose = 'ads'; SELECT store.f(); SELECT id FROM store.v; COMMIT}), "1\n1", 'functions and views go along');
 is($node->safe_psql('source', q{SELECT relation_name, subject FROM personalize.protected_relations ORDER BY relation_name COLLATE "C"}),
 	qq{"My Shop".people|{"Person ID"}\nstore.part|{"Person ID"}}, 'the registry has the names of now');
