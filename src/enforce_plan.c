@@ -157,9 +157,18 @@ pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose)
 	return InvalidAttrNumber;
 }
 
+/* Is this a constant that is not true? */
+static bool
+is_not_true(Node *node)
+{
+	return node && IsA(node, Const) && (((Const *) node)->constisnull || !DatumGetBool(((Const *) node)->constvalue));
+}
+
 /*
  * Check a scan of scanrelid with these quals.  ERROR 55000 if it reads a
- * protected relation without the check.
+ * protected relation without the check.  A scan whose quals begin with false
+ * returns nothing, and evaluates nothing else: the planner has found out that
+ * the check's own qual, with what was put beside it, cannot be true.
  */
 static void
 inspect_scan(List *quals, Index scanrelid, InspectContext *context)
@@ -171,7 +180,7 @@ inspect_scan(List *quals, Index scanrelid, InspectContext *context)
 	if (rte->rtekind != RTE_RELATION)
 		return;
 	rel = pz_registry_relation(rte->relid);
-	if (rel == NULL)
+	if (rel == NULL || (quals != NIL && is_not_true(linitial(quals))))
 		return;
 	for (i = 0; i < rel->npaths; i++)
 	{
@@ -312,12 +321,8 @@ is_never(List *quals)
 	ListCell   *lc;
 
 	foreach(lc, quals)
-	{
-		Const	   *c = lfirst(lc);
-
-		if (IsA(c, Const) && (c->constisnull || !DatumGetBool(c->constvalue)))
+		if (is_not_true(lfirst(lc)))
 			return true;
-	}
 	return false;
 }
 
@@ -541,6 +546,21 @@ pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 	return context.uses;
 }
 
+/* Does a plan tree write to a relation that is not protected, other than to delete? */
+static bool
+writes_elsewhere(Plan *plan, PlannedStmt *pstmt)
+{
+	ListCell   *lc;
+
+	/* deleting rows by what a protected relation says keeps nothing */
+	if (plan == NULL || !IsA(plan, ModifyTable) || ((ModifyTable *) plan)->operation == CMD_DELETE)
+		return false;			/* it stands at the top of a tree or of a CTE */
+	foreach(lc, ((ModifyTable *) plan)->resultRelations)
+		if (pz_registry_relation(rt_fetch(lfirst_int(lc), pstmt->rtable)->relid) == NULL)
+			return true;
+	return false;
+}
+
 /*
  * Does a statement put what it reads into a relation that is not protected?
  */
@@ -552,22 +572,11 @@ pz_plan_copies(QueryDesc *queryDesc)
 
 	if (queryDesc->dest && (queryDesc->dest->mydest == DestIntoRel || queryDesc->dest->mydest == DestTransientRel))
 		return true;
-	foreach(lc, pstmt->resultRelations)
-	{
-		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
-
-		if (pz_registry_relation(rte->relid) == NULL)
-		{
-			Bitmapset  *selected;
-			Bitmapset  *inserted;
-			Bitmapset  *updated;
-
-			/* deleting rows by what a protected relation says keeps nothing */
-			pz_rte_columns_compat(rte, pz_plan_perminfos_compat(pstmt), &selected, &inserted, &updated);
-			if (!bms_is_empty(inserted) || !bms_is_empty(updated))
-				return true;
-		}
-	}
+	if (writes_elsewhere(pstmt->planTree, pstmt))
+		return true;
+	foreach(lc, pstmt->subplans)
+		if (writes_elsewhere(lfirst(lc), pstmt))
+			return true;
 	return false;
 }
 

@@ -114,6 +114,28 @@ replace_policy_calls(Node *node, PolicyContext *context)
 	return expression_tree_mutator(node, replace_policy_calls, context);
 }
 
+/* Has the relation a permissive policy, ours or the application's? */
+static bool
+has_permissive_policy(const PzRelation *rel)
+{
+	Relation	r = table_open(rel->relid, NoLock);
+	bool		found = false;
+	ListCell   *lc;
+
+	if (r->rd_rsdesc)
+		foreach(lc, r->rd_rsdesc->policies)
+			found = found || ((RowSecurityPolicy *) lfirst(lc))->permissive;
+	table_close(r, NoLock);
+	return found;
+}
+
+/* Is this qual the constant false? */
+static bool
+is_false(Node *qual)
+{
+	return qual && IsA(qual, Const) && !((Const *) qual)->constisnull && !DatumGetBool(((Const *) qual)->constvalue);
+}
+
 /* Is this qual the constant true? */
 static bool
 is_true(Node *qual)
@@ -153,6 +175,11 @@ guard_entry(PzGuarded *guarded, bool is_read)
 	{
 		Node	   *qual = replace_policy_calls(lfirst(lc), &context);
 
+		if (rel->has_net && rel->relid == rel->root && !rel->observed && is_false(qual) && !has_permissive_policy(rel))
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("the policies of protected relation %s were changed: nobody may see its rows", rel->name),
+					 errhint("Ask a privacy officer to run personalize.unprotect() and personalize.protect() again.")));
 		if (!is_true(qual))
 			quals = lappend(quals, qual);
 	}

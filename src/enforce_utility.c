@@ -164,6 +164,11 @@ pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *q
 	if (pz_registry_relation(RelationGetRelid(rel)) != NULL ||
 		(!stmt->is_from && pz_statistics_catalog(RelationGetRelid(rel))))
 	{
+		if (!stmt->is_from && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			ereport(ERROR,	/* under row security PostgreSQL would copy nothing, and not say so */
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot copy from partitioned table \"%s\"", RelationGetRelationName(rel)),
+					 errhint("Try the COPY (SELECT ...) TO variant.")));
 		if (!stmt->is_from && rel->rd_rel->relkind == RELKIND_RELATION)
 		{
 			PlannedStmt *copy = copyObject(*pstmt);

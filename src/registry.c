@@ -369,6 +369,7 @@ resolve_relation(Registry *r, Oid relid, List *ancestors)
 
 	rel->relid = relid;
 	rel->root = nearest->relid;
+	rel->has_net = nearest->has_net;
 	rel->name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rel->root)), get_rel_name(rel->root));
 	rel->null_visible = true;
 	rel->observed = true;

@@ -70,6 +70,7 @@ typedef struct PzRelation
 	const char *name;			/* root, schema-qualified and quoted */
 	bool		null_visible;	/* rows without a subject are visible */
 	bool		broken;			/* a subject column is gone: serve nothing */
+	bool		has_net;		/* row security was off before: a permissive policy of ours must be there */
 	bool		observed;		/* mode observe: refuse nothing, record what would be */
 	int			npaths;
 	PzPath	   *paths;

@@ -46,7 +46,7 @@ enum
 	GRANT_PURPOSE = 1, GRANT_ROLE = 2, GRANT_ROLE_NAME = 3, GRANT_MAY_COPY = 4,
 	DUTY_ROLE = 1, DUTY_ROLE_NAME = 2, DUTY_DUTY = 3,
 	RELATION_RELID = 1, RELATION_SCHEMA = 2, RELATION_NAME = 3, RELATION_NULL_SUBJECT = 4,
-	RELATION_MODE = 5,
+	RELATION_MODE = 5, RELATION_RLS_WAS_ENABLED = 7,
 	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5,
 	COLUMN_RELID = 1, COLUMN_ATTNUM = 2, COLUMN_NAME = 3, COLUMN_CATEGORY = 4, COLUMN_MASK = 5
 };
@@ -303,6 +303,7 @@ load_relation(Registry *r, HeapTuple tup, TupleDesc desc)
 	}
 	g->null_visible = strcmp(null_subject, "visible") == 0;
 	g->observed = strcmp(TextDatumGetCString(need(tup, desc, RELATION_MODE)), "observe") == 0;
+	g->has_net = !DatumGetBool(need(tup, desc, RELATION_RLS_WAS_ENABLED));
 	r->relations = lappend(r->relations, g);
 }
 

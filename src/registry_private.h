@@ -20,6 +20,7 @@ typedef struct Registered
 	Oid			relid;			/* what it is here; InvalidOid if it is not found */
 	bool		null_visible;
 	bool		observed;
+	bool		has_net;
 } Registered;
 
 typedef struct RegisteredPath
