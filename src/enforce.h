@@ -48,6 +48,7 @@ typedef struct PzPlanUse
 extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose);
 extern List *pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri);
 extern bool pz_plan_copies(QueryDesc *queryDesc);
+extern List *pz_plan_copy_targets(QueryDesc *queryDesc);
 extern void pz_plan_check_append_only(PlannedStmt *pstmt);
 
 /* enforce_frame.c */
@@ -145,6 +146,11 @@ extern void pz_detail_end_transaction(void);
 extern void pz_table_check_truncate(TruncateStmt *stmt);
 extern void pz_table_settle(Oid relid);
 extern void pz_table_check_trigger(CreateTrigStmt *stmt);
+
+/* enforce_copies.c */
+extern void pz_copies_note(PzUse *use, QueryDesc *queryDesc);
+extern void pz_copies_made(Node *parsetree);
+extern void pz_copies_forget(void);
 
 /* enforce_ddl.c */
 extern bool pz_ddl_enter(Node *parsetree, bool maintenance);

@@ -546,19 +546,42 @@ pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 	return context.uses;
 }
 
-/* Does a plan tree write to a relation that is not protected, other than to delete? */
-static bool
-writes_elsewhere(Plan *plan, PlannedStmt *pstmt)
+/* Add to *targets what a plan tree writes to that is not protected, other than to delete. */
+static void
+add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 {
+	ModifyTable *node = (ModifyTable *) plan;
 	ListCell   *lc;
 
 	/* deleting rows by what a protected relation says keeps nothing */
-	if (plan == NULL || !IsA(plan, ModifyTable) || ((ModifyTable *) plan)->operation == CMD_DELETE)
-		return false;			/* it stands at the top of a tree or of a CTE */
-	foreach(lc, ((ModifyTable *) plan)->resultRelations)
+	if (plan == NULL || !IsA(plan, ModifyTable) || node->operation == CMD_DELETE)
+		return;					/* it stands at the top of a tree or of a CTE */
+	foreach(lc, node->resultRelations)
+	{
 		if (pz_registry_relation(rt_fetch(lfirst_int(lc), pstmt->rtable)->relid) == NULL)
-			return true;
-	return false;
+		{
+			Index		named = node->rootRelation > 0 ? node->rootRelation : lfirst_int(lc);
+
+			*targets = list_append_unique_oid(*targets, rt_fetch(named, pstmt->rtable)->relid);
+		}
+	}
+}
+
+/*
+ * Relations that are not protected and that a statement writes to, as it names
+ * them (OIDs); without those that the command it belongs to makes.
+ */
+List *
+pz_plan_copy_targets(QueryDesc *queryDesc)
+{
+	PlannedStmt *pstmt = queryDesc->plannedstmt;
+	List	   *targets = NIL;
+	ListCell   *lc;
+
+	add_targets(pstmt->planTree, pstmt, &targets);
+	foreach(lc, pstmt->subplans)
+		add_targets(lfirst(lc), pstmt, &targets);
+	return targets;
 }
 
 /*
@@ -567,17 +590,9 @@ writes_elsewhere(Plan *plan, PlannedStmt *pstmt)
 bool
 pz_plan_copies(QueryDesc *queryDesc)
 {
-	PlannedStmt *pstmt = queryDesc->plannedstmt;
-	ListCell   *lc;
-
 	if (queryDesc->dest && (queryDesc->dest->mydest == DestIntoRel || queryDesc->dest->mydest == DestTransientRel))
 		return true;
-	if (writes_elsewhere(pstmt->planTree, pstmt))
-		return true;
-	foreach(lc, pstmt->subplans)
-		if (writes_elsewhere(lfirst(lc), pstmt))
-			return true;
-	return false;
+	return pz_plan_copy_targets(queryDesc) != NIL;
 }
 
 /*

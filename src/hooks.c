@@ -93,7 +93,7 @@ pz_needs_fmgr(Oid fn_oid)
 		return true;
 	if (!in_database())
 		return false;
-	return pz_code_watches(fn_oid) || (pz_enforce_needs_fmgr(fn_oid) && pz_registry_active());
+	return (pz_code_watches(fn_oid) || pz_enforce_needs_fmgr(fn_oid)) && pz_registry_active();
 }
 
 /* A function that pz_needs_fmgr asked for is called, or has returned. */
@@ -171,7 +171,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
  * intent must be on record before the first row.  ERROR if not.
  */
 static void
-open_frame(PzFrame *frame)
+open_frame(PzFrame *frame, QueryDesc *queryDesc)
 {
 	const PzRefusal *refusal = NULL;
 	int			i;
@@ -208,6 +208,10 @@ open_frame(PzFrame *frame)
 		if (!pz_frame_observes(frame, i) || pz_audit_is_writable())
 			pz_audit_begin(pz_frame_use(frame, i));
 	pz_frame_open(frame);
+	if (pz_plan_copies(queryDesc))
+		for (i = 0; i < pz_frame_nuses(frame); i++)
+			if (!pz_frame_observes(frame, i))
+				pz_copies_note(pz_frame_use(frame, i), queryDesc);
 }
 
 /* Let the statement through at its first run; make its frame the running one. */
@@ -220,7 +224,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	int			i;
 
 	if (frame && !pz_frame_is_open(frame))
-		open_frame(frame);
+		open_frame(frame, queryDesc);
 
 	if (frame == NULL && pz_frame_current() == NULL && !pz_code_is_innermost())
 	{
@@ -445,7 +449,9 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	}
 
 	pz_hard_command(dropped);
-	if (syncs && in_database() && pz_registry_matches())
+	if (in_database())
+		pz_copies_made(parsetree);
+	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
 		sync_registry();
 }
 
@@ -468,6 +474,7 @@ pz_xact_callback(XactEvent event, void *arg)
 			pz_frame_end_transaction();
 			pz_code_end_transaction();
 			pz_enforce_foreign_key(false);
+			pz_copies_forget();
 			pz_explain_leave(false);
 			pz_detail_end_transaction();
 			pz_hard_command(false);

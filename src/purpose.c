@@ -105,7 +105,7 @@ pz_purpose_refusal(const char *purpose_name, const PzPurpose *purpose,
 					   "For a backup: PGOPTIONS='-c personalize.purpose=backup' pg_dump, as a superuser.");
 	if (purpose == NULL)
 		return refusal("unknown purpose",
-					   psprintf("purpose \"%s\" does not exist", purpose_name),
+					   psprintf("purpose \"%.63s\" does not exist", purpose_name),
 					   "See the view personalize.purposes, or ask a privacy officer to define it with personalize.define_purpose().");
 	if (purpose->retired)
 		return refusal("retired purpose",

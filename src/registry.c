@@ -253,6 +253,16 @@ pz_registry_active(void)
 }
 
 /*
+ * Does the registry hold anything that a rename or drop could make wrong?
+ */
+bool
+pz_registry_in_use(void)
+{
+	ensure_registry();
+	return registry->installed && (registry->relations != NIL || registry->grants != NIL);
+}
+
+/*
  * OIDs of the extension's objects.  Call only where it is installed.
  */
 const PzOids *

@@ -101,6 +101,7 @@ typedef struct PzOids
 extern void pz_registry_init(void);
 extern bool pz_registry_installed(void);
 extern bool pz_registry_active(void);
+extern bool pz_registry_in_use(void);
 extern bool pz_registry_anchored(void);
 extern bool pz_registry_matches(void);
 extern void pz_registry_require_match(void);

@@ -37,6 +37,16 @@ $$;
 COMMENT ON FUNCTION personalize.check_name_internal(text, text) IS
 	'Refuses a name of a kind, category or purpose that is null, empty, too long or has control characters';
 
+CREATE OR REPLACE FUNCTION personalize.shown_internal(name text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN octet_length(shown_internal.name) > 63 THEN left(shown_internal.name, 20) || '...' ELSE shown_internal.name END
+$$;
+COMMENT ON FUNCTION personalize.shown_internal(text) IS
+	'A name that was passed in, as a message may repeat it: shortened where it is longer than any name can be';
+
 CREATE OR REPLACE FUNCTION personalize.purpose_id_internal(purpose text, for_what text)
 RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
@@ -50,7 +60,7 @@ BEGIN
 	END IF;
 	SELECT r.* INTO p FROM personalize.registry_purpose r WHERE r.name = purpose_id_internal.purpose;
 	IF p.purpose_id IS NULL THEN
-		RAISE EXCEPTION 'purpose "%" does not exist', purpose_id_internal.purpose
+		RAISE EXCEPTION 'purpose "%" does not exist', personalize.shown_internal(purpose_id_internal.purpose)
 			USING ERRCODE = 'undefined_object',
 				HINT = 'The view personalize.purposes lists the purposes.';
 	END IF;
@@ -93,7 +103,7 @@ BEGIN
 		FROM (SELECT DISTINCT x.name FROM unnest(categories) AS x (name)) AS u
 		WHERE NOT EXISTS (SELECT 1 FROM personalize.registry_category AS c WHERE c.name = u.name);
 	IF missing IS NOT NULL THEN
-		RAISE EXCEPTION 'category "%" does not exist', missing[1]
+		RAISE EXCEPTION 'category "%" does not exist', personalize.shown_internal(missing[1])
 			USING ERRCODE = 'undefined_object',
 				HINT = 'The view personalize.categories lists the categories; define_category() makes one.';
 	END IF;
@@ -130,6 +140,7 @@ BEGIN
 		RETURN;
 	END IF;
 	PERFORM personalize.children_sync_internal();
+	PERFORM personalize.copies_sync_internal();
 	IF EXISTS (SELECT 1 FROM personalize.registry_window AS w WHERE NOT EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = w.relid)) THEN
 		DELETE FROM personalize.registry_window AS w WHERE NOT EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = w.relid);
 	END IF;
@@ -635,7 +646,7 @@ BEGIN
 	END IF;
 	IF define_purpose.legal_basis NOT IN ('consent', 'explicit_consent', 'contract', 'legal_obligation',
 			'vital_interest', 'public_interest', 'legitimate_interest') THEN
-		RAISE EXCEPTION 'legal basis "%" is not known', define_purpose.legal_basis
+		RAISE EXCEPTION 'legal basis "%" is not known', personalize.shown_internal(define_purpose.legal_basis)
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Use consent, explicit_consent, contract, legal_obligation, vital_interest, public_interest or legitimate_interest.';
 	END IF;

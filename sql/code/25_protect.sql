@@ -452,11 +452,11 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed', HINT = 'Leave an argument out to get its default.';
 	END IF;
 	IF protect.null_subject NOT IN ('hidden', 'visible') THEN
-		RAISE EXCEPTION 'null_subject "%" is not known', protect.null_subject
+		RAISE EXCEPTION 'null_subject "%" is not known', personalize.shown_internal(protect.null_subject)
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use hidden or visible.';
 	END IF;
 	IF protect.mode NOT IN ('enforce', 'observe') THEN
-		RAISE EXCEPTION 'mode "%" is not known', protect.mode
+		RAISE EXCEPTION 'mode "%" is not known', personalize.shown_internal(protect.mode)
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use enforce or observe.';
 	END IF;
 	IF protect.mode = 'observe' AND NOT (SELECT o.rolsuper FROM pg_roles AS o WHERE o.oid = personalize.outer_role_internal()) THEN
@@ -543,6 +543,11 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
 			personalize.relation_text_internal(item.relid));
 	END LOOP;
+	FOR item IN SELECT m.id FROM personalize.materialized_over_internal(protect.relation) AS m (id) WHERE protect.mode = 'enforce' LOOP
+		RAISE WARNING 'materialized view % may hold rows of protected relation %', personalize.relation_text_internal(item.id),
+				personalize.relation_text_internal(protect.relation)
+			USING HINT = 'REFRESH it under a purpose with may_copy, or drop it.';
+	END LOOP;
 	PERFORM personalize.invalidate_relation_internal(protect.relation);
 END
 $$;
@@ -568,7 +573,7 @@ BEGIN
 		RAISE EXCEPTION 'columns, ownership and kind must not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	IF add_subject_path.ownership NOT IN ('owner', 'access') THEN
-		RAISE EXCEPTION 'ownership "%" is not known', add_subject_path.ownership
+		RAISE EXCEPTION 'ownership "%" is not known', personalize.shown_internal(add_subject_path.ownership)
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use owner or access.';
 	END IF;
 	IF cardinality(add_subject_path.columns) = 0 THEN
@@ -661,9 +666,9 @@ AS $$
 			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
 			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
-		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed,maintenance}'),
+		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed,copies,maintenance}'),
 		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
-		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,maintenance,maintenance_event}')
+		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty
@@ -709,7 +714,7 @@ BEGIN
 	PERFORM personalize.registry_begin_internal();
 	holder := personalize.role_name_internal(assign_duty.role);
 	IF assign_duty.duty IS NULL OR assign_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
-		RAISE EXCEPTION 'duty "%" is not known', coalesce(assign_duty.duty, 'null')
+		RAISE EXCEPTION 'duty "%" is not known', personalize.shown_internal(coalesce(assign_duty.duty, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
 	END IF;
 	INSERT INTO personalize.registry_duty (role_oid, role_name, duty)
@@ -732,7 +737,7 @@ BEGIN
 	PERFORM personalize.registry_begin_internal();
 	holder := personalize.role_name_internal(revoke_duty.role);
 	IF revoke_duty.duty IS NULL OR revoke_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
-		RAISE EXCEPTION 'duty "%" is not known', coalesce(revoke_duty.duty, 'null')
+		RAISE EXCEPTION 'duty "%" is not known', personalize.shown_internal(coalesce(revoke_duty.duty, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
 	END IF;
 	DELETE FROM personalize.registry_duty AS d WHERE d.role_name = holder AND d.duty = revoke_duty.duty;

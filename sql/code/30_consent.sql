@@ -26,7 +26,7 @@ BEGIN
 	END IF;
 	SELECT k.kind_id INTO id FROM personalize.registry_kind AS k WHERE k.name = kind_id_internal.kind;
 	IF id IS NULL AND kind_id_internal.kind <> 'subject' THEN
-		RAISE EXCEPTION 'kind of subject "%" does not exist', kind_id_internal.kind
+		RAISE EXCEPTION 'kind of subject "%" does not exist', personalize.shown_internal(kind_id_internal.kind)
 			USING ERRCODE = 'undefined_object', HINT = 'Define it with define_kind().';
 	END IF;
 	RETURN coalesce(id, 0);

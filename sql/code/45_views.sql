@@ -160,6 +160,20 @@ BEGIN
 								IN (SELECT personalize.policy_shape_internal(p.path_id, c.oid)))
 				ORDER BY 3;
 		RETURN QUERY
+			SELECT 'policy'::text, false, format('policy personalize_net of %s is missing', personalize.relation_text_internal(x.id)),
+				'Call unprotect() and protect() again, or give the relation a permissive policy of your own.'::text
+				FROM (SELECT r.relid AS id WHERE NOT r.rls_was_enabled
+					UNION ALL SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid AND NOT h.rls_was_enabled) AS x
+				WHERE NOT EXISTS (SELECT FROM pg_policy AS o WHERE o.polrelid = x.id AND o.polpermissive)
+				ORDER BY 3;
+		RETURN QUERY
+			SELECT 'trigger'::text, true, format('triggers of %s are shown whole rows, cells that are masked among them: %s', r.shown, x.names),
+				'Look at what their functions do with them.'::text
+				FROM (SELECT string_agg(format('%I on %s', g.tgname, personalize.relation_text_internal(g.tgrelid)), ', ' ORDER BY g.tgname::text COLLATE "C") AS names
+					FROM pg_trigger AS g WHERE NOT g.tgisinternal
+						AND (g.tgrelid = r.relid OR g.tgrelid IN (SELECT personalize.descendants_internal(r.relid)))) AS x
+				WHERE x.names IS NOT NULL;
+		RETURN QUERY
 			SELECT 'subject'::text, false, format('subject column %I of %s does not exist', u.name, r.shown),
 				'The relation is closed; call unprotect() and protect() again.'::text
 				FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) AS u (attnum, name)
@@ -206,6 +220,8 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.maintenance_status_internal() AS a;
+
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.copies_status_internal() AS a;
 
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),

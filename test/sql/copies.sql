@@ -1,0 +1,71 @@
+-- Copies by a role that may copy are written down with their source, for as long as they are there; materialized views from before are named.
+SET client_min_messages = warning;
+\pset format unaligned
+CREATE ROLE regress_cpy_owner;
+CREATE ROLE regress_cpy_app;
+CREATE ROLE regress_cpy_two;
+CREATE SCHEMA cpy AUTHORIZATION regress_cpy_owner;
+GRANT USAGE, CREATE ON SCHEMA cpy TO PUBLIC;
+SET ROLE regress_cpy_owner;
+CREATE TABLE cpy.person (id integer PRIMARY KEY, name text);
+INSERT INTO cpy.person SELECT i, 'name' || i FROM generate_series(1, 3) AS i;
+CREATE TABLE cpy.orders (id integer, item text);
+INSERT INTO cpy.orders VALUES (1, 'a'), (2, 'b');
+CREATE VIEW cpy.v AS SELECT id, name FROM cpy.person;
+CREATE MATERIALIZED VIEW cpy.before AS SELECT * FROM cpy.v;
+CREATE TABLE cpy.part (id integer, name text) PARTITION BY RANGE (id);
+CREATE TABLE cpy.part_1 PARTITION OF cpy.part FOR VALUES FROM (0) TO (10);
+GRANT ALL ON ALL TABLES IN SCHEMA cpy TO regress_cpy_app, regress_cpy_two;
+RESET ROLE;
+DO $$
+BEGIN
+	PERFORM personalize.define_kind('copies', 'bigint');
+	PERFORM personalize.define_category('cpy_general', 'for tests');
+	PERFORM personalize.define_purpose('cpy_ads', 'for tests', categories => '{cpy_general}');
+	PERFORM personalize.protect('cpy.orders', 'id', kind => 'copies', columns => '{"*":"cpy_general"}');
+	PERFORM personalize.grant_purpose('cpy_ads', r, may_copy => true) FROM unnest('{regress_cpy_app,regress_cpy_owner}'::regrole[]) AS r;
+	PERFORM personalize.grant_purpose('cpy_ads', 'regress_cpy_two');
+	PERFORM personalize.grant_consent(i, 'cpy_ads', kind => 'copies') FROM generate_series(1, 2) AS i;
+END
+$$;
+\set VERBOSITY terse
+SELECT personalize.protect('cpy.person', 'id', kind => 'copies', columns => '{"*":"cpy_general"}');
+SELECT ok, detail FROM personalize.status() WHERE check_name = 'materialized view';
+SET ROLE regress_cpy_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'cpy_ads';
+CREATE TABLE cpy.ctas AS SELECT * FROM cpy.person;
+SELECT * INTO cpy.into FROM cpy.person JOIN cpy.orders USING (id);
+CREATE TEMP TABLE cpy_temp AS SELECT * FROM cpy.person;
+INSERT INTO cpy.part SELECT * FROM cpy.person;
+WITH w AS (UPDATE cpy.part AS c SET name = p.name FROM cpy.person AS p WHERE p.id = c.id RETURNING 1) SELECT count(*) FROM w;
+SAVEPOINT a;
+CREATE TABLE cpy.rolled AS SELECT * FROM cpy.person;
+ROLLBACK TO a;
+CREATE MATERIALIZED VIEW cpy.mat AS SELECT * FROM cpy.v;
+CREATE MATERIALIZED VIEW cpy.nothing AS SELECT * FROM cpy.v WITH NO DATA;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) CREATE TABLE cpy.explained AS SELECT name FROM cpy.person WHERE id = 1 \g /dev/null
+PREPARE p AS SELECT id FROM cpy.person;
+CREATE TABLE cpy.prepared AS EXECUTE p;
+DELETE FROM cpy.part USING cpy.person AS p WHERE p.id = part.id;
+COMMIT;
+SELECT * FROM cpy.ctas ORDER BY id;
+BEGIN; SET LOCAL personalize.purpose = 'cpy_ads'; REFRESH MATERIALIZED VIEW cpy.nothing; COMMIT;
+SET ROLE regress_cpy_two;
+BEGIN; SET LOCAL personalize.purpose = 'cpy_ads'; CREATE TABLE cpy.refused AS SELECT * FROM cpy.person; ROLLBACK;
+SET ROLE regress_cpy_owner;
+BEGIN; SET LOCAL personalize.purpose = 'cpy_ads'; REFRESH MATERIALIZED VIEW cpy.before; COMMIT;
+RESET ROLE;
+SELECT ok, detail FROM personalize.status() WHERE check_name IN ('materialized view', 'copies');
+ALTER TABLE cpy.ctas RENAME TO renamed;
+DROP TABLE cpy.into;
+SELECT source, copy, materialized, db_role, purpose FROM personalize.copies WHERE source IN ('cpy.person'::regclass, 'cpy.orders'::regclass) ORDER BY copy::text COLLATE "C", source::text COLLATE "C";
+SELECT count(*) FROM personalize.copied WHERE purpose = 'cpy_ads' AND NOT EXISTS (SELECT FROM pg_class WHERE oid = copy);
+/* on record with what was read */
+SELECT personalize.audit_sync();
+SELECT relation_name, status, rows_used, query FROM personalize.usage WHERE purpose = 'cpy_ads' AND query LIKE 'CREATE TABLE cpy.%' ORDER BY usage_id;
+DROP SCHEMA cpy CASCADE;
+SELECT count(*) FROM personalize.copied WHERE purpose = 'cpy_ads';
+DROP TABLE cpy_temp;
+DROP OWNED BY regress_cpy_owner, regress_cpy_app, regress_cpy_two;
+DROP ROLE regress_cpy_owner, regress_cpy_app, regress_cpy_two;
