@@ -546,6 +546,24 @@ pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 	return context.uses;
 }
 
+/* Does a MERGE do nothing but delete? */
+static bool
+only_deletes(ModifyTable *node)
+{
+	ListCell   *lc;
+	ListCell   *la;
+
+	foreach(lc, node->mergeActionLists)
+		foreach(la, (List *) lfirst(lc))
+		{
+			CmdType		command = lfirst_node(MergeAction, la)->commandType;
+
+			if (command != CMD_DELETE && command != CMD_NOTHING)
+				return false;
+		}
+	return true;
+}
+
 /* Add to *targets what a plan tree writes to that is not protected, other than to delete. */
 static void
 add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
@@ -554,7 +572,8 @@ add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 	ListCell   *lc;
 
 	/* deleting rows by what a protected relation says keeps nothing */
-	if (plan == NULL || !IsA(plan, ModifyTable) || node->operation == CMD_DELETE)
+	if (plan == NULL || !IsA(plan, ModifyTable) || node->operation == CMD_DELETE ||
+		(node->operation == CMD_MERGE && only_deletes(node)))
 		return;					/* it stands at the top of a tree or of a CTE */
 	foreach(lc, node->resultRelations)
 	{
