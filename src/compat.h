@@ -14,6 +14,8 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
+#include "parser/parse_relation.h"
 #include "parser/parse_node.h"
 #include "replication/message.h"
 #include "access/xlog.h"
@@ -222,6 +224,20 @@ pz_hide_scan_counts_compat(PlanState *node)
 		((BitmapIndexScanState *) node)->biss_SharedInfo = NULL;
 	}
 #endif
+}
+
+/* 16 (a61b1f748): see above.  The user whose rights an entry is read with. */
+static inline Oid
+pz_check_as_user_compat(Query *query, RangeTblEntry *rte)
+{
+	Oid			user;
+
+#if PG_VERSION_NUM >= 160000
+	user = rte->perminfoindex > 0 ? getRTEPermissionInfo(query->rteperminfos, rte)->checkAsUser : InvalidOid;
+#else
+	user = rte->checkAsUser;
+#endif
+	return OidIsValid(user) ? user : GetUserId();
 }
 
 /* 16 (afbfc0298): see above */

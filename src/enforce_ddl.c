@@ -16,18 +16,81 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
 #include "enforce.h"
 #include "errors.h"
 #include "registry.h"
 
 static bool blocking = false;	/* a command on a protected relation runs */
 
-/* Does an ALTER TABLE touch a protected relation, also as a partition? */
+/* Does an ALTER TABLE only take something away, and look at no row? */
+static bool
+only_drops(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		switch (lfirst_node(AlterTableCmd, lc)->subtype)
+		{
+			case AT_DropConstraint:
+			case AT_DropColumn:
+			case AT_DropNotNull:
+			case AT_ColumnDefault:
+				break;
+			default:
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Is a protected relation of this composite type?  ALTER TYPE ... CASCADE
+ * rewrites it.
+ */
+static bool
+is_type_of_protected(RangeVar *rv)
+{
+	Oid			type = get_rel_type_id(RangeVarGetRelid(rv, NoLock, true));
+	Relation	pg_class;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tup;
+	bool		found = false;
+
+	if (!OidIsValid(type))
+		return false;
+	pg_class = table_open(RelationRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_class_reloftype, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
+	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 1, &key);
+	while (!found && HeapTupleIsValid(tup = systable_getnext(scan)))
+		found = pz_registry_guards(((Form_pg_class) GETSTRUCT(tup))->oid);
+	systable_endscan(scan);
+	table_close(pg_class, AccessShareLock);
+	return found;
+}
+
+/* Does an ALTER TABLE touch a protected relation, also as a partition or by its type? */
 static bool
 alters_protected(AlterTableStmt *stmt)
 {
 	ListCell   *lc;
-	bool		found = pz_ddl_names_protected(stmt->relation);
+	bool		found;
+
+	if (only_drops(stmt))
+		return false;
+	if (stmt->objtype == OBJECT_TYPE)
+		return is_type_of_protected(stmt->relation);
+	found = pz_ddl_names_protected(stmt->relation);
 
 	foreach(lc, stmt->cmds)
 	{
@@ -124,6 +187,41 @@ pz_ddl_leave(bool before)
 }
 
 /*
+ * Can the text of an error quote a value?  Besides those about data, errors of
+ * looking a value up as the name of something.
+ */
+static bool
+may_quote(int code)
+{
+	switch (ERRCODE_TO_CATEGORY(code))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+		default:
+			break;
+	}
+	switch (code)
+	{
+		case ERRCODE_UNDEFINED_TABLE:
+		case ERRCODE_UNDEFINED_OBJECT:
+		case ERRCODE_UNDEFINED_FUNCTION:
+		case ERRCODE_UNDEFINED_DATABASE:
+		case ERRCODE_UNDEFINED_SCHEMA:
+		case ERRCODE_AMBIGUOUS_FUNCTION:
+		case ERRCODE_SYNTAX_ERROR:
+		case ERRCODE_INVALID_NAME:
+		case ERRCODE_WRONG_OBJECT_TYPE:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+			return geterrposition() == 0;	/* with one it is about the text of the command */
+		default:
+			return false;
+	}
+}
+
+/*
  * A command failed while functions were blocked.  What it read could be in the
  * message ("invalid input syntax ... "), so errors about data are replaced by
  * one that says nothing.  before as pz_ddl_enter gave it.  Call within
@@ -139,8 +237,7 @@ pz_ddl_fail(bool before)
 	if (!blocked)
 		return;
 	code = geterrcode();
-	if (ERRCODE_TO_CATEGORY(code) != ERRCODE_DATA_EXCEPTION &&
-		ERRCODE_TO_CATEGORY(code) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+	if (!may_quote(code))
 		return;
 	FlushErrorState();
 	ereport(ERROR,

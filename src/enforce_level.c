@@ -26,6 +26,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -38,6 +39,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "compat.h"
 #include "enforce.h"
@@ -154,8 +156,27 @@ are_builtin_elements(List *args)
 
 		if (type >= FirstNormalObjectId || get_typtype(type) == TYPTYPE_DOMAIN || type == RECORDOID || type == RECORDARRAYOID)
 			return false;
+		/* elements without equality raise an error when they are compared */
+		if (OidIsValid(get_element_type(type)))
+			type = get_element_type(type);
+		if (!OidIsValid(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr))
+			return false;
 	}
 	return true;
+}
+
+/*
+ * Are strings compared by a collation that cannot raise an error?
+ */
+static bool
+has_sane_collation(List *args, Oid collation)
+{
+	ListCell   *lc;
+
+	foreach(lc, args)
+		if (type_is_collatable(exprType(lfirst(lc))) && !OidIsValid(collation))
+			return false;
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
 }
 
 /*
@@ -163,10 +184,12 @@ are_builtin_elements(List *args)
  * Notes whether PostgreSQL knows.
  */
 static bool
-is_harmless(Oid funcid, List *args, ClauseContext *context)
+is_harmless(Oid funcid, List *args, Oid collation, ClauseContext *context)
 {
 	int			i;
 
+	if (funcid >= FirstNormalObjectId || !has_sane_collation(args, collation))
+		return false;
 	if (get_func_leakproof(funcid))
 		return true;
 	context->all_leakproof = false;
@@ -187,25 +210,38 @@ is_harmless(Oid funcid, List *args, ClauseContext *context)
 	return false;
 }
 
-/* Is a function neither of a user nor volatile? */
+/* Is a function of a user, or one that the planner does not compute? */
 static bool
-is_foreign_function(Oid funcid, void *context)
+is_late_function(Oid funcid, void *context)
 {
-	return funcid >= FirstNormalObjectId || func_volatile(funcid) == PROVOLATILE_VOLATILE;
+	return funcid >= FirstNormalObjectId || func_volatile(funcid) != PROVOLATILE_IMMUTABLE;
 }
 
-/* Does an expression look at a row, or run code of users? */
+/*
+ * Is an expression anything but constants and built-in immutable functions of
+ * them?  These are computed when the statement is planned: if they raise an
+ * error, they do it then, whatever is in the rows.
+ */
 static bool
-sees_rows(Node *node, void *context)
+is_late(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, Var) || IsA(node, SubLink) || IsA(node, Query) || IsA(node, Aggref) || IsA(node, WindowFunc) ||
-		IsA(node, GroupingFunc) || IsA(node, CurrentOfExpr) || IsA(node, NextValueExpr) ||
-		(IsA(node, Param) && ((Param *) node)->paramkind != PARAM_EXTERN) ||
-		check_functions_in_node(node, is_foreign_function, NULL))
-		return true;
-	return expression_tree_walker(node, sees_rows, context);
+	switch (nodeTag(node))
+	{
+		case T_List:
+		case T_Const:
+		case T_RelabelType:
+			break;
+		case T_FuncExpr:
+		case T_OpExpr:
+			if (check_functions_in_node(node, is_late_function, NULL))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_late, context);
 }
 
 /*
@@ -227,6 +263,15 @@ is_unfit(Node *node, void *arg)
 
 				if (var->varno != context->guarded->varno || var->varlevelsup != 0 || var->varattno <= 0)
 					return true;
+				/* a virtual column is an expression that is put in later */
+				switch (get_attgenerated(context->guarded->rel->relid, var->varattno))
+				{
+					case '\0':
+					case ATTRIBUTE_GENERATED_STORED:
+						break;
+					default:
+						return true;
+				}
 				if (bms_is_member(var->varattno, context->guarded->masked))
 				{
 					const PzColumn *col = &context->guarded->rel->columns[var->varattno - 1];
@@ -242,13 +287,17 @@ is_unfit(Node *node, void *arg)
 			return ((Param *) node)->paramkind != PARAM_EXTERN;
 		case T_OpExpr:
 			set_opfuncid((OpExpr *) node);
-			if (!is_harmless(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args, context))
+			if (!is_late(node, NULL))
+				return false;
+			/* the planner may put an operator's negator or commutator in its place */
+			if (((OpExpr *) node)->opno >= FirstNormalObjectId ||
+				!is_harmless(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args, ((OpExpr *) node)->inputcollid, context))
 				return true;
 			break;
 		case T_FuncExpr:
-			if (!sees_rows(node, NULL))
+			if (!is_late(node, NULL))
 				return false;
-			if (!is_harmless(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, context))
+			if (!is_harmless(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, ((FuncExpr *) node)->inputcollid, context))
 				return true;
 			break;
 		case T_ScalarArrayOpExpr:
@@ -257,7 +306,7 @@ is_unfit(Node *node, void *arg)
 
 				set_sa_opfuncid(op);
 				/* an array of patterns is never harmless */
-				if (!is_harmless(op->opfuncid, op->args, context))
+				if (op->opno >= FirstNormalObjectId || !is_harmless(op->opfuncid, op->args, op->inputcollid, context))
 					return true;
 			}
 			break;

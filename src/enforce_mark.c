@@ -287,12 +287,13 @@ binds_purpose(Node *qual)
 	return qual && IsA(qual, FuncExpr) && ((FuncExpr *) qual)->funcid == pz_registry_oids()->for_purpose;
 }
 
-/* Note the purpose of a call; two different ones on one level: ERROR 42501. */
-static void
-note_purpose(FuncExpr *call, int32 *purpose_id, bool *found)
+/*
+ * Note that something is bound to a purpose; *found: it is already, to
+ * *purpose_id.  ERROR 42501 if that is another.
+ */
+void
+pz_mark_bind(int32 id, int32 *purpose_id, bool *found)
 {
-	int32		id = named_purpose(call);
-
 	if (*found && *purpose_id != id)
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
@@ -300,6 +301,13 @@ note_purpose(FuncExpr *call, int32 *purpose_id, bool *found)
 				 errhint("Use a view for each purpose and join the views.")));
 	*purpose_id = id;
 	*found = true;
+}
+
+/* Note the purpose of a call. */
+static void
+note_purpose(FuncExpr *call, int32 *purpose_id, bool *found)
+{
+	pz_mark_bind(named_purpose(call), purpose_id, found);
 }
 
 /*

@@ -32,6 +32,8 @@
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "rewrite/rowsecurity.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -200,16 +202,32 @@ is_policy_expression(Node *qual, Expr *expression, Index varno)
 	return equal(copy, qual);
 }
 
-/* Is a qual the expression of a policy of the relation, or of several, ORed? */
+/* Does a policy bind a user? */
 static bool
-is_policy(Node *qual, Relation rel, Index varno)
+policy_binds(const RowSecurityPolicy *policy, Oid user)
+{
+	Oid		   *roles = (Oid *) ARR_DATA_PTR(policy->roles);
+	int			i;
+
+	for (i = 0; i < ARR_DIMS(policy->roles)[0]; i++)
+		if (roles[i] == ACL_ID_PUBLIC || has_privs_of_role(user, roles[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Is a qual the expression of a policy of the relation that binds a user, or of
+ * several, ORed?
+ */
+static bool
+is_policy(Node *qual, Relation rel, Index varno, Oid user)
 {
 	ListCell   *lc;
 
 	if (is_orclause(qual))
 	{
 		foreach(lc, ((BoolExpr *) qual)->args)
-			if (!is_policy(lfirst(lc), rel, varno))
+			if (!is_policy(lfirst(lc), rel, varno, user))
 				return false;
 		return true;
 	}
@@ -219,8 +237,9 @@ is_policy(Node *qual, Relation rel, Index varno)
 	{
 		RowSecurityPolicy *policy = lfirst(lc);
 
-		if (is_policy_expression(qual, policy->qual, varno) ||
-			is_policy_expression(qual, policy->with_check_qual, varno))
+		if (policy_binds(policy, user) &&
+			(is_policy_expression(qual, policy->qual, varno) ||
+			 is_policy_expression(qual, policy->with_check_qual, varno)))
 			return true;
 	}
 	return false;
@@ -236,10 +255,13 @@ restore_policies(Query *original, Query *masked)
 {
 	bool		through_view = original->resultRelation > 0 && writes_through_view(original);
 	Relation	target = NULL;
+	Oid			user = InvalidOid;
 	Index		varno = 0;
 	ListCell   *lc;
 	ListCell   *lm;
 
+	if (through_view)
+		user = pz_check_as_user_compat(original, rt_fetch(original->resultRelation, original->rtable));
 	if (through_view)
 		target = table_open(rt_fetch(original->resultRelation, original->rtable)->relid, NoLock);
 	forboth(lc, original->rtable, lm, masked->rtable)
@@ -254,12 +276,12 @@ restore_policies(Query *original, Query *masked)
 			to->securityQuals = from->securityQuals;
 		else
 			forboth(lq, from->securityQuals, lr, to->securityQuals)
-				if (is_policy(lfirst(lq), target, varno))
+				if (is_policy(lfirst(lq), target, varno, user))
 					lfirst(lr) = lfirst(lq);
 	}
 	forboth(lc, original->withCheckOptions, lm, masked->withCheckOptions)
 		if (!through_view || (original->commandType == CMD_INSERT && original->onConflict == NULL) ||
-			is_policy(lfirst_node(WithCheckOption, lc)->qual, target, original->resultRelation))
+			is_policy(lfirst_node(WithCheckOption, lc)->qual, target, original->resultRelation, user))
 			lfirst(lm) = lfirst(lc);
 	if (target)
 		table_close(target, NoLock);

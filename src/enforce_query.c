@@ -320,7 +320,7 @@ clean_check_options(Query *query, const PzRelation *rel)
  * among the entries.
  */
 static void
-find_view_purpose(Query *query, int32 *purpose_id)
+find_view_purpose(Query *query, int32 *purpose_id, bool *bound)
 {
 	ListCell   *lc;
 
@@ -329,15 +329,26 @@ find_view_purpose(Query *query, int32 *purpose_id)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 		Relation	view;
 		Query	   *definition;
+		int32		id = PZ_PURPOSE_NONE;
 
 		if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW)
 			continue;
 		view = table_open(rte->relid, AccessShareLock);
 		definition = get_view_query(view);
-		if (definition->jointree)
-			(void) pz_mark_find_purpose(definition->jointree->quals, purpose_id);
+		if (definition->jointree && pz_mark_find_purpose(definition->jointree->quals, &id))
+			pz_mark_bind(id, purpose_id, bound);
 		table_close(view, AccessShareLock);
 	}
+}
+
+/* Take the call of for_purpose out of a qual, if there is one, and note its purpose. */
+static void
+take_purpose(Node **qual, int32 *purpose_id, bool *bound)
+{
+	int32		id = PZ_PURPOSE_NONE;
+
+	if (pz_mark_take_purpose(qual, &id))
+		pz_mark_bind(id, purpose_id, bound);
 }
 
 /* What guard_walker knows of the whole statement */
@@ -355,14 +366,17 @@ static void
 guard_query(Query *query, GuardContext *context)
 {
 	Index		varno = 0;
+	bool		query_bound = false;
 	ListCell   *lc;
 
 	if (query->jointree)
-		(void) pz_mark_take_purpose(&query->jointree->quals, &context->purpose_id);
+		query_bound = pz_mark_take_purpose(&query->jointree->quals, &context->purpose_id);
 	foreach(lc, query->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 		int32		purpose_id = context->purpose_id;
+		int32		view_purpose = PZ_PURPOSE_NONE;
+		bool		bound = false;
 		const PzRelation *rel;
 		PzGuarded  *guarded;
 		bool		is_insert_target;
@@ -376,17 +390,22 @@ guard_query(Query *query, GuardContext *context)
 			continue;
 		/* a view that was written through has left its WHERE here or in what is checked */
 		foreach(lq, rte->securityQuals)
-			(void) pz_mark_take_purpose((Node **) &lfirst(lq), &purpose_id);
+			take_purpose((Node **) &lfirst(lq), &view_purpose, &bound);
 		if (varno == query->resultRelation)
 			foreach(lq, query->withCheckOptions)
-				(void) pz_mark_take_purpose(&lfirst_node(WithCheckOption, lq)->qual, &purpose_id);
+				take_purpose(&lfirst_node(WithCheckOption, lq)->qual, &view_purpose, &bound);
 		rel = pz_registry_relation(rte->relid);
 		if (rel == NULL || (rel->observed && rel->broken))
 			continue;
 		require_whole(rel);
 		is_insert_target = varno == query->resultRelation && query->commandType == CMD_INSERT;
 		if (is_insert_target && query->onConflict)
-			find_view_purpose(query, &purpose_id);
+			find_view_purpose(query, &view_purpose, &bound);
+		/* of views over views nobody can tell here which is the inner one */
+		if (bound && query_bound && view_purpose != context->purpose_id)
+			pz_mark_bind(view_purpose, &purpose_id, &query_bound);
+		if (bound)
+			purpose_id = view_purpose;
 		guarded = pz_mark_guarded(rte, varno, rel, purpose_id);
 		guard_entry(guarded, !is_insert_target && !context->trusted);
 		if (varno == query->resultRelation)
@@ -426,6 +445,11 @@ guard_walker(Node *node, void *arg)
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("functions of the row filter cannot be called directly"),
 				 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == pz_registry_oids()->for_purpose)
+		ereport(ERROR,
+				(errcode(PZ_ERR_REFUSED),
+				 errmsg("personalize.for_purpose() binds nothing here"),
+				 errhint("It belongs into the WHERE of a view, by itself or joined by AND: see personalize.create_view().")));
 	return expression_tree_walker(node, guard_walker, context);
 }
 

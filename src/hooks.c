@@ -380,6 +380,8 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	const char *released = pz_utility_exclusive_database(parsetree);
 	bool		dropped = pz_hard_command(false);
 
+	/* COMMIT, too: deferred constraints are checked then */
+	pz_detail_watch();
 	switch (nodeTag(parsetree))
 	{
 		case T_VariableSetStmt:
