@@ -153,15 +153,21 @@ extern void pz_copies_made(Node *parsetree);
 extern void pz_copies_forget(void);
 
 /* enforce_ddl.c */
-extern bool pz_ddl_enter(Node *parsetree, bool maintenance);
+extern void pz_ddl_enter(Node *parsetree, bool maintenance);
 extern void pz_ddl_leave(bool before);
 extern void pz_ddl_fail(bool before);
 extern bool pz_ddl_blocks(void);
 
 /* enforce_children.c */
 extern bool pz_ddl_names_protected(RangeVar *rv);
+extern bool pz_ddl_any_parent_protected(List *parents);
+
 extern void pz_children_check_alter(AlterTableStmt *stmt, bool may_leave);
 extern void pz_children_check_create(CreateStmt *stmt);
+
+/* enforce_depend.c */
+extern bool pz_depend_index_calls_users(void);
+extern bool pz_depend_holds_domain(List *name);
 
 /* enforce_maintain.c */
 extern bool pz_maintain_begin(PlannedStmt *pstmt, const char *query_string);
@@ -178,6 +184,7 @@ extern int	pz_code_planning(int change);
 extern bool pz_code_watches(Oid funcid);
 extern void pz_code_begins(Oid funcid);
 extern void pz_code_ends(void);
+extern bool pz_code_in_event(bool running);
 extern bool pz_code_innermost(bool running);
 extern bool pz_code_is_innermost(void);
 extern bool pz_code_folding(void);

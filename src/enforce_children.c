@@ -49,6 +49,18 @@ pz_ddl_names_protected(RangeVar *rv)
 	return false;
 }
 
+/* Is one of the relations that a command names as parents protected, or a parent of one that is? */
+bool
+pz_ddl_any_parent_protected(List *parents)
+{
+	ListCell   *lc;
+
+	foreach(lc, parents)
+		if (pz_ddl_names_protected(lfirst_node(RangeVar, lc)))
+			return true;
+	return false;
+}
+
 /* What protects the relation that a command names; NULL if nothing does. */
 static const PzRelation *
 protection_of(RangeVar *rv)

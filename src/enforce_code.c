@@ -37,9 +37,10 @@ typedef struct UserCode
 {
 	bool		innermost;		/* no executor has begun within it */
 	bool		folding;		/* the planner makes a constant of its result */
+	bool		event;			/* it is an event trigger's, or called by one */
 } UserCode;
 
-static UserCode user_code = {false, false};	/* now */
+static UserCode user_code = {false, false, false};	/* now */
 static UserCode *outer_code = NULL; /* before each call under way */
 static int	code_depth = 0;
 static int	code_space = 0;
@@ -90,8 +91,7 @@ pz_code_watches(Oid funcid)
 	{
 		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(tup);
 
-		result = proc->prolang != INTERNALlanguageId && proc->prolang != ClanguageId &&
-			proc->prorettype != EVENT_TRIGGEROID;
+		result = proc->prolang != INTERNALlanguageId && proc->prolang != ClanguageId;
 		if (result && !pz_ddl_blocks() && !InNoForceRLSOperation())
 			result = proc->provolatile == PROVOLATILE_IMMUTABLE &&
 				(proc->prolang != SQLlanguageId || may_read_tables(tup));
@@ -102,12 +102,15 @@ pz_code_watches(Oid funcid)
 
 /*
  * A watched function is about to be called: ERROR 42501 while a command reads
- * all rows.  Otherwise code of a user now runs innermost.
+ * all rows.  Otherwise code of a user now runs innermost.  Event triggers are
+ * called between commands and rows, and may call what they like.
  */
 void
 pz_code_begins(Oid funcid)
 {
-	if (pz_ddl_blocks() && pz_code_watches(funcid))
+	bool		event = user_code.event || get_func_rettype(funcid) == EVENT_TRIGGEROID;
+
+	if (pz_ddl_blocks() && !event && pz_code_watches(funcid))
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot call functions of users while all rows of a protected relation are read"),
@@ -122,6 +125,7 @@ pz_code_begins(Oid funcid)
 	}
 	outer_code[code_depth++] = user_code;
 	user_code.innermost = true;
+	user_code.event = event;
 	user_code.folding = user_code.folding ||
 		(planning_depth > 0 && func_volatile(funcid) == PROVOLATILE_IMMUTABLE);
 }
@@ -148,6 +152,20 @@ pz_code_innermost(bool running)
 	return before;
 }
 
+/*
+ * A command begins (false) or goes back to what ran before: what it calls is
+ * not called by the event trigger that may have given it.  Returns what was
+ * before.
+ */
+bool
+pz_code_in_event(bool running)
+{
+	bool		before = user_code.event;
+
+	user_code.event = running;
+	return before;
+}
+
 /* Is code of a user what runs innermost? */
 bool
 pz_code_is_innermost(void)
@@ -166,7 +184,7 @@ pz_code_folding(void)
 void
 pz_code_end_transaction(void)
 {
-	user_code.innermost = user_code.folding = false;
+	user_code.innermost = user_code.folding = user_code.event = false;
 	code_depth = 0;
 	planning_depth = 0;
 }

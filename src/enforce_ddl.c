@@ -126,13 +126,12 @@ check_statistics(CreateStatsStmt *stmt)
 
 /*
  * A command begins; maintenance: it may read all rows, and that is on record.
- * Says whether functions are blocked while it runs; the
- * caller gives the answer back to pz_ddl_leave.
+ * The caller has asked pz_ddl_blocks before and gives the answer to
+ * pz_ddl_leave.
  */
-bool
+void
 pz_ddl_enter(Node *parsetree, bool maintenance)
 {
-	bool		before = blocking;
 	ListCell   *lc;
 
 	switch (nodeTag(parsetree))
@@ -146,26 +145,30 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 			break;
 		case T_AlterDomainStmt:
 			/* looks at every column of the domain's type */
-			blocking = true;
+			blocking = blocking || pz_depend_holds_domain(((AlterDomainStmt *) parsetree)->typeName);
 			break;
 		case T_CreateStmt:
 			pz_children_check_create((CreateStmt *) parsetree);
 			/* a new partition looks through the default one */
-			blocking = blocking || ((CreateStmt *) parsetree)->partbound != NULL;
+			blocking = blocking || (((CreateStmt *) parsetree)->partbound != NULL &&
+									pz_ddl_any_parent_protected(((CreateStmt *) parsetree)->inhRelations));
+			break;
+		case T_CreateForeignTableStmt:
+			blocking = blocking || pz_ddl_any_parent_protected(((CreateForeignTableStmt *) parsetree)->base.inhRelations);
 			break;
 		case T_IndexStmt:
 			blocking = blocking || (!maintenance && pz_ddl_names_protected(((IndexStmt *) parsetree)->relation));
 			break;
 		case T_ReindexStmt:
-			blocking = blocking || ((ReindexStmt *) parsetree)->relation == NULL ||
+			blocking = blocking || (((ReindexStmt *) parsetree)->relation == NULL && pz_depend_index_calls_users()) ||
 				(!maintenance && pz_ddl_names_protected(((ReindexStmt *) parsetree)->relation));
 			break;
 		case T_ClusterStmt:
-			blocking = blocking || ((ClusterStmt *) parsetree)->relation == NULL ||
+			blocking = blocking || (((ClusterStmt *) parsetree)->relation == NULL && pz_depend_index_calls_users()) ||
 				(!maintenance && pz_ddl_names_protected(((ClusterStmt *) parsetree)->relation));
 			break;
 		case T_VacuumStmt:
-			blocking = blocking || ((VacuumStmt *) parsetree)->rels == NIL;
+			blocking = blocking || (((VacuumStmt *) parsetree)->rels == NIL && pz_depend_index_calls_users());
 			foreach(lc, ((VacuumStmt *) parsetree)->rels)
 				blocking = blocking || (!maintenance && pz_ddl_names_protected(lfirst_node(VacuumRelation, lc)->relation));
 			break;
@@ -176,7 +179,6 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 		default:
 			break;
 	}
-	return before;
 }
 
 /* The command is over. */

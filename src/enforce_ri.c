@@ -57,7 +57,7 @@ pz_enforce_may_be_ri(const char *query_string)
 
 	if (query_string == NULL)
 		return false;
-	if (adding_foreign_key && strncmp(query_string, "SELECT fk.", 10) == 0 &&
+	if (adding_foreign_key && !pz_code_is_innermost() && strncmp(query_string, "SELECT fk.", 10) == 0 &&
 		strstr(query_string, " fk LEFT OUTER JOIN ") != NULL)
 		return true;
 	if (!InNoForceRLSOperation() || !InLocalUserIdChange() || pz_code_is_innermost())
@@ -150,6 +150,34 @@ are_foreign_key(Oid relid, Bitmapset *attnums)
 }
 
 /*
+ * Is this the query that ADD and VALIDATE FOREIGN KEY look for rows without a
+ * partner with: columns of a foreign key of a relation joined with one other,
+ * and conditions?
+ */
+static bool
+is_validation(Query *query)
+{
+	Bitmapset  *attnums = NULL;
+	RangeTblEntry *fk = linitial_node(RangeTblEntry, query->rtable);
+	ListCell   *lc;
+
+	if (list_length(query->rtable) != 3 || fk->rtekind != RTE_RELATION ||
+		lsecond_node(RangeTblEntry, query->rtable)->rtekind != RTE_RELATION ||
+		lthird_node(RangeTblEntry, query->rtable)->rtekind != RTE_JOIN ||
+		query->jointree == NULL || query->jointree->quals == NULL)
+		return false;
+	foreach(lc, query->targetList)
+	{
+		Var		   *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+
+		if (!IsA(var, Var) || var->varno != 1 || var->varlevelsup != 0 || var->varattno <= 0)
+			return false;
+		attnums = bms_add_member(attnums, var->varattno);
+	}
+	return are_foreign_key(fk->relid, attnums);
+}
+
+/*
  * Is this a query of referential integrity: one that asks whether a row with
  * given keys is there, or carries a cascade out to a foreign key's columns, and
  * returns nothing?  The text and security context have been looked at.
@@ -167,7 +195,7 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 		query->onConflict || query->hasTargetSRFs || query->hasModifyingCTE)
 		return false;
 	if (query->commandType == CMD_SELECT && strncmp(query_string, "SELECT fk.", 10) == 0)
-		return adding_foreign_key;
+		return adding_foreign_key && is_validation(query);
 
 	if (list_length(query->rtable) != 1 || query->jointree == NULL)
 		return false;

@@ -380,8 +380,6 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	const char *released = pz_utility_exclusive_database(parsetree);
 	bool		dropped = pz_hard_command(false);
 
-	/* COMMIT, too: deferred constraints are checked then */
-	pz_detail_watch();
 	switch (nodeTag(parsetree))
 	{
 		case T_VariableSetStmt:
@@ -412,23 +410,31 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 
 	if (released == NULL && !IsA(parsetree, TransactionStmt) && in_database() && pz_registry_active())
 	{
-		bool		outer = pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
-		bool		blocking = pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
+		bool		outer = pz_enforce_foreign_key(false);
+		bool		blocking = pz_ddl_blocks();
 		bool		explaining = pz_explain_enter(parsetree);
+		bool		event = pz_code_in_event(false);
+		bool		user_code = pz_code_innermost(false);
 
-		pz_detail_watch();
+		/* whatever raises from here on, all of it is taken back */
 		PG_TRY();
 		{
+			pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
+			pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
 			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		}
 		PG_CATCH();
 		{
 			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
+			pz_code_in_event(event);
+			pz_code_innermost(user_code);
 			pz_ddl_fail(blocking);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
+		pz_code_in_event(event);
+		pz_code_innermost(user_code);
 		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
 		pz_enforce_foreign_key(outer);
@@ -490,6 +496,17 @@ pz_xact_callback(XactEvent event, void *arg)
 }
 
 /*
+ * A savepoint is made or gone back to: an error at the top has emptied the
+ * stack that the hiding of details hangs on, and COMMIT may come next.
+ */
+static void
+pz_subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid, void *arg)
+{
+	if (event == SUBXACT_EVENT_START_SUB)
+		pz_detail_watch();
+}
+
+/*
  * Install all hooks.  Called once from _PG_init.
  */
 void
@@ -516,4 +533,5 @@ pz_hooks_install(void)
 
 	pz_frame_init(frame_abandoned);
 	RegisterXactCallback(pz_xact_callback, NULL);
+	RegisterSubXactCallback(pz_subxact_callback, NULL);
 }

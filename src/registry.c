@@ -509,6 +509,27 @@ pz_registry_guards(Oid relid)
 }
 
 /*
+ * The relations that are protected by themselves, and not only observed: OIDs,
+ * in the current memory context.  Some may be gone.
+ */
+List *
+pz_registry_guarded(void)
+{
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	need_registry();
+	foreach(lc, registry->relations)
+	{
+		Registered *g = lfirst(lc);
+
+		if (!g->observed && OidIsValid(g->relid))
+			relids = lappend_oid(relids, g->relid);
+	}
+	return relids;
+}
+
+/*
  * Purpose by number; NULL if there is none.
  */
 const PzPurpose *

@@ -109,6 +109,7 @@ extern void pz_registry_release(void);
 extern const PzOids *pz_registry_oids(void);
 extern const PzRelation *pz_registry_relation(Oid relid);
 extern bool pz_registry_guards(Oid relid);
+extern List *pz_registry_guarded(void);
 extern const PzPurpose *pz_registry_purpose(int32 purpose_id);
 extern const PzPurpose *pz_registry_purpose_by_name(const char *name);
 extern const PzCategory *pz_registry_category(int32 category_id);
