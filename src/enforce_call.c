@@ -44,7 +44,9 @@ refuse_direct_call(void)
 }
 
 /*
- * The check that this call means in the running statement.
+ * The check that this call means in the running statement.  NULL for a row
+ * that is not there, of a relation that the statement does not read after all
+ * (the nullable side of an outer join that cannot match): nothing is permitted.
  * ERROR 42501 for a call that the planner hook did not place, 55000 where
  * nothing has been frozen for the statement.
  */
@@ -77,12 +79,14 @@ begin_check(FunctionCallInfo fcinfo, PzRunning **running)
 			break;
 		}
 	}
-	if (now == NULL || state == NULL || state->serial != now->serial)
+	if (now && state && state->serial == now->serial)
+		return state;
+	if (!PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(PZ_ERR_STATE),
 				 errmsg("the row filter was called outside the statement it was made for"),
 				 errhint("Run the statement again; if it happens again, report how it was sent.")));
-	return state;
+	return NULL;
 }
 
 /* Does the subject of this call permit the use of a cell of its category? */
@@ -92,7 +96,7 @@ cell_ok(FunctionCallInfo fcinfo)
 	PzRunning  *running;
 	CallState  *state = begin_check(fcinfo, &running);
 
-	return pz_check_cell(state->check, running, state->place, PG_GETARG_DATUM(1), PG_ARGISNULL(1));
+	return state && pz_check_cell(state->check, running, state->place, PG_GETARG_DATUM(1), PG_ARGISNULL(1));
 }
 
 /*
@@ -106,7 +110,7 @@ personalize_row_ok(PG_FUNCTION_ARGS)
 	PzRunning  *running;
 	CallState  *state = begin_check(fcinfo, &running);
 
-	PG_RETURN_BOOL(pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1)));
+	PG_RETURN_BOOL(state && pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1)));
 }
 
 /*

@@ -6,7 +6,7 @@ CREATE ROLE regress_fls_app;
 CREATE SCHEMA fls AUTHORIZATION regress_fls_owner;
 GRANT USAGE ON SCHEMA fls TO PUBLIC;
 SET ROLE regress_fls_owner;
-CREATE TABLE fls.person (id integer PRIMARY KEY, name text, points integer);
+CREATE TABLE fls.person (id integer PRIMARY KEY, name text, points integer, mask text);
 INSERT INTO fls.person SELECT i, 'name' || i, i FROM generate_series(1, 4) AS i;
 CREATE TABLE fls.part (id integer, name text) PARTITION BY RANGE (id);
 CREATE TABLE fls.part_1 PARTITION OF fls.part FOR VALUES FROM (0) TO (10);
@@ -20,8 +20,9 @@ DO $$
 BEGIN
 	PERFORM personalize.define_kind('enforce_false', 'bigint');
 	PERFORM personalize.define_category('fls_general', 'for tests');
-	PERFORM personalize.define_purpose('fls_ads', 'for tests', categories => '{fls_general}');
-	PERFORM personalize.protect('fls.person', 'id', kind => 'enforce_false', columns => '{"*":"fls_general"}');
+	PERFORM personalize.define_category('fls_special', 'for tests', special => true);
+	PERFORM personalize.define_purpose('fls_ads', 'for tests', categories => '{fls_general,fls_special}');
+	PERFORM personalize.protect('fls.person', 'id', kind => 'enforce_false', columns => '{"mask":"fls_special","*":"fls_general"}');
 	PERFORM personalize.protect('fls.part', 'id', kind => 'enforce_false', columns => '{"*":"fls_general"}');
 	PERFORM personalize.grant_purpose('fls_ads', r) FROM unnest('{regress_fls_app,regress_fls_owner}'::regrole[]) AS r;
 	PERFORM personalize.grant_consent(1, 'fls_ads', kind => 'enforce_false');
@@ -38,6 +39,9 @@ SELECT id FROM fls.person WHERE fls.leak(name) AND points = NULL::integer AND (n
 SELECT id FROM fls.person WHERE points = NULL::integer AND fls.leak(name) FOR SHARE;
 UPDATE fls.person SET name = name WHERE name LIKE NULL AND id > 3;
 SELECT a.id FROM fls.person AS a LEFT JOIN fls.person AS b ON b.id = a.id AND b.points = NULL::integer AND b.name > 'a' ORDER BY 1;
+/* a masked column of a relation that cannot match, above the join */
+SELECT o.id, p.mask, p FROM fls.copied AS o LEFT JOIN fls.person AS p ON p.id = o.id AND p.mask <> NULL::text ORDER BY 1;
+SELECT count(*) FROM fls.copied AS o LEFT JOIN fls.person AS p ON p.id = o.id AND p.points = NULL::integer WHERE p.mask IS NULL;
 EXECUTE p (NULL, 1);
 EXECUTE p ('name1', NULL);
 EXECUTE p ('name1', 0);
