@@ -23,6 +23,7 @@
 #include "catalog/pg_class.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "enforce.h"
@@ -188,6 +189,20 @@ pz_ddl_leave(bool before)
 	blocking = before;
 }
 
+/* Has the error been raised by the code of commands itself, which names objects and no values? */
+static bool
+is_raised_by_ddl(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	ErrorData  *edata = CopyErrorData();
+	const char *file = edata->filename ? edata->filename : "";
+	bool		result = strstr(file, "tablecmds.c") != NULL || strstr(file, "indexcmds.c") != NULL;
+
+	FreeErrorData(edata);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
 /*
  * Can the text of an error quote a value?  Besides those about data, errors of
  * looking a value up as the name of something.
@@ -217,7 +232,8 @@ may_quote(int code)
 		case ERRCODE_INVALID_NAME:
 		case ERRCODE_WRONG_OBJECT_TYPE:
 		case ERRCODE_FEATURE_NOT_SUPPORTED:
-			return geterrposition() == 0;	/* with one it is about the text of the command */
+			/* with a position it is about the text of the command */
+			return geterrposition() == 0 && !is_raised_by_ddl();
 		default:
 			return false;
 	}

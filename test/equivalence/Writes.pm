@@ -15,7 +15,7 @@ my %target = (
 	person => { key => 'person_id', subjects => ['person_id'], set => { city => 'E(text)', born => 'E(date)', tags => 'E(texts)', score => 'abs(coalesce(E(num), 1))',
 		name => "coalesce(E(text), 'x')", profile => 'E(json)', tw_contact => "'open new'::tripwire" } },
 	orders => { key => 'order_id', subjects => ['person_id'], set => { note => 'E(text)', lines => 'E(ints)', state => 'E(text)', amount => 'abs(coalesce(E(num), 1)) + 1',
-		during => 'E(tsr)', placed => 'coalesce(E(ts), now())' } },
+		during => 'E(tsr)', placed => 'coalesce(E(ts), timestamptz \'2024-06-01 00:00+00\')' } },
 	visit => { key => 'visit_id', subjects => ['person_id'], set => { page => 'E(text)', ms => 'E(int)', place => 'E(i4r)', at => 'E(ts)', tw_contact => "'open new'::tripwire" } },
 	member => { key => 'member_id', subjects => ['member_id'], set => { tier => 'E(text)', joined => 'E(date)', points => 'E(int)', prefs => 'E(json)' } },
 	event => { key => 'event_id', subjects => ['member_id'], set => { what => 'E(text)', points => 'E(int)', day => '(coalesce(event.day, 1) + 7) % 40' } },
