@@ -58,7 +58,7 @@ extern PzFrame *pz_frame_find(QueryDesc *queryDesc);
 extern PzFrame *pz_frame_current(void);
 extern PzFrame *pz_frame_push(PzFrame *frame);
 extern void pz_frame_pop(PzFrame *previous);
-extern const PzRefusal *pz_frame_check(PzFrame *frame, int i);
+extern const PzRefusal *pz_frame_check(PzFrame *frame, int i, bool copies);
 extern bool pz_frame_observes(const PzFrame *frame, int i);
 extern bool pz_frame_is_open(const PzFrame *frame);
 extern void pz_frame_open(PzFrame *frame);

@@ -15,16 +15,14 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "enforce.h"
+#include "superuser.h"
 
 /* A protected relation that is being copied into one that is not there yet */
 typedef struct PendingCopy
@@ -42,8 +40,6 @@ write_down(Oid source, Oid target, const char *role_name, const char *purpose_na
 {
 	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TEXTOID};
 	Datum		values[4];
-	Oid			save_user;
-	int			save_context;
 
 	if (get_rel_persistence(target) == RELPERSISTENCE_TEMP)
 		return;
@@ -51,16 +47,7 @@ write_down(Oid source, Oid target, const char *role_name, const char *purpose_na
 	values[1] = ObjectIdGetDatum(target);
 	values[2] = CStringGetTextDatum(role_name ? role_name : "");
 	values[3] = CStringGetTextDatum(purpose_name ? purpose_name : "");
-
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
-						   save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	SPI_connect();
-	if (SPI_execute_with_args("SELECT personalize.copy_note_internal($1, $2, $3, $4)", 4, types, values, NULL,
-							  false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not write down a copy"); /* cannot happen: constant text */
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
+	pz_superuser_select("SELECT personalize.copy_note_internal($1, $2, $3, $4)", 4, types, values);
 }
 
 /*

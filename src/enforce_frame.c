@@ -161,18 +161,6 @@ has_id(const int32 *ids, int n, int32 id)
 	return false;
 }
 
-/* Does a column lead to a subject?  Whoever may use the row may use it. */
-static bool
-is_subject_column(const PzRelation *rel, AttrNumber attnum)
-{
-	int			i;
-
-	for (i = 0; i < rel->npaths; i++)
-		if (rel->paths[i].attnum == attnum)
-			return true;
-	return false;
-}
-
 /* Refuse a use, when it runs, for one of its columns. */
 static void
 refuse_column(FrameUse *fu, char *message)
@@ -242,7 +230,7 @@ describe_columns(FrameUse *fu, const PzPlanUse *plan_use)
 			append_name(&categories, category->name);
 			seen[nseen++] = category->category_id;
 		}
-		if (!is_subject_column(rel, i + 1))
+		if (!pz_registry_leads_to_subject(rel, i + 1))
 			judge_column(fu, plan_use, col, category);
 	}
 	if (plan_use->unmapped && fu->purpose->known && !fu->purpose->purpose.builtin)
@@ -426,10 +414,8 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 
 		fu->purpose = purpose_of_use(frame, plan_use);
 		freeze_use(fu, plan_use, frame);
-		if (!fu->observed)
-			make_checks(frame, fu, plan_use, true);
-		else
-			make_checks(frame, fu, plan_use, frame->adopted || pz_frame_check(frame, frame->nuses - 1) == NULL);
+		make_checks(frame, fu, plan_use, !fu->observed ||
+					pz_frame_check(frame, frame->nuses - 1, pz_plan_copies(queryDesc)) == NULL);
 	}
 	if (frame->adopted)
 		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
@@ -532,25 +518,14 @@ pz_frame_running(void)
 	return current_frame && current_frame->open ? &current_frame->running : NULL;
 }
 
-/* A refusal in the current memory context. */
-static PzRefusal *
-refusal(const char *reason, const char *message, const char *hint)
-{
-	PzRefusal  *r = palloc(sizeof(PzRefusal));
-
-	r->sqlerrcode = PZ_ERR_REFUSED;
-	r->reason = reason;
-	r->message = message;
-	r->hint = hint;
-	return r;
-}
-
 /*
  * May use i of this statement go ahead?  NULL if so; else why not, in the
- * current memory context.  Asked at its first ExecutorRun.
+ * current memory context.  Asked at its first ExecutorRun, when it is known
+ * where a portal sends its rows: copies says that it is to an unprotected
+ * relation.
  */
 const PzRefusal *
-pz_frame_check(PzFrame *frame, int i)
+pz_frame_check(PzFrame *frame, int i, bool copies)
 {
 	FrameUse   *fu = &frame->uses[i];
 	PzUse	   *use = fu->use;
@@ -564,16 +539,15 @@ pz_frame_check(PzFrame *frame, int i)
 	if (refused)
 		return refused;
 	if (fu->refused_columns)
-		return refusal("column not allowed", linitial(fu->refused_columns),
-					   "Leave the column out, or ask a privacy officer: personalize.classify() says what a column holds, "
-					   "personalize.define_purpose() what a purpose needs.");
-	/* only now is it known where a portal sends its rows */
-	if (!may_copy && pz_plan_copies(frame->queryDesc))
-		return refusal("copy not allowed",
-					   psprintf("role \"%s\" may not copy protected relation %s into an unprotected relation for purpose \"%s\"",
-								use->role_name ? use->role_name : "", use->relation_name, use->purpose_name),
-					   "A copy is out of reach of consent and erasure. Ask a privacy officer: "
-					   "SELECT personalize.grant_purpose('<purpose>', '<role>', may_copy => true).");
+		return pz_purpose_refuse("column not allowed", linitial(fu->refused_columns),
+								 "Leave the column out, or ask a privacy officer: personalize.classify() says what a column holds, "
+								 "personalize.define_purpose() what a purpose needs.");
+	if (copies && !may_copy)
+		return pz_purpose_refuse("copy not allowed",
+								 psprintf("role \"%s\" may not copy protected relation %s into an unprotected relation for purpose \"%s\"",
+										  use->role_name ? use->role_name : "", use->relation_name, use->purpose_name),
+								 "A copy is out of reach of consent and erasure. Ask a privacy officer: "
+								 "SELECT personalize.grant_purpose('<purpose>', '<role>', may_copy => true).");
 	return NULL;
 }
 

@@ -23,11 +23,9 @@
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_inherits.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -39,6 +37,7 @@
 #include "errors.h"
 #include "registry.h"
 #include "shmem.h"
+#include "superuser.h"
 
 /* Columns of registry_window, see sql/tables/27_maintenance.sql */
 #define WINDOW_RELID	2
@@ -135,8 +134,6 @@ record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 {
 	uint8		random[16];
 	StringInfoData sql;
-	Oid			save_user;
-	int			save_context;
 	int			i;
 
 	if (!pg_strong_random(random, sizeof(random)))
@@ -150,16 +147,11 @@ record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 	appendStringInfo(&sql, " */ SELECT pg_catalog.count(r.*) FROM %s AS r",
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)));
 
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
-						   save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	SPI_connect();
 	pz_enforce_adopt_purpose(PZ_PURPOSE_MAINTENANCE, sql.data);
 	pz_enforce_adopt_text(query_string, pstmt->stmt_location, pstmt->stmt_len);
 	PG_TRY();
 	{
-		if (SPI_execute(sql.data, false, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not read a relation");	/* cannot happen: constant text */
+		pz_superuser_select(sql.data, 0, NULL, NULL);
 	}
 	PG_FINALLY();
 	{
@@ -167,8 +159,6 @@ record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 		pz_enforce_adopt_text(NULL, -1, 0);
 	}
 	PG_END_TRY();
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
 }
 
 /*

@@ -47,18 +47,6 @@ pz_mark_is_policy_function(Oid funcid)
 		funcid == oids->policy_ok[PZ_KEY_TEXT];
 }
 
-/* Is a column one by which the relation leads to a subject? */
-static bool
-is_subject_column(const PzRelation *rel, AttrNumber attnum)
-{
-	int			i;
-
-	for (i = 0; i < rel->npaths; i++)
-		if (rel->paths[i].attnum == attnum)
-			return true;
-	return false;
-}
-
 /*
  * What is to be done about an entry of a query: allocated in the current
  * memory context.  Columns are masked where a person may have agreed to the
@@ -81,7 +69,7 @@ pz_mark_guarded(RangeTblEntry *rte, Index varno, const PzRelation *rel, int32 pu
 		const PzCategory *category = col->name ? pz_registry_category(col->category_id) : NULL;
 
 		if (category == NULL || category->category_id == PZ_CATEGORY_NONE ||
-			!(category->special || category->partial) || is_subject_column(rel, i + 1))
+			!(category->special || category->partial) || pz_registry_leads_to_subject(rel, i + 1))
 			continue;
 		guarded->masked = bms_add_member(guarded->masked, i + 1);
 		guarded->categories = list_append_unique_int(guarded->categories, category->category_id);

@@ -13,9 +13,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "catalog/objectaccess.h"
-#include "catalog/pg_authid.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
@@ -31,6 +29,7 @@
 #include "hooks.h"
 #include "purpose.h"
 #include "registry.h"
+#include "superuser.h"
 
 static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
@@ -174,6 +173,7 @@ static void
 open_frame(PzFrame *frame, QueryDesc *queryDesc)
 {
 	const PzRefusal *refusal = NULL;
+	bool		copies;
 	int			i;
 
 	/* the result would be a constant of a plan that outlives purpose and consent */
@@ -184,9 +184,10 @@ open_frame(PzFrame *frame, QueryDesc *queryDesc)
 						pz_frame_use(frame, 0)->relation_name),
 				 errhint("A function that reads a table is not IMMUTABLE: declare it STABLE.")));
 
+	copies = pz_plan_copies(queryDesc);
 	for (i = 0; i < pz_frame_nuses(frame) && refusal == NULL; i++)
 	{
-		refusal = pz_frame_check(frame, i);
+		refusal = pz_frame_check(frame, i, copies);
 		if (refusal && pz_frame_observes(frame, i))
 		{
 			PzUse	   *use = pz_frame_use(frame, i);
@@ -208,7 +209,7 @@ open_frame(PzFrame *frame, QueryDesc *queryDesc)
 		if (!pz_frame_observes(frame, i) || pz_audit_is_writable())
 			pz_audit_begin(pz_frame_use(frame, i));
 	pz_frame_open(frame);
-	if (pz_plan_copies(queryDesc))
+	if (copies)
 		for (i = 0; i < pz_frame_nuses(frame); i++)
 			if (!pz_frame_observes(frame, i))
 				pz_copies_note(pz_frame_use(frame, i), queryDesc);
@@ -340,18 +341,8 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 static void
 sync_registry(void)
 {
-	Oid			save_user;
-	int			save_context;
-
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
-						   save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	CommandCounterIncrement();
-	SPI_connect();
-	if (SPI_execute("SELECT personalize.registry_sync_internal()", false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not synchronize the registry");	/* cannot happen: constant text */
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
+	pz_superuser_select("SELECT personalize.registry_sync_internal()", 0, NULL, NULL);
 }
 
 /* The next ProcessUtility in the chain. */

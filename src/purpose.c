@@ -74,9 +74,11 @@ pz_purpose_end_transaction(void)
 	}
 }
 
-/* A refusal in the current memory context. */
-static PzRefusal *
-refusal(const char *reason, const char *message, const char *hint)
+/*
+ * A refusal (42501) in the current memory context; its texts are not copied.
+ */
+const PzRefusal *
+pz_purpose_refuse(const char *reason, const char *message, const char *hint)
 {
 	PzRefusal  *r = palloc(sizeof(PzRefusal));
 
@@ -97,33 +99,33 @@ pz_purpose_refusal(const char *purpose_name, const PzPurpose *purpose,
 {
 	*may_copy = false;
 	if (purpose_name[0] == '\0')
-		return refusal("no purpose",
-					   psprintf("cannot read protected relation %s without a purpose", relation_name),
-					   row_security ?
-					   "Say what the data is used for: BEGIN; SET LOCAL personalize.purpose = '...'; "
-					   "or SELECT personalize.set_purpose('...') in the same transaction." :
-					   "For a backup: PGOPTIONS='-c personalize.purpose=backup' pg_dump, as a superuser.");
+		return pz_purpose_refuse("no purpose",
+								 psprintf("cannot read protected relation %s without a purpose", relation_name),
+								 row_security ?
+								 "Say what the data is used for: BEGIN; SET LOCAL personalize.purpose = '...'; "
+								 "or SELECT personalize.set_purpose('...') in the same transaction." :
+								 "For a backup: PGOPTIONS='-c personalize.purpose=backup' pg_dump, as a superuser.");
 	if (purpose == NULL)
-		return refusal("unknown purpose",
-					   psprintf("purpose \"%.63s\" does not exist", purpose_name),
-					   "See the view personalize.purposes, or ask a privacy officer to define it with personalize.define_purpose().");
+		return pz_purpose_refuse("unknown purpose",
+								 psprintf("purpose \"%.63s\" does not exist", purpose_name),
+								 "See the view personalize.purposes, or ask a privacy officer to define it with personalize.define_purpose().");
 	if (purpose->retired)
-		return refusal("retired purpose",
-					   psprintf("purpose \"%s\" is retired", purpose_name),
-					   "Use a purpose that is in force, see the view personalize.purposes.");
+		return pz_purpose_refuse("retired purpose",
+								 psprintf("purpose \"%s\" is retired", purpose_name),
+								 "Use a purpose that is in force, see the view personalize.purposes.");
 	if (purpose->purpose_id == PZ_PURPOSE_MAINTENANCE)
-		return refusal("purpose not granted",
-					   "purpose \"maintenance\" cannot be stated",
-					   "It is what commands within a maintenance window are recorded for: see personalize.open_maintenance().");
+		return pz_purpose_refuse("purpose not granted",
+								 "purpose \"maintenance\" cannot be stated",
+								 "It is what commands within a maintenance window are recorded for: see personalize.open_maintenance().");
 	if (!pz_registry_granted(purpose->purpose_id, role, may_copy))
-		return refusal("purpose not granted",
-					   psprintf("role \"%s\" may not use personal data for purpose \"%s\"",
-								GetUserNameFromId(role, true), purpose_name),
-					   "Ask a privacy officer: SELECT personalize.grant_purpose('<purpose>', '<role>').");
+		return pz_purpose_refuse("purpose not granted",
+								 psprintf("role \"%s\" may not use personal data for purpose \"%s\"",
+										  GetUserNameFromId(role, true), purpose_name),
+								 "Ask a privacy officer: SELECT personalize.grant_purpose('<purpose>', '<role>').");
 	if (!row_security && !purpose->builtin)
-		return refusal("row_security off",
-					   psprintf("cannot read protected relation %s for purpose \"%s\" while row_security is off",
-								relation_name, purpose_name),
-					   "Set row_security to on, or state the purpose 'backup' for a complete copy.");
+		return pz_purpose_refuse("row_security off",
+								 psprintf("cannot read protected relation %s for purpose \"%s\" while row_security is off",
+										  relation_name, purpose_name),
+								 "Set row_security to on, or state the purpose 'backup' for a complete copy.");
 	return NULL;
 }

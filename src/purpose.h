@@ -22,6 +22,7 @@ typedef struct PzRefusal
 
 extern void pz_purpose_check_set(VariableSetStmt *stmt);
 extern void pz_purpose_end_transaction(void);
+extern const PzRefusal *pz_purpose_refuse(const char *reason, const char *message, const char *hint);
 extern const PzRefusal *pz_purpose_refusal(const char *purpose_name, const PzPurpose *purpose,
 										   Oid role, const char *relation_name, bool *may_copy);
 

@@ -498,6 +498,21 @@ pz_registry_relation(Oid relid)
 }
 
 /*
+ * Does a column lead from a row to a subject?  Whoever may use the row may use
+ * the column.
+ */
+bool
+pz_registry_leads_to_subject(const PzRelation *rel, AttrNumber attnum)
+{
+	int			i;
+
+	for (i = 0; i < rel->npaths; i++)
+		if (rel->paths[i].attnum == attnum)
+			return true;
+	return false;
+}
+
+/*
  * Is a relation protected, and not only observed?  As pz_registry_relation.
  */
 bool

@@ -108,6 +108,7 @@ extern void pz_registry_require_match(void);
 extern void pz_registry_release(void);
 extern const PzOids *pz_registry_oids(void);
 extern const PzRelation *pz_registry_relation(Oid relid);
+extern bool pz_registry_leads_to_subject(const PzRelation *rel, AttrNumber attnum);
 extern bool pz_registry_guards(Oid relid);
 extern List *pz_registry_guarded(void);
 extern const PzPurpose *pz_registry_purpose(int32 purpose_id);

@@ -4,23 +4,10 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use lib 'test/lib';
+use Personalize;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', slurp_file('test/personalize.conf'));
-$node->append_conf('postgresql.conf', "restart_after_crash = on\n");
-$node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION personalize;
-	CREATE ROLE app LOGIN;
-	CREATE TABLE customer (id integer PRIMARY KEY, name text);
-	INSERT INTO customer SELECT i, 'name' || i FROM generate_series(1, 5) AS i;
-	GRANT ALL ON customer TO app;
-	SELECT personalize.define_category('general', 'for tests');
-	SELECT personalize.define_purpose('ads', 'for tests', categories => '{general}');
-	SELECT personalize.grant_purpose('ads', 'app');
-	SELECT personalize.protect('customer', 'id', columns => '{"*":"general"}');
-	SELECT personalize.grant_consent(i, 'ads') FROM generate_series(1, 3) AS i;});
+my $node = start_shop('main', 'restart_after_crash = on');
 
 my $begin = "SET ROLE app; BEGIN; SET LOCAL personalize.purpose = 'ads'; SET LOCAL personalize.context = ";
 

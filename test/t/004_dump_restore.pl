@@ -4,17 +4,16 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use lib 'test/lib';
+use Personalize;
 
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
 
 sub new_node
 {
 	my ($name) = @_;
-	my $n = PostgreSQL::Test::Cluster->new($name);
+	my $n = start_node($name);
 
-	$n->init;
-	$n->append_conf('postgresql.conf', slurp_file('test/personalize.conf'));
-	$n->start;
 	$n->safe_psql('postgres', 'CREATE ROLE owner LOGIN; CREATE ROLE app LOGIN; CREATE ROLE duty LOGIN');
 	return $n;
 }

@@ -4,11 +4,10 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use lib 'test/lib';
+use Personalize;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', slurp_file('test/personalize.conf'));
-$node->start;
+my $node = start_node('main');
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION personalize;
 	CREATE SCHEMA app;

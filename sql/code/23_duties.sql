@@ -1,0 +1,101 @@
+/*
+ * Duties: the roles that are auditors and privacy officers.
+ */
+
+CREATE OR REPLACE FUNCTION personalize.duty_objects_internal(duty text)
+RETURNS TABLE (is_view boolean, object_name text)
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.is_view, o.object_name
+	FROM (VALUES
+		('app', false, '{grant_consent,refuse_consent,withdraw_consent,object_to,restrict_processing,lift_restriction,
+			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
+		('app', true, '{consent,purposes,categories}'),
+		('officer', false, '{define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
+			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
+			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,export_subject,
+			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
+		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed,copies,maintenance}'),
+		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
+		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}')
+	) AS d (duty, is_view, names)
+		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
+	WHERE d.duty = duty_objects_internal.duty
+$$;
+COMMENT ON FUNCTION personalize.duty_objects_internal(text) IS
+	'The one list of what each duty may call and read; names that do not exist are left out';
+
+CREATE OR REPLACE FUNCTION personalize.duty_apply_internal(role_name name, duty text, give boolean)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	o record;
+BEGIN
+	FOR o IN
+		SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure) AS what
+			FROM personalize.duty_objects_internal(duty_apply_internal.duty) AS d
+				JOIN pg_proc AS p ON p.proname = d.object_name AND NOT d.is_view
+			WHERE p.pronamespace = 'personalize'::regnamespace
+		UNION ALL
+		SELECT format('SELECT ON %s', c.oid::regclass)
+			FROM personalize.duty_objects_internal(duty_apply_internal.duty) AS d
+				JOIN pg_class AS c ON c.relname = d.object_name AND d.is_view
+			WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+		ORDER BY 1
+	LOOP
+		EXECUTE format(CASE WHEN give THEN 'GRANT %s TO %I' ELSE 'REVOKE %s FROM %I' END, o.what, role_name);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.duty_apply_internal(name, text, boolean) IS
+	'Grants or revokes the functions and views of a duty';
+
+CREATE OR REPLACE FUNCTION personalize.assign_duty(role regrole, duty text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	holder name;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	holder := personalize.role_name_internal(assign_duty.role);
+	IF assign_duty.duty IS NULL OR assign_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
+		RAISE EXCEPTION 'duty "%" is not known', personalize.shown_internal(coalesce(assign_duty.duty, 'null'))
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
+	END IF;
+	INSERT INTO personalize.registry_duty (role_oid, role_name, duty)
+		VALUES (assign_duty.role, holder, assign_duty.duty) ON CONFLICT DO NOTHING;
+	PERFORM personalize.duty_apply_internal(holder, assign_duty.duty, true);
+	PERFORM personalize.invalidate_internal(0::oid);
+END
+$$;
+COMMENT ON FUNCTION personalize.assign_duty(regrole, text) IS
+	'Gives a role a duty: app records consent and asks for it, officer keeps the registry and serves rights, auditor reads usage';
+
+CREATE OR REPLACE FUNCTION personalize.revoke_duty(role regrole, duty text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	holder name;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	holder := personalize.role_name_internal(revoke_duty.role);
+	IF revoke_duty.duty IS NULL OR revoke_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
+		RAISE EXCEPTION 'duty "%" is not known', personalize.shown_internal(coalesce(revoke_duty.duty, 'null'))
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
+	END IF;
+	DELETE FROM personalize.registry_duty AS d WHERE d.role_name = holder AND d.duty = revoke_duty.duty;
+	PERFORM personalize.duty_apply_internal(holder, revoke_duty.duty, false);
+	/* what another duty of the role also needs stays */
+	PERFORM personalize.duty_apply_internal(holder, d.duty, true)
+		FROM personalize.registry_duty AS d WHERE d.role_name = holder;
+	PERFORM personalize.invalidate_internal(0::oid);
+END
+$$;
+COMMENT ON FUNCTION personalize.revoke_duty(regrole, text) IS 'Takes a duty from a role';
