@@ -199,7 +199,7 @@ suite_extra()
 		case $status in
 			0)
 				pass
-				printf '%-40s ok\n' "$name"
+				printf '%-40s ok: %s\n' "$name" "$(tail -n 1 "$log")"
 				;;
 			77)
 				printf '%-40s skipped: %s\n' "$name" "$(tail -n 1 "$log")"

@@ -73,4 +73,5 @@ want 'by distance: only who agreed' \
 	"$(run "$iterative" "SELECT count(*), bool_and(id % 100 = 0) FROM prot WHERE v <-> '[0.5,0.5,0.5]' < 10")" '30|t'
 want 'masked: sorted, and only who agreed' \
 	"$(run "$iterative" "SELECT string_agg(id::text, ' ') FROM (SELECT id FROM mask $near LIMIT 10) AS n")" "$wanted"
+echo "pgvector $version"
 exit $FAILED
