@@ -21,3 +21,4 @@ want 1 '^[0-9]+\|[a-z]+\|recommendations\|orders\|ended\|SELECT \* FROM orders$'
 want 1 '"relation": "public.orders"'
 # status() WHERE NOT ok is the last statement and finds nothing
 tail -1 "$PZ_WORK/readme.out" | grep -q 'certificate_id' || { echo "status() has something to say"; exit 1; }
+echo 'the quick start of README.md ran as written'
