@@ -562,8 +562,8 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 }
 
 /*
- * Record that a use was refused, and why.  Does nothing if the audit cannot
- * be written: the refusal itself matters more.  Errors only if there is no
+ * Record that a use was refused, and why.  Waits a little for the worker, and
+ * does nothing if the audit cannot be written: the refusal itself matters more.  Errors only if there is no
  * memory.  The reason must not hold personal data.
  */
 void
@@ -573,7 +573,8 @@ pz_audit_refused(PzUse *use, const char *reason)
 		RecoveryInProgress() || !XLogIsNeeded() || !pz_keys_prepare())
 		return;
 	pz_emit_prepare();
-	pz_audit_request_worker();
+	/* the first one of all would come before anybody reads */
+	(void) pz_audit_is_writable();
 	use->use_no = ++session_uses;
 	pz_emit_intent(use, PZ_MSG_REFUSED, 0, reason);
 	pz_emit_send(false);

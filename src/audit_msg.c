@@ -95,12 +95,14 @@ pz_msg_put_varint(PzMsgBuf *buf, uint64 value)
 
 /*
  * Append a string (or NULL), cut at a character boundary if it is longer than
- * max.
+ * max.  Bytes that are not valid in the database's encoding become question
+ * marks: the table would keep them, and nobody could dump or search it.
  */
 void
 pz_msg_put_string(PzMsgBuf *buf, const char *string, size_t max)
 {
 	uint32		len = PZ_MSG_NULL;
+	uint32		i;
 
 	if (string == NULL)
 	{
@@ -111,7 +113,11 @@ pz_msg_put_string(PzMsgBuf *buf, const char *string, size_t max)
 	if (len > max)
 		len = (uint32) pg_mbcliplen(string, (int) len, (int) max);
 	pz_msg_put(buf, &len, sizeof(len));
-	pz_msg_put(buf, string, len);
+	if (likely(pg_verifymbstr(string, (int) len, true)))
+		pz_msg_put(buf, string, len);
+	else
+		for (i = 0; i < len; i++)
+			pz_msg_put(buf, IS_HIGHBIT_SET(string[i]) ? "?" : &string[i], 1);
 	pz_msg_put(buf, "", 1);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/guc.h"
 
 #include "guc.h"
@@ -38,6 +39,21 @@ static const struct config_enum_entry purpose_scope_options[] = {
 };
 
 /*
+ * Texts go into the record of use and the ledger.  What comes with the start of
+ * a connection has not been checked against the encoding of the database, and a
+ * text that is not valid could neither be dumped nor searched.
+ */
+static bool
+check_text(char **newval, void **extra, GucSource source)
+{
+	if (*newval == NULL || pg_verifymbstr(*newval, strlen(*newval), true))
+		return true;
+	GUC_check_errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE);
+	GUC_check_errdetail("The value is not valid in the encoding of the database.");
+	return false;
+}
+
+/*
  * Define all settings.  Called once from _PG_init in the postmaster.
  */
 void
@@ -47,7 +63,7 @@ pz_guc_init(void)
 							   "Sets the end user of the application, for the record of use.",
 							   "Ends with the transaction.",
 							   &pz_app_user, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
+							   PGC_USERSET, 0, check_text, NULL, NULL);
 	DefineCustomEnumVariable("personalize.audit",
 							 "Sets how durable the record of use is.",
 							 "\"strict\" makes the exact record durable before a statement is complete, "
@@ -70,7 +86,7 @@ pz_guc_init(void)
 							   "Sets the explanation shown to the subject, for the record of use.",
 							   "Ends with the transaction.",
 							   &pz_context, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
+							   PGC_USERSET, 0, check_text, NULL, NULL);
 	DefineCustomStringVariable("personalize.key_file",
 							   "Sets the file with the keys that authenticate audit records and hide erased keys.",
 							   "Relative to the data directory. Made with mode 0600 at the first start if it does not exist.",
@@ -85,7 +101,7 @@ pz_guc_init(void)
 							   "Sets what personal data is used for.",
 							   "Ends with the transaction, unless it comes from the role, the database or the start of the session.",
 							   &pz_purpose, "",
-							   PGC_USERSET, GUC_REPORT, NULL, NULL, NULL);
+							   PGC_USERSET, GUC_REPORT, check_text, NULL, NULL);
 	DefineCustomEnumVariable("personalize.purpose_scope",
 							 "Sets whether SET without LOCAL may state a purpose.",
 							 "\"session\" lets a purpose outlive the transaction: behind a connection pool it then reaches the next borrower.",

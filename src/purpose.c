@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/rls.h"
@@ -107,7 +108,9 @@ pz_purpose_refusal(const char *purpose_name, const PzPurpose *purpose,
 								 "For a backup: PGOPTIONS='-c personalize.purpose=backup' pg_dump, as a superuser.");
 	if (purpose == NULL)
 		return pz_purpose_refuse("unknown purpose",
-								 psprintf("purpose \"%.63s\" does not exist", purpose_name),
+								 psprintf("purpose \"%.*s\" does not exist",
+										  pg_mbcliplen(purpose_name, (int) strnlen(purpose_name, NAMEDATALEN), NAMEDATALEN - 1),
+										  purpose_name),
 								 "See the view personalize.purposes, or ask a privacy officer to define it with personalize.define_purpose().");
 	if (purpose->retired)
 		return pz_purpose_refuse("retired purpose",
