@@ -251,4 +251,15 @@ pz_owns_relation_compat(Oid relid, Oid role)
 #endif
 }
 
+/* 17 (5d06e99a3): ALTER TABLE ... SET EXPRESSION, which computes a generated column anew */
+static inline bool
+pz_sets_expression_compat(AlterTableType type)
+{
+#if PG_VERSION_NUM >= 170000
+	return type == AT_SetExpression;
+#else
+	return false;
+#endif
+}
+
 #endif							/* PZ_COMPAT_H */

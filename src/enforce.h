@@ -148,8 +148,21 @@ extern void pz_table_settle(Oid relid);
 extern void pz_table_check_trigger(CreateTrigStmt *stmt);
 
 /* enforce_copies.c */
+
+/* A command that fills a relation with what a query returns */
+typedef struct PzFilling
+{
+	bool		runs;			/* false: there is none */
+	Oid			target;			/* InvalidOid: not made yet */
+	List	   *pending;		/* protected relations that were read */
+} PzFilling;
+
 extern void pz_copies_note(PzUse *use, QueryDesc *queryDesc);
-extern void pz_copies_made(Node *parsetree);
+extern bool pz_copies_filling(void);
+extern PzFilling pz_copies_enter(Node *parsetree);
+extern void pz_copies_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
+extern void pz_copies_leave(Node *parsetree, PzFilling outer);
+extern void pz_copies_fail(PzFilling outer);
 extern void pz_copies_forget(void);
 
 /* enforce_ddl.c */
@@ -167,10 +180,16 @@ extern void pz_children_check_create(CreateStmt *stmt);
 
 /* enforce_depend.c */
 extern bool pz_depend_index_calls_users(void);
+extern void pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate);
+extern void pz_depend_watch_ranges(void);
 extern bool pz_depend_holds_domain(List *name);
 
 /* enforce_maintain.c */
 extern bool pz_maintain_begin(PlannedStmt *pstmt, const char *query_string);
+
+/* enforce_policy.c */
+extern void pz_policy_check_command(Node *parsetree);
+extern void pz_policy_check_contents(AlterTableStmt *stmt);
 
 /* enforce_hard.c */
 #define PZ_HARD_AM	"personalize_heap"

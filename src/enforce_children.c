@@ -70,6 +70,16 @@ protection_of(RangeVar *rv)
 	return OidIsValid(relid) && pz_registry_guards(relid) ? pz_registry_relation(relid) : NULL;
 }
 
+/* A relation would be the child of a protected relation and of another: ERROR 42501. */
+static void
+refuse_two_parents(void)
+{
+	ereport(ERROR,
+			(errcode(PZ_ERR_REFUSED),
+			 errmsg("a relation cannot be the child of a protected relation and of another"),
+			 errhint("Its rows could not be filtered through the other.")));
+}
+
 /* A relation becomes a child of another: ERROR 42501 if it is protected already. */
 static void
 check_new_child(RangeVar *child)
@@ -84,6 +94,19 @@ check_new_child(RangeVar *child)
 				 errmsg("cannot make protected relation \"%s\" a child of another", child->relname),
 				 errhint("Have a privacy officer call personalize.unprotect() on it first and, after the command, "
 						 "personalize.protect() on its parent if that is not protected.")));
+}
+
+/*
+ * A relation gets one more parent: ERROR 42501 if that is protected, and the
+ * relation has others.
+ */
+static void
+check_second_parent(RangeVar *child, RangeVar *parent)
+{
+	Oid			relid = RangeVarGetRelid(child, NoLock, true);
+
+	if (OidIsValid(relid) && has_superclass(relid) && protection_of(parent) != NULL)
+		refuse_two_parents();
 }
 
 /*
@@ -109,6 +132,7 @@ pz_children_check_alter(AlterTableStmt *stmt, bool may_leave)
 				break;
 			case AT_AddInherit:
 				check_new_child(stmt->relation);
+				check_second_parent(stmt->relation, (RangeVar *) cmd->def);
 				break;
 			case AT_DetachPartition:
 				leaves = rel != NULL;
@@ -153,9 +177,6 @@ pz_children_check_create(CreateStmt *stmt)
 		if (n++ == 0)
 			first = root;
 		else if (root != first)
-			ereport(ERROR,
-					(errcode(PZ_ERR_REFUSED),
-					 errmsg("a relation cannot be the child of a protected relation and of another"),
-					 errhint("Its rows could not be filtered through the other.")));
+			refuse_two_parents();
 	}
 }

@@ -5,10 +5,14 @@
  *
  * A role that may copy puts rows into relations that no filter guards.  Each
  * such relation is written down in personalize.copied, in the transaction that
- * copies: if that is rolled back, so is the copy.  The target of CREATE TABLE
- * AS and its kin is known by name only when the command is over; until then
- * its sources wait here.  Temporary relations go with the session and are not
- * written down.
+ * copies: if that is rolled back, so is the copy.  Temporary relations go with
+ * the session and are not written down.
+ *
+ * CREATE TABLE AS and its kin fill a relation with all that their query
+ * returns, whoever reads it for them: what functions read while they run counts
+ * as copied.  The relation is the first that the command makes; it is written
+ * down when the command is over.  A name would not do: the query can change
+ * search_path.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +28,7 @@
 #include "enforce.h"
 #include "superuser.h"
 
-/* A protected relation that is being copied into one that is not there yet */
+/* A protected relation that is being copied by a command that is not over */
 typedef struct PendingCopy
 {
 	Oid			source;
@@ -32,7 +36,7 @@ typedef struct PendingCopy
 	char	   *purpose_name;
 } PendingCopy;
 
-static List *pending = NIL;		/* PendingCopy, in TopTransactionContext */
+static PzFilling filling = {false, InvalidOid, NIL};	/* the innermost such command */
 
 /* Write one copy down, as superuser. */
 static void
@@ -62,70 +66,105 @@ pz_copies_note(PzUse *use, QueryDesc *queryDesc)
 
 	foreach(lc, pz_plan_copy_targets(queryDesc))
 		write_down(use->relid, lfirst_oid(lc), use->role_name, use->purpose_name);
-	if (queryDesc->dest == NULL ||
-		(queryDesc->dest->mydest != DestIntoRel && queryDesc->dest->mydest != DestTransientRel))
+	if (!filling.runs)
 		return;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	copy = palloc(sizeof(PendingCopy));
 	copy->source = use->relid;
 	copy->role_name = pstrdup(use->role_name ? use->role_name : "");
 	copy->purpose_name = pstrdup(use->purpose_name ? use->purpose_name : "");
-	pending = lappend(pending, copy);
+	filling.pending = lappend(filling.pending, copy);
 	MemoryContextSwitchTo(old);
 }
 
-/* The relation that a command fills with what a query returns; NULL if it is no such command. */
-static RangeVar *
-filled_relation(Node *parsetree)
+/* Does a command run that fills a relation with what a query returns? */
+bool
+pz_copies_filling(void)
+{
+	return filling.runs;
+}
+
+/* Does a command fill a relation, and does it make that relation, too? */
+static bool
+fills_relation(Node *parsetree, RangeVar **existing)
 {
 	Query	   *query;
 
+	*existing = NULL;
 	switch (nodeTag(parsetree))
 	{
 		case T_CreateTableAsStmt:
-			return ((CreateTableAsStmt *) parsetree)->into->rel;
+			return true;
 		case T_RefreshMatViewStmt:
-			return ((RefreshMatViewStmt *) parsetree)->relation;
+			*existing = ((RefreshMatViewStmt *) parsetree)->relation;
+			return true;
 		case T_ExplainStmt:
 			query = (Query *) ((ExplainStmt *) parsetree)->query;
-			return query && IsA(query, Query) && query->utilityStmt ? filled_relation(query->utilityStmt) : NULL;
+			return query && IsA(query, Query) && query->utilityStmt && fills_relation(query->utilityStmt, existing);
 		default:
-			return NULL;
+			return false;
 	}
 }
 
 /*
- * A command is over: if it has filled a relation with protected rows, write
+ * A command begins.  Returns what ran before, for pz_copies_leave.
+ */
+PzFilling
+pz_copies_enter(Node *parsetree)
+{
+	PzFilling	outer = filling;
+	RangeVar   *existing;
+
+	if (fills_relation(parsetree, &existing))
+	{
+		filling.runs = true;
+		filling.target = existing ? RangeVarGetRelid(existing, NoLock, true) : InvalidOid;
+		filling.pending = NIL;
+	}
+	return outer;
+}
+
+/* Something was made: the first relation that a filling command makes is its target. */
+void
+pz_copies_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId)
+{
+	if (filling.runs && !OidIsValid(filling.target) && access == OAT_POST_CREATE &&
+		classId == RelationRelationId && subId == 0)
+		filling.target = objectId;
+}
+
+/*
+ * The command is over: if it has filled a relation with protected rows, write
  * that down.
  */
 void
-pz_copies_made(Node *parsetree)
+pz_copies_leave(Node *parsetree, PzFilling outer)
 {
-	RangeVar   *rv;
-	Oid			target;
-	List	   *made = pending;
+	PzFilling	done = filling;
+	RangeVar   *existing;
 	ListCell   *lc;
 
-	if (pending == NIL)
+	filling = outer;
+	if (!fills_relation(parsetree, &existing) || !OidIsValid(done.target))
 		return;
-	rv = filled_relation(parsetree);
-	if (rv == NULL)
-		return;
-	pending = NIL;
-	target = RangeVarGetRelid(rv, NoLock, true);
-	if (!OidIsValid(target))
-		return;
-	foreach(lc, made)
+	foreach(lc, done.pending)
 	{
 		PendingCopy *copy = lfirst(lc);
 
-		write_down(copy->source, target, copy->role_name, copy->purpose_name);
+		write_down(copy->source, done.target, copy->role_name, copy->purpose_name);
 	}
 }
 
-/* End of a transaction, or an error: nothing waits any more. */
+/* The command failed.  Does not raise. */
+void
+pz_copies_fail(PzFilling outer)
+{
+	filling = outer;
+}
+
+/* End of a transaction: nothing runs any more. */
 void
 pz_copies_forget(void)
 {
-	pending = NIL;
+	memset(&filling, 0, sizeof(filling));
 }

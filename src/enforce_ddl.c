@@ -133,12 +133,16 @@ check_statistics(CreateStatsStmt *stmt)
 void
 pz_ddl_enter(Node *parsetree, bool maintenance)
 {
+	bool		blocked = blocking;
 	ListCell   *lc;
 
+	pz_policy_check_command(parsetree);
 	switch (nodeTag(parsetree))
 	{
 		case T_AlterTableStmt:
 			pz_hard_check_alter((AlterTableStmt *) parsetree);
+			if (!maintenance)
+				pz_policy_check_contents((AlterTableStmt *) parsetree);
 			pz_children_check_alter((AlterTableStmt *) parsetree, maintenance);
 			/* foreign keys of any relation: their queries see every row */
 			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
@@ -180,6 +184,8 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 		default:
 			break;
 	}
+	if (blocking && !blocked)
+		pz_depend_watch_ranges();
 }
 
 /* The command is over. */

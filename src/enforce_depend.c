@@ -12,15 +12,22 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_range.h"
+#include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "enforce.h"
 #include "registry.h"
@@ -41,6 +48,104 @@ calls_users(Node *node, void *context)
 	if (check_functions_in_node(node, is_users_function, context))
 		return true;
 	return expression_tree_walker(node, calls_users, context);
+}
+
+/* The function of a range type that a user may have written; InvalidOid if none has. */
+static Oid
+users_range_function(Form_pg_range range)
+{
+	if (range->rngcanonical >= FirstNormalObjectId)
+		return range->rngcanonical;
+	return range->rngsubdiff >= FirstNormalObjectId ? range->rngsubdiff : InvalidOid;
+}
+
+/*
+ * Do values of a type call functions of users when they are made or compared?
+ * Those of a range type may; operator classes are superusers'.
+ */
+static bool
+type_calls_users(Oid type)
+{
+	HeapTuple	tup;
+	bool		result = false;
+
+	if (type < FirstNormalObjectId)
+		return false;
+	type = getBaseType(type);
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_MULTIRANGE:
+			type = get_multirange_range(type);
+			/* FALLTHROUGH */
+		case TYPTYPE_RANGE:
+			tup = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(type));
+			if (HeapTupleIsValid(tup))
+			{
+				Form_pg_range range = (Form_pg_range) GETSTRUCT(tup);
+				Oid			subtype = range->rngsubtype;
+
+				result = OidIsValid(users_range_function(range));
+				ReleaseSysCache(tup);
+				result = result || type_calls_users(subtype);
+			}
+			return result;
+		case TYPTYPE_COMPOSITE:
+			{
+				TupleDesc	desc = lookup_rowtype_tupdesc(type, -1);
+				int			i;
+
+				for (i = 0; i < desc->natts && !result; i++)
+					result = !TupleDescAttr(desc, i)->attisdropped && type_calls_users(TupleDescAttr(desc, i)->atttypid);
+				ReleaseTupleDesc(desc);
+				return result;
+			}
+		case TYPTYPE_BASE:
+			type = get_element_type(type);
+			return OidIsValid(type) && type_calls_users(type);
+		default:
+			return false;
+	}
+}
+
+/* Has a relation or an index a column of such a type? */
+static bool
+has_calling_type(TupleDesc desc)
+{
+	int			i;
+
+	for (i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped && type_calls_users(TupleDescAttr(desc, i)->atttypid))
+			return true;
+	return false;
+}
+
+/*
+ * A command that may call no function of a user begins: have those of range
+ * types watched, too.  A session that has used the type keeps how to call its
+ * functions, and whether they are watched was decided then.
+ */
+void
+pz_depend_watch_ranges(void)
+{
+	Relation	pg_range = table_open(RangeRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_range, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tup;
+
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		Form_pg_range range = (Form_pg_range) GETSTRUCT(tup);
+		TypeCacheEntry *entry;
+
+		if (!OidIsValid(users_range_function(range)))
+			continue;
+		entry = lookup_type_cache(range->rngtypid, TYPECACHE_RANGE_INFO);
+		if (OidIsValid(entry->rng_canonical_finfo.fn_oid))
+			fmgr_info_cxt(entry->rng_canonical_finfo.fn_oid, &entry->rng_canonical_finfo, CacheMemoryContext);
+		if (OidIsValid(entry->rng_subdiff_finfo.fn_oid))
+			fmgr_info_cxt(entry->rng_subdiff_finfo.fn_oid, &entry->rng_subdiff_finfo, CacheMemoryContext);
+	}
+	systable_endscan(scan);
+	table_close(pg_range, AccessShareLock);
 }
 
 /*
@@ -72,26 +177,80 @@ any_protected(bool (*fn) (Relation rel, void *context), void *context)
 	return found;
 }
 
-/* Has a relation an index that calls functions of users? */
+/* A tree from a column of a catalog; NULL if it is NULL there. */
+static Node *
+catalog_tree(int cacheid, HeapTuple tup, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		d = SysCacheGetAttr(cacheid, tup, attnum, &isnull);
+
+	return isnull ? NULL : stringToNode(TextDatumGetCString(d));
+}
+
+/*
+ * The expressions and the condition of an index as its owner wrote them.  The
+ * relcache would give them simplified, and for that call functions of the
+ * owner as the current user, who may be anybody.
+ */
+void
+pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate)
+{
+	HeapTuple	tup = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+
+	*expressions = *predicate = NULL;
+	if (!HeapTupleIsValid(tup))
+		return;
+	*expressions = catalog_tree(INDEXRELID, tup, Anum_pg_index_indexprs);
+	*predicate = catalog_tree(INDEXRELID, tup, Anum_pg_index_indpred);
+	ReleaseSysCache(tup);
+}
+
+/* Do statistics on a relation call functions of users? */
+static bool
+has_calling_statistics(Relation rel)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetStatExtList(rel))
+	{
+		HeapTuple	tup = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(lfirst_oid(lc)));
+
+		if (!HeapTupleIsValid(tup))
+			continue;
+		found = found || calls_users(catalog_tree(STATEXTOID, tup, Anum_pg_statistic_ext_stxexprs), NULL);
+		ReleaseSysCache(tup);
+	}
+	return found;
+}
+
+/*
+ * Does ANALYZE or the building of indexes of a relation call functions of
+ * users: those of indexes, of statistics, or of range types in a column?
+ */
 static bool
 has_calling_index(Relation rel, void *context)
 {
-	bool		found = false;
+	bool		found = has_calling_statistics(rel) || has_calling_type(RelationGetDescr(rel));
 	ListCell   *lc;
 
 	foreach(lc, RelationGetIndexList(rel))
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Node	   *expressions;
+		Node	   *predicate;
 
-		found = found || calls_users((Node *) RelationGetIndexExpressions(index), NULL) ||
-			calls_users((Node *) RelationGetIndexPredicate(index), NULL);
+		pz_depend_index_trees(RelationGetRelid(index), &expressions, &predicate);
+		found = found || calls_users(expressions, NULL) || calls_users(predicate, NULL) ||
+			has_calling_type(RelationGetDescr(index));
 		index_close(index, AccessShareLock);
 	}
 	return found;
 }
 
 /*
- * Has a protected relation an index that calls functions of users?
+ * Does ANALYZE or the building of indexes of a protected relation call
+ * functions of users?
  */
 bool
 pz_depend_index_calls_users(void)

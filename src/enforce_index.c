@@ -86,9 +86,12 @@ personalize_index_lost(PG_FUNCTION_ARGS)
 	Relation	index = index_open(PG_GETARG_OID(0), AccessShareLock);
 	char	   *reason = NULL;
 	Oid			funcid = InvalidOid;
+	Node	   *expressions;
+	Node	   *predicate;
 	int			i;
 
-	if (calls_harmful_function((Node *) RelationGetIndexExpressions(index), &funcid))
+	pz_depend_index_trees(RelationGetRelid(index), &expressions, &predicate);
+	if (calls_harmful_function(expressions, &funcid))
 		reason = psprintf("it is on an expression with function %s, which may tell what it sees",
 						  quote_qualified_identifier(get_namespace_name(get_func_namespace(funcid)), get_func_name(funcid)));
 	for (i = 0; reason == NULL && i < IndexRelationGetNumberOfKeyAttributes(index); i++)

@@ -127,13 +127,16 @@ named_relations(Node *parsetree, LOCKMODE *lockmode)
 
 /*
  * Record everybody in a relation and what is below it as used for maintenance
- * by the command.  ERROR 55000 if that cannot be recorded.
+ * by the command: read them all as the owner, so that functions of the owner
+ * that planning calls gain nothing.  ERROR 55000 if that cannot be recorded.
  */
 static void
 record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 {
 	uint8		random[16];
 	StringInfoData sql;
+	Relation	rel;
+	Oid			owner;
 	int			i;
 
 	if (!pg_strong_random(random, sizeof(random)))
@@ -147,11 +150,14 @@ record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 	appendStringInfo(&sql, " */ SELECT pg_catalog.count(r.*) FROM %s AS r",
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)));
 
+	rel = table_open(relid, AccessShareLock);
+	owner = rel->rd_rel->relowner;
+	table_close(rel, NoLock);
 	pz_enforce_adopt_purpose(PZ_PURPOSE_MAINTENANCE, sql.data);
 	pz_enforce_adopt_text(query_string, pstmt->stmt_location, pstmt->stmt_len);
 	PG_TRY();
 	{
-		pz_superuser_select(sql.data, 0, NULL, NULL);
+		pz_owner_select(owner, sql.data);
 	}
 	PG_FINALLY();
 	{

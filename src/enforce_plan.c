@@ -564,6 +564,32 @@ only_deletes(ModifyTable *node)
 	return true;
 }
 
+/* Does an expression hold the result of a sub-select? */
+static bool
+holds_subselect(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) ||
+		(IsA(node, Param) && ((Param *) node)->paramkind != PARAM_EXTERN))
+		return true;
+	return expression_tree_walker(node, holds_subselect, context);
+}
+
+/* Does an INSERT write nothing but values that stand in the statement? */
+static bool
+writes_given_values(ModifyTable *node)
+{
+	Plan	   *source = node->plan.lefttree;
+
+	if (node->operation != CMD_INSERT || source == NULL || source->lefttree != NULL ||
+		!(IsA(source, Result) || IsA(source, ValuesScan)))
+		return false;
+	return !holds_subselect((Node *) source->targetlist, NULL) &&
+		!(IsA(source, ValuesScan) && holds_subselect((Node *) ((ValuesScan *) source)->values_lists, NULL)) &&
+		!holds_subselect((Node *) node->onConflictSet, NULL) && !holds_subselect(node->onConflictWhere, NULL);
+}
+
 /* Add to *targets what a plan tree writes to that is not protected, other than to delete. */
 static void
 add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
@@ -573,11 +599,14 @@ add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 
 	/* deleting rows by what a protected relation says keeps nothing */
 	if (plan == NULL || !IsA(plan, ModifyTable) || node->operation == CMD_DELETE ||
-		(node->operation == CMD_MERGE && only_deletes(node)))
+		(node->operation == CMD_MERGE && only_deletes(node)) || writes_given_values(node))
 		return;					/* it stands at the top of a tree or of a CTE */
 	foreach(lc, node->resultRelations)
 	{
-		if (pz_registry_relation(rt_fetch(lfirst_int(lc), pstmt->rtable)->relid) == NULL)
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
+
+		/* a view keeps nothing: a trigger of its has the rows, and what that does is looked at */
+		if (!pz_registry_guards(rte->relid) && rte->relkind != RELKIND_VIEW)
 		{
 			Index		named = node->rootRelation > 0 ? node->rootRelation : lfirst_int(lc);
 

@@ -165,6 +165,50 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	PG_END_TRY();
 }
 
+/* A statement may not run: put that on record.  ERROR. */
+static void
+refuse(PzFrame *frame, const PzRefusal *refusal)
+{
+	int			i;
+
+	for (i = 0; i < pz_frame_nuses(frame); i++)
+		pz_audit_refused(pz_frame_use(frame, i), refusal->reason);
+	ereport(ERROR,
+			(errcode(refusal->sqlerrcode),
+			 errmsg("%s", refusal->message),
+			 errhint("%s", refusal->hint)));
+}
+
+/* A statement that copies was let through: write down where its rows go. */
+static void
+note_copies(PzFrame *frame, QueryDesc *queryDesc)
+{
+	int			i;
+
+	for (i = 0; i < pz_frame_nuses(frame); i++)
+		if (!pz_frame_observes(frame, i))
+			pz_copies_note(pz_frame_use(frame, i), queryDesc);
+}
+
+/*
+ * A cursor that was opened before is read by a command that fills a relation:
+ * may its rows be copied?  ERROR if not.
+ */
+static void
+copy_frame(PzFrame *frame, QueryDesc *queryDesc)
+{
+	int			i;
+
+	for (i = 0; i < pz_frame_nuses(frame); i++)
+	{
+		const PzRefusal *refusal = pz_frame_observes(frame, i) ? NULL : pz_frame_check(frame, i, true);
+
+		if (refusal)
+			refuse(frame, refusal);
+	}
+	note_copies(frame, queryDesc);
+}
+
 /*
  * Let a statement through at its first run: its purpose must hold, and the
  * intent must be on record before the first row.  ERROR if not.
@@ -184,7 +228,7 @@ open_frame(PzFrame *frame, QueryDesc *queryDesc)
 						pz_frame_use(frame, 0)->relation_name),
 				 errhint("A function that reads a table is not IMMUTABLE: declare it STABLE.")));
 
-	copies = pz_plan_copies(queryDesc);
+	copies = pz_plan_copies(queryDesc) || pz_copies_filling();
 	for (i = 0; i < pz_frame_nuses(frame) && refusal == NULL; i++)
 	{
 		refusal = pz_frame_check(frame, i, copies);
@@ -197,22 +241,13 @@ open_frame(PzFrame *frame, QueryDesc *queryDesc)
 		}
 	}
 	if (refusal)
-	{
-		for (i = 0; i < pz_frame_nuses(frame); i++)
-			pz_audit_refused(pz_frame_use(frame, i), refusal->reason);
-		ereport(ERROR,
-				(errcode(refusal->sqlerrcode),
-				 errmsg("%s", refusal->message),
-				 errhint("%s", refusal->hint)));
-	}
+		refuse(frame, refusal);
 	for (i = 0; i < pz_frame_nuses(frame); i++)
 		if (!pz_frame_observes(frame, i) || pz_audit_is_writable())
 			pz_audit_begin(pz_frame_use(frame, i));
 	pz_frame_open(frame);
 	if (copies)
-		for (i = 0; i < pz_frame_nuses(frame); i++)
-			if (!pz_frame_observes(frame, i))
-				pz_copies_note(pz_frame_use(frame, i), queryDesc);
+		note_copies(frame, queryDesc);
 }
 
 /* Let the statement through at its first run; make its frame the running one. */
@@ -226,6 +261,8 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 
 	if (frame && !pz_frame_is_open(frame))
 		open_frame(frame, queryDesc);
+	else if (frame && pz_copies_filling())
+		copy_frame(frame, queryDesc);
 
 	if (frame == NULL && pz_frame_current() == NULL && !pz_code_is_innermost())
 	{
@@ -332,7 +369,10 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
 	if (in_database())
+	{
 		pz_hard_object_access(access, classId, objectId, subId);
+		pz_copies_object_access(access, classId, objectId, subId);
+	}
 }
 
 /*
@@ -343,6 +383,22 @@ sync_registry(void)
 {
 	CommandCounterIncrement();
 	pz_superuser_select("SELECT personalize.registry_sync_internal()", 0, NULL, NULL);
+}
+
+/*
+ * In a copied or restored database the registry knows relations and columns by
+ * name until it is adopted: adopt it before one is renamed.  ERROR 55000 if
+ * that cannot be done.
+ */
+static void
+adopt_registry(Node *parsetree)
+{
+	if (!(IsA(parsetree, RenameStmt) || IsA(parsetree, AlterObjectSchemaStmt)) ||
+		!in_database() || !pz_registry_installed() || pz_registry_anchored())
+		return;
+	pz_registry_require_match();
+	if (pz_registry_in_use())
+		pz_superuser_select("SELECT personalize.registry_adopt_internal()", 0, NULL, NULL);
 }
 
 /* The next ProcessUtility in the chain. */
@@ -399,6 +455,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			break;
 	}
 
+	adopt_registry(parsetree);
 	if (released == NULL && !IsA(parsetree, TransactionStmt) && in_database() && pz_registry_active())
 	{
 		bool		outer = pz_enforce_foreign_key(false);
@@ -406,6 +463,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		bool		explaining = pz_explain_enter(parsetree);
 		bool		event = pz_code_in_event(false);
 		bool		user_code = pz_code_innermost(false);
+		PzFilling	filling = pz_copies_enter(parsetree);
 
 		/* whatever raises from here on, all of it is taken back */
 		PG_TRY();
@@ -416,6 +474,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		}
 		PG_CATCH();
 		{
+			pz_copies_fail(filling);
 			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_code_in_event(event);
@@ -429,6 +488,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
 		pz_enforce_foreign_key(outer);
+		pz_copies_leave(parsetree, filling);
 	}
 	else if (released == NULL)
 		call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
@@ -448,8 +508,6 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	}
 
 	pz_hard_command(dropped);
-	if (in_database())
-		pz_copies_made(parsetree);
 	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
 		sync_registry();
 }

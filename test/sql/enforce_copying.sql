@@ -31,13 +31,19 @@ CREATE TABLE enf.copy (id integer, name text);
 CREATE TABLE enf.flag (id integer, seen boolean);
 INSERT INTO enf.flag SELECT i, false FROM generate_series(1, 5) AS i;
 CREATE TABLE enf.other (id integer, name text);
-GRANT ALL ON enf.copy, enf.flag, enf.other TO regress_enf_app;
+CREATE TABLE enf.seen (id integer, name text);
+GRANT ALL ON enf.copy, enf.flag, enf.other, enf.seen TO regress_enf_app;
 CREATE VIEW enf.v_copy AS SELECT * FROM enf.copy;
 GRANT ALL ON enf.v_copy TO regress_enf_app;
 RESET ROLE;
 GRANT CREATE ON SCHEMA enf TO regress_enf_app;
 DO $$ BEGIN PERFORM personalize.protect('enf.other', 'id', kind => 'enforce_copying', columns => '{"*":"enf_general"}'); END $$;
+DO $$ BEGIN PERFORM personalize.protect('enf.seen', 'id', kind => 'enforce_copying', columns => '{"*":"enf_general"}', mode => 'observe'); END $$;
 SET ROLE regress_enf_app;
+CREATE FUNCTION enf.names() RETURNS SETOF text LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT name FROM enf.customer; END';
+CREATE VIEW enf.changeable AS SELECT DISTINCT id, name FROM enf.customer;
+CREATE FUNCTION enf.change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER change INSTEAD OF UPDATE ON enf.changeable FOR EACH ROW EXECUTE FUNCTION enf.change();
 CREATE FUNCTION enf.refused(query text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE query;
@@ -65,7 +71,20 @@ PREPARE rows_of AS SELECT id FROM enf.customer;
 SAVEPOINT a; CREATE TABLE enf.t AS EXECUTE rows_of; ROLLBACK TO a;
 SAVEPOINT a; CREATE TEMP TABLE t AS EXECUTE rows_of; ROLLBACK TO a;
 DEALLOCATE rows_of;
+/* what functions read while such a command runs is copied, too */
+SAVEPOINT a; CREATE TABLE enf.t AS SELECT query_to_xml('SELECT id FROM enf.customer', false, false, ''); ROLLBACK TO a;
+SAVEPOINT a; CREATE TABLE enf.t AS SELECT * FROM enf.names(); ROLLBACK TO a;
+SAVEPOINT a; CREATE MATERIALIZED VIEW enf.m1 AS SELECT enf.names(); ROLLBACK TO a;
+DECLARE c CURSOR FOR SELECT id FROM enf.customer ORDER BY id;
+FETCH c;
+SAVEPOINT a; CREATE TABLE enf.t AS SELECT cursor_to_xml('c', 10, false, false, ''); ROLLBACK TO a;
+/* an observed relation is open */
+SELECT enf.refused('INSERT INTO enf.seen SELECT id, name FROM enf.customer');
 /* what keeps nothing, and what stays protected */
+SELECT enf.refused('WITH w AS (INSERT INTO enf.copy VALUES (9, $$given$$), (10, $$given$$)) SELECT count(*) FROM enf.customer');
+SELECT enf.refused('WITH w AS (INSERT INTO enf.copy VALUES (9, (SELECT max(name) FROM enf.customer))) SELECT 1');
+SELECT enf.refused('WITH w AS (INSERT INTO enf.copy VALUES (9, $$given$$) RETURNING id) SELECT c.id FROM enf.customer AS c JOIN w ON w.id = c.id');
+SELECT enf.refused('UPDATE enf.changeable SET name = $$x$$');
 SELECT enf.refused('CREATE TABLE enf.t AS SELECT id FROM enf.customer WITH NO DATA');
 SELECT enf.refused('CREATE MATERIALIZED VIEW enf.m AS SELECT id FROM enf.customer WITH NO DATA');
 SELECT enf.refused('DELETE FROM enf.flag AS f USING enf.customer AS c WHERE c.id = f.id');

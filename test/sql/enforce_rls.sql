@@ -90,12 +90,18 @@ BEGIN; SET LOCAL personalize.purpose = 'enf_ads'; SELECT id FROM enf.customer OR
 RESET ROLE;
 DROP POLICY has_order ON enf.customer;
 
-/* what an owner does to row security opens nothing */
+/* an owner cannot take row security away; what a superuser does to it opens nothing */
 SET ROLE regress_enf_owner;
 ALTER TABLE enf.customer NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE enf.customer DISABLE ROW LEVEL SECURITY;
+RESET ROLE;
+ALTER TABLE enf.customer NO FORCE ROW LEVEL SECURITY;
+SET ROLE regress_enf_owner;
 SELECT id FROM enf.customer;
 BEGIN; SET LOCAL personalize.purpose = 'enf_ads'; SELECT id FROM enf.customer ORDER BY id; COMMIT;
+RESET ROLE;
 ALTER TABLE enf.customer DISABLE ROW LEVEL SECURITY;
+SET ROLE regress_enf_owner;
 SELECT id FROM enf.customer;
 BEGIN; SET LOCAL personalize.purpose = 'enf_ads'; SELECT id FROM enf.customer ORDER BY id; COMMIT;
 SET ROLE regress_enf_app;
