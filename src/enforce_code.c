@@ -80,10 +80,21 @@ may_read_tables(HeapTuple tup)
 }
 
 /*
+ * Is a function looked up to be called by an expression, rather than to be
+ * inlined?  The planner computes constants in an executor state of its own.
+ */
+static bool
+is_to_be_called(void)
+{
+	return strcmp(CurrentMemoryContext->name, "ExecutorState") == 0;
+}
+
+/*
  * Is a function one that must be looked at when it is called: written in SQL
  * or a procedural language, while a command reads all rows, referential
  * integrity runs or foreign keys are added; or labelled IMMUTABLE, while the
- * planner is at work?
+ * planner is at work?  A SQL function that calls another one reads tables by
+ * that; the planner inlines it only if all that it calls is IMMUTABLE, too.
  */
 bool
 pz_code_watches(Oid funcid)
@@ -102,7 +113,7 @@ pz_code_watches(Oid funcid)
 		result = proc->prolang != INTERNALlanguageId && proc->prolang != ClanguageId;
 		if (result && !all)
 			result = proc->provolatile == PROVOLATILE_IMMUTABLE &&
-				(proc->prolang != SQLlanguageId || may_read_tables(tup));
+				(proc->prolang != SQLlanguageId || is_to_be_called() || may_read_tables(tup));
 		ReleaseSysCache(tup);
 	}
 	return result;
