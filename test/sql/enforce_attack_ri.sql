@@ -160,6 +160,7 @@ CREATE OPERATOR CLASS ari_app.float8_turn_ops FOR TYPE float8 USING btree AS
 SET ROLE regress_ari_app;
 CREATE TYPE ari_app.turn AS RANGE (subtype = float8, subtype_opclass = ari_app.float8_turn_ops);
 CREATE TABLE ari_app.booking (t ari_app.turn, EXCLUDE USING gist (t WITH &&) DEFERRABLE);
+INSERT INTO ari_app.booking SELECT ari_app.turn(i, i + 1) FROM generate_series(11, 19) AS i;
 CREATE FUNCTION ari_app.on() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('ari_app.compare', (SELECT query FROM ari_app.query), true);
@@ -176,11 +177,13 @@ DELETE FROM ari_app.par WHERE id = 5;
 ROLLBACK;
 DROP TRIGGER "A" ON ari_app.booking;
 BEGIN;
+UPDATE ari_app.query SET query = 'DELETE FROM ONLY ari.orders WHERE cust = $1';
 DELETE FROM ari_app.par WHERE id = 6;
 ROLLBACK;
 BEGIN;
 DECLARE ari_cursor CURSOR FOR SELECT ari_app.difference(1, i) FROM generate_series(1, 3) AS i;
 FETCH ari_cursor;
+UPDATE ari_app.query SET query = 'DELETE FROM ONLY ari.orders WHERE cust = $1';
 DELETE FROM ari_app.par WHERE id = 7;
 ROLLBACK;
 
