@@ -216,7 +216,9 @@ BEGIN
 				HINT = 'Keys of subjects are compared byte by byte; give the column a deterministic collation.';
 	END IF;
 	/* it changes with another column, which everybody may update */
-	IF a.attgenerated <> '' THEN
+	IF a.attgenerated <> '' OR EXISTS (SELECT 1 FROM pg_attribute AS x
+		WHERE x.attrelid IN (SELECT personalize.descendants_internal(subject_class_internal.relid))
+			AND x.attname = a.attname AND x.attgenerated <> '') THEN
 		RAISE EXCEPTION 'column %.% cannot lead to a subject: it is generated',
 			personalize.relation_text_internal(subject_class_internal.relid), quote_ident(a.attname)
 			USING ERRCODE = 'feature_not_supported',

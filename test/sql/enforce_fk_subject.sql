@@ -128,6 +128,20 @@ CREATE TABLE fks.computed (base integer, cust integer GENERATED ALWAYS AS (base)
 SELECT personalize.protect('fks.computed', 'cust', kind => 'enforce_fk_subject', columns => '{"*":"fks_general"}');
 SELECT personalize.protect('fks.computed', 'other', kind => 'enforce_fk_subject', columns => '{"*":"fks_general"}');
 SELECT personalize.add_subject_path('fks.computed', '{cust}', kind => 'enforce_fk_subject');
+/* nor is it one in a child; from PostgreSQL 16 on that refuses it itself */
+CREATE FUNCTION fks.refused(command text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE command;
+	RETURN false;
+EXCEPTION WHEN feature_not_supported OR datatype_mismatch THEN
+	RETURN true;
+END $$;
+CREATE TABLE fks.plain (no integer, cust integer) PARTITION BY LIST (no);
+CREATE TABLE fks.part (no integer, cust integer GENERATED ALWAYS AS (no) STORED);
+CREATE TABLE fks.above (no integer, cust integer);
+SELECT personalize.protect('fks.plain', 'cust', kind => 'enforce_fk_subject', columns => '{"*":"fks_general"}');
+SELECT fks.refused('ALTER TABLE fks.plain ATTACH PARTITION fks.part FOR VALUES IN (1)');
+SELECT fks.refused('ALTER TABLE fks.part INHERIT fks.above; SELECT personalize.protect(''fks.above'', ''cust'', kind => ''enforce_fk_subject'')');
 DROP SCHEMA fks CASCADE;
 DROP OWNED BY regress_fks_app;
 DROP ROLE regress_fks_app;
