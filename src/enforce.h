@@ -27,7 +27,22 @@ extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
 /* enforce_ri.c */
+
+/* What is under way that could feign referential integrity */
+typedef struct PzRiState
+{
+	int			depth;			/* of triggers, where it was entered */
+	bool		adding;			/* nothing: foreign keys are being added */
+} PzRiState;
+
+extern PzRiState pz_ri_enter(void);
+extern void pz_ri_leave(PzRiState before);
+extern bool pz_ri_is_idle(void);
+extern void pz_ri_end_transaction(void);
+extern bool pz_ri_context_clear(void);
+extern void pz_ri_context_restore(bool cleared);
 extern bool pz_enforce_foreign_key(bool adding);
+extern bool pz_enforce_adds_foreign_key(void);
 extern bool pz_enforce_may_be_ri(const char *query_string);
 extern bool pz_enforce_is_ri_query(Query *query, const char *query_string);
 
@@ -204,8 +219,6 @@ extern bool pz_code_watches(Oid funcid);
 extern void pz_code_begins(Oid funcid);
 extern void pz_code_ends(void);
 extern bool pz_code_in_event(bool running);
-extern bool pz_code_innermost(bool running);
-extern bool pz_code_is_innermost(void);
 extern bool pz_code_folding(void);
 extern void pz_code_end_transaction(void);
 

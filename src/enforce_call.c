@@ -171,7 +171,8 @@ personalize_policy_ok(PG_FUNCTION_ARGS)
 
 /*
  * keep_subject(mark, old, new): the new value of a subject column.  Whoever is
- * not a privacy officer may not change whom a row is about: ERROR 42501.
+ * not a privacy officer may not change whom a row is about: ERROR 42501; not by
+ * an action of a foreign key, either, which runs as another role.
  */
 PG_FUNCTION_INFO_V1(personalize_keep_subject);
 Datum
@@ -197,6 +198,9 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot change the subject of a row of a protected relation"),
+				 InNoForceRLSOperation() ?
+				 errhint("A row refers to the key that is deleted or changed, by a foreign key that changes it, too. "
+						 "That takes the duty 'officer'.") :
 				 errhint("Whom a row is about may only be changed with the duty 'officer'; "
 						 "insert a new row for the other person instead.")));
 	if (PG_ARGISNULL(2))

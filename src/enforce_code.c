@@ -8,10 +8,16 @@
  *
  * - a command reads all rows of a protected relation (enforce_ddl.c): then no
  *	 function in SQL or a procedural language may be called;
- * - referential integrity runs: a query that code of a user sends within it is
- *	 none of referential integrity, whatever its shape (enforce_query.c);
+ * - referential integrity runs, or foreign keys are added: a query that code of
+ *	 a user sends within it is none of referential integrity, whatever its shape
+ *	 (enforce_ri.c);
  * - the planner computes a function labelled IMMUTABLE: what that reads would
  *	 become a constant of a plan that outlives purpose and consent.
+ *
+ * It is asked when somebody looks a function up, not at each call.  Functions
+ * that types and relations keep at hand (a range type's difference, an index's
+ * comparisons) may have been looked up long before, so nothing may depend on
+ * these being watched.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,12 +41,12 @@
 /* Code of users that is being called */
 typedef struct UserCode
 {
-	bool		innermost;		/* no executor has begun within it */
+	PzRiState	ri;				/* to go back to, once the call under way is over */
 	bool		folding;		/* the planner makes a constant of its result */
 	bool		event;			/* it is an event trigger's, or called by one */
 } UserCode;
 
-static UserCode user_code = {false, false, false};	/* now */
+static UserCode user_code = {{0, false}, false, false};	/* now */
 static UserCode *outer_code = NULL; /* before each call under way */
 static int	code_depth = 0;
 static int	code_space = 0;
@@ -74,17 +80,30 @@ may_read_tables(HeapTuple tup)
 }
 
 /*
+ * Is a function looked up to be called by an expression, rather than to be
+ * inlined?  The planner computes constants in an executor state of its own.
+ */
+static bool
+is_to_be_called(void)
+{
+	return strcmp(CurrentMemoryContext->name, "ExecutorState") == 0;
+}
+
+/*
  * Is a function one that must be looked at when it is called: written in SQL
- * or a procedural language, while a command reads all rows or referential
- * integrity runs; or labelled IMMUTABLE, while the planner is at work?
+ * or a procedural language, while a command reads all rows, referential
+ * integrity runs or foreign keys are added; or labelled IMMUTABLE, while the
+ * planner is at work?  A SQL function that calls another one reads tables by
+ * that; the planner inlines it only if all that it calls is IMMUTABLE, too.
  */
 bool
 pz_code_watches(Oid funcid)
 {
 	HeapTuple	tup;
+	bool		all = pz_ddl_blocks() || InNoForceRLSOperation() || pz_enforce_adds_foreign_key();
 	bool		result = false;
 
-	if ((!pz_ddl_blocks() && planning_depth == 0 && !InNoForceRLSOperation()) || funcid < FirstNormalObjectId)
+	if ((!all && planning_depth == 0) || funcid < FirstNormalObjectId)
 		return false;
 	tup = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	if (HeapTupleIsValid(tup))
@@ -92,9 +111,9 @@ pz_code_watches(Oid funcid)
 		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(tup);
 
 		result = proc->prolang != INTERNALlanguageId && proc->prolang != ClanguageId;
-		if (result && !pz_ddl_blocks() && !InNoForceRLSOperation())
+		if (result && !all)
 			result = proc->provolatile == PROVOLATILE_IMMUTABLE &&
-				(proc->prolang != SQLlanguageId || may_read_tables(tup));
+				(proc->prolang != SQLlanguageId || is_to_be_called() || may_read_tables(tup));
 		ReleaseSysCache(tup);
 	}
 	return result;
@@ -102,8 +121,9 @@ pz_code_watches(Oid funcid)
 
 /*
  * A watched function is about to be called: ERROR 42501 while a command reads
- * all rows.  Otherwise code of a user now runs innermost.  Event triggers are
- * called between commands and rows, and may call what they like.
+ * all rows.  Otherwise code of a user now runs, and what it sends is no query of
+ * referential integrity.  Event triggers are called between commands and rows,
+ * and may call what they like.
  */
 void
 pz_code_begins(Oid funcid)
@@ -123,8 +143,8 @@ pz_code_begins(Oid funcid)
 			MemoryContextAlloc(TopMemoryContext, space * sizeof(UserCode));
 		code_space = space;
 	}
-	outer_code[code_depth++] = user_code;
-	user_code.innermost = true;
+	outer_code[code_depth] = user_code;
+	outer_code[code_depth++].ri = pz_ri_enter();
 	user_code.event = event;
 	user_code.folding = user_code.folding ||
 		(planning_depth > 0 && func_volatile(funcid) == PROVOLATILE_IMMUTABLE);
@@ -135,21 +155,10 @@ void
 pz_code_ends(void)
 {
 	if (code_depth > 0)
+	{
 		user_code = outer_code[--code_depth];
-}
-
-/*
- * The executor begins (false) or goes back to what ran before: what it calls
- * by itself, triggers of referential integrity among it, is no code of users.
- * Returns what was before.
- */
-bool
-pz_code_innermost(bool running)
-{
-	bool		before = user_code.innermost;
-
-	user_code.innermost = running;
-	return before;
+		pz_ri_leave(user_code.ri);
+	}
 }
 
 /*
@@ -166,13 +175,6 @@ pz_code_in_event(bool running)
 	return before;
 }
 
-/* Is code of a user what runs innermost? */
-bool
-pz_code_is_innermost(void)
-{
-	return user_code.innermost;
-}
-
 /* Does the planner make a constant of what runs now? */
 bool
 pz_code_folding(void)
@@ -184,7 +186,7 @@ pz_code_folding(void)
 void
 pz_code_end_transaction(void)
 {
-	user_code.innermost = user_code.folding = user_code.event = false;
+	user_code.folding = user_code.event = false;
 	code_depth = 0;
 	planning_depth = 0;
 }

@@ -17,7 +17,8 @@
  * indexes stay usable (enforce_level.c), and columns that hold cells which
  * people may have kept back are masked (enforce_mask.c).
  *
- * Queries of referential integrity see every row: see enforce_ri.c.
+ * Queries of referential integrity see every row (enforce_ri.c), but do not
+ * change whom one is about.
  *
  *-------------------------------------------------------------------------
  */
@@ -189,16 +190,59 @@ guard_entry(PzGuarded *guarded, bool is_read)
 }
 
 /*
- * Wrap new values: of a subject column, so that it can only be changed by a
- * privacy officer; of a masked column, so that a cell which the purpose does
- * not show is not written over.
+ * Wrap the new value of a subject column, so that it can only be changed by a
+ * privacy officer.
+ */
+static void
+guard_subject(TargetEntry *tle, const PzGuarded *guarded)
+{
+	const PzRelation *rel = guarded->rel;
+	int			i;
+
+	for (i = 0; i < rel->npaths; i++)
+		if (tle->resno == rel->paths[i].attnum)
+			tle->expr = pz_mark_keep_subject(guarded, &rel->paths[i], tle->expr);
+}
+
+/* Is a new value NULL, whatever domain the column is of? */
+static bool
+is_null(Expr *value)
+{
+	while (IsA(value, CoerceToDomain))
+		value = ((CoerceToDomain *) value)->arg;
+	return IsA(value, Const) && ((Const *) value)->constisnull;
+}
+
+/*
+ * Guard what an action of a foreign key writes to a protected relation that
+ * refers to another one: it must not make a row be about somebody else, either.
+ * Where nobody sees a row without a subject, ON DELETE SET NULL does no harm.
+ */
+static void
+guard_action(Query *query, const PzGuarded *guarded)
+{
+	ListCell   *lc;
+
+	if (query->commandType != CMD_UPDATE || guarded->rel->observed)
+		return;
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+		if (!tle->resjunk && (guarded->rel->null_visible || !is_null(tle->expr)))
+			guard_subject(tle, guarded);
+	}
+}
+
+/*
+ * Wrap new values: of a subject column, see above; of a masked column, so that
+ * a cell which the purpose does not show is not written over.
  */
 static void
 guard_assignments(List *targetlist, const PzGuarded *guarded)
 {
 	const PzRelation *rel = guarded->rel;
 	ListCell   *lc;
-	int			i;
 
 	if (rel->observed)
 		return;
@@ -210,9 +254,7 @@ guard_assignments(List *targetlist, const PzGuarded *guarded)
 
 		if (tle->resjunk)
 			continue;
-		for (i = 0; i < rel->npaths; i++)
-			if (tle->resno == rel->paths[i].attnum)
-				tle->expr = pz_mark_keep_subject(guarded, &rel->paths[i], tle->expr);
+		guard_subject(tle, guarded);
 		if (!bms_is_member(tle->resno, guarded->masked))
 			continue;
 		when = makeNode(CaseWhen);
@@ -411,7 +453,11 @@ guard_query(Query *query, GuardContext *context)
 		if (varno == query->resultRelation)
 			clean_check_options(query, rel);
 		if (context->trusted)
+		{
+			if (varno == query->resultRelation)
+				guard_action(query, guarded);
 			continue;
+		}
 		if (varno == query->resultRelation)
 			guard_target(query, guarded);
 		/* the row just inserted comes back whole, unless it may be another */

@@ -7,18 +7,111 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_constraint.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "enforce.h"
 
-static bool adding_foreign_key = false;
+/*
+ * What is under way: how many triggers deep the innermost planner, executor or
+ * watched function of a user was entered, and whether an ALTER TABLE that only
+ * adds or validates foreign keys is what runs innermost.
+ */
+static PzRiState state = {0, false};
+
+/* How many triggers are being called, one within the other? */
+static int
+trigger_depth(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	return DatumGetInt32(pg_trigger_depth(fcinfo));
+}
+
+/*
+ * A planner, an executor or a function of a user begins: a query that it sends
+ * without another trigger between is none of referential integrity.  Returns
+ * what pz_ri_leave() has to be told when it is over, also by an error.
+ */
+PzRiState
+pz_ri_enter(void)
+{
+	PzRiState	before = state;
+
+	state.depth = trigger_depth();
+	state.adding = false;
+	return before;
+}
+
+/* What pz_ri_enter() was called for is over. */
+void
+pz_ri_leave(PzRiState before)
+{
+	state = before;
+}
+
+/* Would pz_ri_enter() change nothing?  So it is outside of all triggers. */
+bool
+pz_ri_is_idle(void)
+{
+	return !state.adding && trigger_depth() == 0;
+}
+
+/* End of a transaction: nothing is under way any more. */
+void
+pz_ri_end_transaction(void)
+{
+	state.depth = 0;
+	state.adding = false;
+}
+
+/*
+ * Triggers of a statement or command are about to be called.  If code of a user
+ * has sent it from within referential integrity, take the mark of that out of
+ * the security context: each trigger of referential integrity puts it there by
+ * itself, and the others must not be taken for one (the check of deferrable
+ * constraints calls functions of users nobody can watch).  Returns what
+ * pz_ri_context_restore() has to be told.  An error needs no call of it: the
+ * end of the (sub)transaction sets the security context.
+ */
+bool
+pz_ri_context_clear(void)
+{
+	Oid			user;
+	int			context;
+
+	if (!InNoForceRLSOperation())
+		return false;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(user, context & ~SECURITY_NOFORCE_RLS);
+	return true;
+}
+
+/* The triggers have been called. */
+void
+pz_ri_context_restore(bool cleared)
+{
+	Oid			user;
+	int			context;
+
+	if (!cleared)
+		return;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(user, context | SECURITY_NOFORCE_RLS);
+}
 
 /*
  * Say that an ALTER TABLE runs that does nothing but add or validate foreign
@@ -27,24 +120,40 @@ static bool adding_foreign_key = false;
 bool
 pz_enforce_foreign_key(bool adding)
 {
-	bool		before = adding_foreign_key;
+	bool		before = state.adding;
 
-	adding_foreign_key = adding;
+	state.adding = adding;
 	return before;
+}
+
+/* Is an ALTER TABLE that only adds or validates foreign keys what runs innermost? */
+bool
+pz_enforce_adds_foreign_key(void)
+{
+	return state.adding;
 }
 
 /*
  * Can a query with this text be one that PostgreSQL's own referential
  * integrity runs?  Its triggers run as the table's owner with
  * SECURITY_NOFORCE_RLS, which nothing else in the server sets, and their texts
- * begin in one of a few ways (see utils/adt/ri_triggers.c).  The query by which
- * ADD and VALIDATE FOREIGN KEY look for rows without a partner runs as the user
- * who gives the command; it counts only while a command runs that calls no
- * code of users.
+ * begin in one of a few ways (see utils/adt/ri_triggers.c).
  *
- * The owner's own trigger functions, fired by a cascade, run in the same
- * security context; what they send comes from code of users.  The shape of the
- * query is looked at as well: see is_ri_query().
+ * Whatever a cascade runs, triggers of the owner among it, is in the same
+ * security context and can send the same texts.  So the depth of triggers
+ * decides: a trigger of referential integrity is called when the executor has
+ * run a statement, or at the end of the transaction, and plans and starts its
+ * query itself.  It is one trigger deeper than everything that is under way.
+ * Everything else is called by a planner, an executor or a trigger function of
+ * a user, at the depth where that was entered, and however many commands lie
+ * between.
+ *
+ * ADD and VALIDATE FOREIGN KEY look for rows without a partner by a query of
+ * their own, as the user who gives the command, or call the trigger's function
+ * for each row without a trigger.  That counts as long as nothing else has been
+ * entered since the command began.
+ *
+ * The shape of the query is looked at as well: see pz_enforce_is_ri_query().
  */
 bool
 pz_enforce_may_be_ri(const char *query_string)
@@ -57,10 +166,12 @@ pz_enforce_may_be_ri(const char *query_string)
 
 	if (query_string == NULL)
 		return false;
-	if (adding_foreign_key && !pz_code_is_innermost() && strncmp(query_string, "SELECT fk.", 10) == 0 &&
+	if (state.adding && strncmp(query_string, "SELECT fk.", 10) == 0 &&
 		strstr(query_string, " fk LEFT OUTER JOIN ") != NULL)
 		return true;
-	if (!InNoForceRLSOperation() || !InLocalUserIdChange() || pz_code_is_innermost())
+	if (!InNoForceRLSOperation() || !InLocalUserIdChange())
+		return false;
+	if (!state.adding && trigger_depth() <= state.depth)
 		return false;
 	for (i = 0; i < lengthof(shapes); i++)
 		if (strncmp(query_string, shapes[i], strlen(shapes[i])) == 0)
@@ -127,9 +238,46 @@ only_key_equalities(Node *quals, Bitmapset **attnums)
 	return true;
 }
 
-/* Are these columns those of one foreign key of the relation? */
+/* A set of columns. */
+static Bitmapset *
+column_set(const AttrNumber *attnums, int n)
+{
+	Bitmapset  *result = NULL;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		result = bms_add_member(result, attnums[i]);
+	return result;
+}
+
+/* Does a foreign key do this to the rows that refer, when the row referred to goes or changes? */
 static bool
-are_foreign_key(Oid relid, Bitmapset *attnums)
+has_action(Oid conoid, CmdType command)
+{
+	HeapTuple	tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tup))
+	{
+		Form_pg_constraint con = (Form_pg_constraint) GETSTRUCT(tup);
+
+		if (command == CMD_DELETE)
+			result = con->confdeltype == FKCONSTR_ACTION_CASCADE;
+		else
+			result = con->confdeltype == FKCONSTR_ACTION_SETNULL || con->confdeltype == FKCONSTR_ACTION_SETDEFAULT ||
+				con->confupdtype == FKCONSTR_ACTION_CASCADE || con->confupdtype == FKCONSTR_ACTION_SETNULL ||
+				con->confupdtype == FKCONSTR_ACTION_SETDEFAULT;
+		ReleaseSysCache(tup);
+	}
+	return result;
+}
+
+/*
+ * Has the relation a foreign key of just the columns compared, and with the
+ * columns set among these, that does what the command does?  A SELECT asks only.
+ */
+static bool
+is_foreign_key(Oid relid, Bitmapset *compared, Bitmapset *set, CmdType command)
 {
 	Relation	rel = table_open(relid, NoLock);
 	bool		found = false;
@@ -138,12 +286,65 @@ are_foreign_key(Oid relid, Bitmapset *attnums)
 	foreach(lc, RelationGetFKeyList(rel))
 	{
 		ForeignKeyCacheInfo *fk = lfirst(lc);
-		Bitmapset  *columns = NULL;
-		int			i;
+		Bitmapset  *columns = column_set(fk->conkey, fk->nkeys);
 
-		for (i = 0; i < fk->nkeys; i++)
-			columns = bms_add_member(columns, fk->conkey[i]);
-		found = found || bms_is_subset(attnums, columns);
+		found = found || (bms_equal(compared, columns) && bms_is_subset(set, columns) &&
+						  (command == CMD_SELECT || has_action(fk->conoid, command)));
+	}
+	table_close(rel, NoLock);
+	return found;
+}
+
+/*
+ * Are these columns just those that a foreign key refers to?  The relation has
+ * a trigger for each of these, which names its constraint.
+ */
+static bool
+is_referenced_key(Oid relid, Bitmapset *compared)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		found = false;
+	int			i;
+
+	for (i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers && !found; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		HeapTuple	tup;
+
+		if (!OidIsValid(trigger->tgconstraint) || RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_PK)
+			continue;
+		tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(trigger->tgconstraint));
+		if (!HeapTupleIsValid(tup))
+			continue;
+		if (((Form_pg_constraint) GETSTRUCT(tup))->contype == CONSTRAINT_FOREIGN &&
+			((Form_pg_constraint) GETSTRUCT(tup))->confrelid == relid)
+		{
+			AttrNumber	conkey[INDEX_MAX_KEYS];
+			AttrNumber	confkey[INDEX_MAX_KEYS];
+			int			n;
+
+			DeconstructFkConstraintRow(tup, &n, conkey, confkey, NULL, NULL, NULL, NULL, NULL);
+			found = bms_equal(compared, column_set(confkey, n));
+		}
+		ReleaseSysCache(tup);
+	}
+	table_close(rel, NoLock);
+	return found;
+}
+
+/* Are these columns among those of one foreign key of the relation? */
+static bool
+are_of_foreign_key(Oid relid, Bitmapset *attnums)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *fk = lfirst(lc);
+
+		found = found || bms_is_subset(attnums, column_set(fk->conkey, fk->nkeys));
 	}
 	table_close(rel, NoLock);
 	return found;
@@ -174,18 +375,20 @@ is_validation(Query *query)
 			return false;
 		attnums = bms_add_member(attnums, var->varattno);
 	}
-	return are_foreign_key(fk->relid, attnums);
+	return are_of_foreign_key(fk->relid, attnums);
 }
 
 /*
  * Is this a query of referential integrity: one that asks whether a row with
- * given keys is there, or carries a cascade out to a foreign key's columns, and
- * returns nothing?  The text and security context have been looked at.
+ * given keys is there, or carries an action of a foreign key out, and returns
+ * nothing?  It names all columns of a foreign key or of what one refers to, and
+ * no others: so even a query that is taken for one tells no more.
  */
 bool
 pz_enforce_is_ri_query(Query *query, const char *query_string)
 {
-	Bitmapset  *attnums = NULL;
+	Bitmapset  *compared = NULL;
+	Bitmapset  *set = NULL;
 	RangeTblEntry *rte;
 	ListCell   *lc;
 
@@ -195,21 +398,22 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 		query->onConflict || query->hasTargetSRFs || query->hasModifyingCTE)
 		return false;
 	if (query->commandType == CMD_SELECT && strncmp(query_string, "SELECT fk.", 10) == 0)
-		return adding_foreign_key && is_validation(query);
+		return state.adding && is_validation(query);
 
 	if (list_length(query->rtable) != 1 || query->jointree == NULL)
 		return false;
 	rte = linitial_node(RangeTblEntry, query->rtable);
-	if (rte->rtekind != RTE_RELATION || !only_key_equalities(query->jointree->quals, &attnums))
+	if (rte->rtekind != RTE_RELATION || !only_key_equalities(query->jointree->quals, &compared))
 		return false;
 
 	switch (query->commandType)
 	{
 		case CMD_SELECT:
 			return list_length(query->targetList) == 1 &&
-				IsA(linitial_node(TargetEntry, query->targetList)->expr, Const);
+				IsA(linitial_node(TargetEntry, query->targetList)->expr, Const) &&
+				(is_referenced_key(rte->relid, compared) || is_foreign_key(rte->relid, compared, NULL, CMD_SELECT));
 		case CMD_DELETE:
-			return are_foreign_key(rte->relid, attnums);
+			return is_foreign_key(rte->relid, compared, NULL, CMD_DELETE);
 		case CMD_UPDATE:
 			foreach(lc, query->targetList)
 			{
@@ -219,9 +423,9 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 					continue;
 				if (contain_vars_of_level((Node *) tle->expr, 0))
 					return false;
-				attnums = bms_add_member(attnums, tle->resno);
+				set = bms_add_member(set, tle->resno);
 			}
-			return are_foreign_key(rte->relid, attnums);
+			return is_foreign_key(rte->relid, compared, set, CMD_UPDATE);
 		default:
 			return false;
 	}

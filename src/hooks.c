@@ -56,6 +56,7 @@ static PlannedStmt *
 pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
 	PlannedStmt *result;
+	PzRiState	ri;
 
 	if (in_database() && pz_registry_active())
 	{
@@ -63,6 +64,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 		pz_statistics_guard(parse);
 		pz_detail_watch();
 	}
+	ri = pz_ri_enter();
 	pz_code_planning(1);
 	PG_TRY();
 	{
@@ -74,6 +76,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	PG_FINALLY();
 	{
 		pz_code_planning(-1);
+		pz_ri_leave(ri);
 	}
 	PG_END_TRY();
 	if (Debug_print_plan && in_database() && pz_registry_active())
@@ -114,6 +117,7 @@ static void
 pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
 	PzFrame    *frame = NULL;
+	PzRiState	ri;
 	bool		hides = false;
 
 	if (in_database() && pz_registry_installed())
@@ -142,6 +146,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 			frame = pz_frame_start(queryDesc, uses);
 	}
 
+	ri = pz_ri_enter();
 	PG_TRY();
 	{
 		if (prev_ExecutorStart)
@@ -157,12 +162,14 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	}
 	PG_CATCH();
 	{
+		pz_ri_leave(ri);
 		/* unless the reset of the executor's memory has freed it */
 		if (frame && pz_frame_find(queryDesc) == frame)
 			pz_frame_free(frame);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	pz_ri_leave(ri);
 }
 
 /* A statement may not run: put that on record.  ERROR. */
@@ -256,7 +263,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 {
 	PzFrame    *frame = pz_frame_find(queryDesc);
 	PzFrame    *outer;
-	bool		user_code;
+	PzRiState	ri;
 	int			i;
 
 	if (frame && !pz_frame_is_open(frame))
@@ -264,7 +271,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	else if (frame && pz_copies_filling())
 		copy_frame(frame, queryDesc);
 
-	if (frame == NULL && pz_frame_current() == NULL && !pz_code_is_innermost())
+	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle())
 	{
 		if (prev_ExecutorRun)
 			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
@@ -274,7 +281,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 
 	outer = pz_frame_push(frame);
-	user_code = pz_code_innermost(false);
+	ri = pz_ri_enter();
 	PG_TRY();
 	{
 		if (prev_ExecutorRun)
@@ -284,7 +291,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
-		pz_code_innermost(user_code);
+		pz_ri_leave(ri);
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
@@ -295,12 +302,16 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 							 count == 0 || queryDesc->estate->es_processed < count);
 }
 
-/* The frame runs also while triggers and the rest of the CTEs do. */
+/*
+ * The frame runs also while triggers and the rest of the CTEs do.  Triggers are
+ * not called as part of referential integrity, whoever sent the statement.
+ */
 static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
-	bool		user_code = pz_code_innermost(false);
+	PzRiState	ri = pz_ri_enter();
+	bool		cleared = pz_ri_context_clear();
 
 	PG_TRY();
 	{
@@ -311,10 +322,11 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	}
 	PG_FINALLY();
 	{
-		pz_code_innermost(user_code);
+		pz_ri_leave(ri);
 		pz_frame_pop(outer);
 	}
 	PG_END_TRY();
+	pz_ri_context_restore(cleared);
 	pz_explain_finished(queryDesc);
 }
 
@@ -426,6 +438,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	bool		syncs = pz_utility_changes_registry(parsetree);
 	const char *released = pz_utility_exclusive_database(parsetree);
 	bool		dropped = pz_hard_command(false);
+	bool		cleared = false;
 
 	switch (nodeTag(parsetree))
 	{
@@ -438,8 +451,16 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 				AcceptInvalidationMessages();
 			break;
 		case T_CopyStmt:
+			if (((CopyStmt *) parsetree)->is_from)
+				cleared = pz_ri_context_clear();
 			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
+			{
+				pz_ri_context_restore(cleared);
 				return;
+			}
+			break;
+		case T_ConstraintsSetStmt:
+			cleared = pz_ri_context_clear();
 			break;
 		case T_TruncateStmt:
 			if (in_database() && pz_registry_installed() && !pz_enforce_ledger_unlocked())
@@ -462,7 +483,6 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		bool		blocking = pz_ddl_blocks();
 		bool		explaining = pz_explain_enter(parsetree);
 		bool		event = pz_code_in_event(false);
-		bool		user_code = pz_code_innermost(false);
 		PzFilling	filling = pz_copies_enter(parsetree);
 
 		/* whatever raises from here on, all of it is taken back */
@@ -478,13 +498,11 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_code_in_event(event);
-			pz_code_innermost(user_code);
 			pz_ddl_fail(blocking);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
 		pz_code_in_event(event);
-		pz_code_innermost(user_code);
 		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
 		pz_enforce_foreign_key(outer);
@@ -507,6 +525,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		PG_END_TRY();
 	}
 
+	pz_ri_context_restore(cleared);
 	pz_hard_command(dropped);
 	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
 		sync_registry();
@@ -530,7 +549,7 @@ pz_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			pz_frame_end_transaction();
 			pz_code_end_transaction();
-			pz_enforce_foreign_key(false);
+			pz_ri_end_transaction();
 			pz_copies_forget();
 			pz_explain_leave(false);
 			pz_detail_end_transaction();

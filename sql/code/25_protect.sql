@@ -197,7 +197,8 @@ DECLARE
 	a record;
 	class oid;
 BEGIN
-	SELECT x.attname AS attname, x.atttypid AS atttypid, coalesce(l.collisdeterministic, true) AS deterministic
+	SELECT x.attname AS attname, x.atttypid AS atttypid, x.attgenerated AS attgenerated,
+			coalesce(l.collisdeterministic, true) AS deterministic
 		INTO a
 		FROM pg_attribute AS x LEFT JOIN pg_collation AS l ON l.oid = x.attcollation
 		WHERE x.attrelid = subject_class_internal.relid AND x.attnum = subject_class_internal.attnum;
@@ -214,11 +215,20 @@ BEGIN
 			USING ERRCODE = 'datatype_mismatch',
 				HINT = 'Keys of subjects are compared byte by byte; give the column a deterministic collation.';
 	END IF;
+	/* it changes with another column, which everybody may update */
+	IF a.attgenerated <> '' OR EXISTS (SELECT 1 FROM pg_attribute AS x
+		WHERE x.attrelid IN (SELECT personalize.descendants_internal(subject_class_internal.relid))
+			AND x.attname = a.attname AND x.attgenerated <> '') THEN
+		RAISE EXCEPTION 'column %.% cannot lead to a subject: it is generated',
+			personalize.relation_text_internal(subject_class_internal.relid), quote_ident(a.attname)
+			USING ERRCODE = 'feature_not_supported',
+				HINT = 'Protect by the column it is computed from.';
+	END IF;
 	RETURN class;
 END
 $$;
 COMMENT ON FUNCTION personalize.subject_class_internal(oid, smallint) IS
-	'bigint, uuid or text: what the values of a subject column are handled as; an error for other types and non-deterministic collations';
+	'bigint, uuid or text: what the values of a subject column are handled as; an error for other types, non-deterministic collations and generated columns';
 
 CREATE OR REPLACE FUNCTION personalize.kind_for_class_internal(kind text, class oid)
 RETURNS integer

@@ -57,6 +57,14 @@ BEGIN
 			personalize.relation_text_internal(other)
 			USING ERRCODE = 'duplicate_object', HINT = 'One relation of an inheritance tree can be protected; unprotect one of them first.';
 	END IF;
+	/* PostgreSQL 15 lets a child compute what its parent does not */
+	IF EXISTS (SELECT 1 FROM personalize.registry_path AS p CROSS JOIN unnest(p.columns) AS u (attnum)
+			JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum
+			JOIN pg_attribute AS x ON x.attrelid = child_adopt_internal.child AND x.attname = a.attname
+		WHERE p.relid = child_adopt_internal.root AND x.attgenerated <> '') THEN
+		RAISE EXCEPTION 'relation % cannot be a child of protected relation %: its subject column is generated', shown, parent
+			USING ERRCODE = 'feature_not_supported', HINT = 'Let the column be a plain one in the child, too.';
+	END IF;
 	/* registered first: the commands below come here again */
 	INSERT INTO personalize.registry_child (relid, child_relid, schema_name, relation_name, rls_was_enabled, rls_was_forced)
 		SELECT child_adopt_internal.root, x.oid, n.nspname, x.relname, x.relrowsecurity, x.relforcerowsecurity
