@@ -62,8 +62,9 @@ BEGIN; SET LOCAL personalize.purpose = 'fls_ads'; WITH w AS (UPDATE fls.copied_1
 BEGIN; SET LOCAL personalize.purpose = 'fls_ads'; MERGE INTO fls.copied AS c USING fls.person AS p ON p.id = c.id WHEN MATCHED THEN UPDATE SET name = p.name; ROLLBACK;
 BEGIN; SET LOCAL personalize.purpose = 'fls_ads'; DELETE FROM fls.copied AS c USING fls.person AS p WHERE p.id = c.id RETURNING c.id; ROLLBACK;
 /* no silent empty result */
-SET ROLE regress_fls_owner;
+RESET ROLE;
 DROP POLICY personalize_net ON fls.person;
+SET ROLE regress_fls_owner;
 BEGIN; SET LOCAL personalize.purpose = 'fls_ads'; SELECT id FROM fls.person; ROLLBACK;
 \echo :LAST_ERROR_SQLSTATE
 RESET ROLE;
