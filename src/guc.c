@@ -23,6 +23,7 @@ char	   *pz_context = NULL;
 char	   *pz_key_file = NULL;
 int			pz_max_databases = 16;
 char	   *pz_purpose = NULL;
+bool		pz_purpose_touched = true;
 int			pz_purpose_scope = PZ_SCOPE_TRANSACTION;
 
 static const struct config_enum_entry audit_options[] = {
@@ -53,6 +54,13 @@ check_text(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/* A setting that ends with the transaction was set, or put back. */
+static void
+assign_text(const char *newval, void *extra)
+{
+	pz_purpose_touched = true;
+}
+
 /*
  * Define all settings.  Called once from _PG_init in the postmaster.
  */
@@ -63,7 +71,7 @@ pz_guc_init(void)
 							   "Sets the end user of the application, for the record of use.",
 							   "Ends with the transaction.",
 							   &pz_app_user, "",
-							   PGC_USERSET, 0, check_text, NULL, NULL);
+							   PGC_USERSET, 0, check_text, assign_text, NULL);
 	DefineCustomEnumVariable("personalize.audit",
 							 "Sets how durable the record of use is.",
 							 "\"strict\" makes the exact record durable before a statement is complete, "
@@ -86,7 +94,7 @@ pz_guc_init(void)
 							   "Sets the explanation shown to the subject, for the record of use.",
 							   "Ends with the transaction.",
 							   &pz_context, "",
-							   PGC_USERSET, 0, check_text, NULL, NULL);
+							   PGC_USERSET, 0, check_text, assign_text, NULL);
 	DefineCustomStringVariable("personalize.key_file",
 							   "Sets the file with the keys that authenticate audit records and hide erased keys.",
 							   "Relative to the data directory. Made with mode 0600 at the first start if it does not exist.",
@@ -101,7 +109,7 @@ pz_guc_init(void)
 							   "Sets what personal data is used for.",
 							   "Ends with the transaction, unless it comes from the role, the database or the start of the session.",
 							   &pz_purpose, "",
-							   PGC_USERSET, GUC_REPORT, check_text, NULL, NULL);
+							   PGC_USERSET, GUC_REPORT, check_text, assign_text, NULL);
 	DefineCustomEnumVariable("personalize.purpose_scope",
 							 "Sets whether SET without LOCAL may state a purpose.",
 							 "\"session\" lets a purpose outlive the transaction: behind a connection pool it then reaches the next borrower.",

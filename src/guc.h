@@ -31,6 +31,7 @@ extern char *pz_context;		/* personalize.context; "" is none */
 extern char *pz_key_file;		/* personalize.key_file, relative to the data directory */
 extern int	pz_max_databases;	/* personalize.max_databases */
 extern char *pz_purpose;		/* personalize.purpose; "" is none */
+extern bool pz_purpose_touched; /* a setting that ends with the transaction may not be as at its start */
 extern int	pz_purpose_scope;	/* personalize.purpose_scope, a PzPurposeScope */
 
 extern void pz_guc_init(void);

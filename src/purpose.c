@@ -61,7 +61,7 @@ pz_purpose_end_transaction(void)
 {
 	int			i;
 
-	if (pz_purpose_scope == PZ_SCOPE_SESSION)
+	if (!pz_purpose_touched || pz_purpose_scope == PZ_SCOPE_SESSION)
 		return;
 	for (i = 0; i < lengthof(transaction_settings); i++)
 	{
@@ -73,6 +73,8 @@ pz_purpose_end_transaction(void)
 		(void) set_config_option(transaction_settings[i], NULL, PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SET, true, 0, false);
 	}
+	/* until one of them is set again, this costs nothing */
+	pz_purpose_touched = false;
 }
 
 /*
