@@ -254,7 +254,6 @@ DECLARE
 	base oid;
 	modifier integer;
 	t record;
-	result text;
 BEGIN
 	IF mask IS NULL THEN
 		RETURN;
@@ -263,10 +262,10 @@ BEGIN
 		WHERE a.attrelid = check_mask_internal.relid AND a.attnum = check_mask_internal.attnum;
 
 	/*
-	 * Only by the base type's input function: a domain's CHECK may call
-	 * functions of its owner, who must not get to run them as us.  So a
-	 * domain is tried without its constraints, and types that could hide one
-	 * are refused.
+	 * Only by the base type's input function: a domain's CHECK and a cast may
+	 * call functions of their owners, who must not get to run them as us.  So
+	 * a domain is tried without its constraints, and types that could hide
+	 * one are refused.
 	 */
 	LOOP
 		SELECT y.typtype AS typtype, y.typbasetype AS typbasetype, y.typtypmod AS typtypmod,
@@ -283,7 +282,7 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported', HINT = 'Leave the mask out: the cells are shown as NULL.';
 	END IF;
 	BEGIN
-		EXECUTE format('SELECT (%L::%s)::pg_catalog.text', mask, format_type(base, modifier)) INTO result;
+		PERFORM personalize.check_literal_internal(base, modifier, mask);
 		IF base IN ('varchar'::regtype, 'bpchar'::regtype) AND modifier > 4 AND length(mask) > modifier - 4 THEN
 			RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation';
 		END IF;
