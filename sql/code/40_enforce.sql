@@ -118,6 +118,10 @@ COMMENT ON FUNCTION personalize.rights_rows_internal(integer, text, text) IS
 CREATE OR REPLACE FUNCTION personalize.rights_select_keys_internal(path_id integer) RETURNS SETOF text
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_select_keys';
 COMMENT ON FUNCTION personalize.rights_select_keys_internal(integer) IS 'The keys of all subjects that a relation holds';
+CREATE OR REPLACE FUNCTION personalize.triggers_pending_internal() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_triggers_pending';
+COMMENT ON FUNCTION personalize.triggers_pending_internal() IS
+	'Whether this transaction has put off a trigger or the check of a constraint';
 CREATE OR REPLACE FUNCTION personalize.ledger_unlock_internal(on_off boolean) RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_ledger_unlock';
 COMMENT ON FUNCTION personalize.ledger_unlock_internal(boolean) IS

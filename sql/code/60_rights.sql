@@ -185,8 +185,6 @@ BEGIN
 		RETURN certificate;
 	END IF;
 
-	/* a deferred trigger cannot be queued in a security-restricted operation */
-	SET CONSTRAINTS ALL IMMEDIATE;
 	FOR i IN 1 .. cardinality(steps) LOOP
 		PERFORM personalize.rights_rows_internal(steps[i], erase_internal.key, 'delete');
 	END LOOP;
@@ -239,6 +237,27 @@ BEGIN
 	PERFORM personalize.registry_begin_internal();
 	IF subjects IS NULL OR dry_run IS NULL THEN
 		RAISE EXCEPTION 'subjects and dry_run must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	/* rows that were committed after the snapshot would stay, and the certificate would say they are gone */
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		RAISE EXCEPTION 'a person cannot be erased at isolation level %', upper(current_setting('transaction_isolation'))
+			USING ERRCODE = 'active_sql_transaction',
+				HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED: an erasure must find what was committed until now.';
+	END IF;
+	IF NOT dry_run THEN
+		/*
+		 * What the caller has put off would be run here, as us.  Once there is
+		 * nothing, have everything from now on run at the end of its own
+		 * statement: as the owner of the relation, who must not put off
+		 * anything (a deferred trigger cannot be queued in a
+		 * security-restricted operation).
+		 */
+		IF personalize.triggers_pending_internal() THEN
+			RAISE EXCEPTION 'a person cannot be erased while triggers or checks of constraints are deferred in the same transaction'
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'COMMIT first, or SET CONSTRAINTS ALL IMMEDIATE.';
+		END IF;
+		SET CONSTRAINTS ALL IMMEDIATE;
 	END IF;
 	kind_no := personalize.kind_id_internal(erase_checked_internal.kind);
 	keys := ARRAY(SELECT personalize.canonical_key_internal(erase_checked_internal.kind, u.key)
