@@ -43,7 +43,7 @@ AS $$
 			END
 		WHEN key_type OPERATOR(pg_catalog.=) 2950::pg_catalog.oid THEN
 			CASE WHEN key OPERATOR(pg_catalog.~)
-					'^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\})$'
+					'^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|[{]([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}[}])$'
 				THEN key::pg_catalog.uuid::pg_catalog.text END
 		ELSE key
 	END

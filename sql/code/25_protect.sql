@@ -179,7 +179,7 @@ BEGIN
 				ELSE format('column %I of relation %s does not exist', column_number_internal."column",
 					personalize.relation_text_internal(column_number_internal.relid)) END
 			USING ERRCODE = 'undefined_column',
-				HINT = format('\d %s in psql lists the columns.',
+				HINT = format(E'\\d %s in psql lists the columns.',
 					personalize.relation_text_internal(column_number_internal.relid));
 	END IF;
 	RETURN found_no;

@@ -264,7 +264,7 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN SELECT c.relname FROM pg_catalog.pg_class AS c
-		WHERE c.relnamespace = 'personalize'::pg_catalog.regnamespace AND c.relkind = 'r' AND c.relname LIKE 'registry\_%'
+		WHERE c.relnamespace = 'personalize'::pg_catalog.regnamespace AND c.relkind = 'r' AND pg_catalog.starts_with(c.relname::pg_catalog.text, 'registry_')
 		ORDER BY c.relname
 	LOOP
 		EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON personalize.%I'

@@ -19,7 +19,7 @@ AS $$
 	SELECT free_text IS NOT NULL AND EXISTS (
 		SELECT 1 FROM unnest(keys) AS k (key)
 		WHERE strpos(lower(free_text), lower(k.key)) > 0
-			AND free_text ~* ('(^|[^[:alnum:]])' || regexp_replace(k.key, '([^[:alnum:]])', '\\\1', 'g') || '($|[^[:alnum:]])'))
+			AND free_text ~* ('(^|[^[:alnum:]])' || regexp_replace(k.key, '([^[:alnum:]])', E'\\\\\\1', 'g') || '($|[^[:alnum:]])'))
 $$;
 COMMENT ON FUNCTION personalize.text_names_internal(text, text[]) IS
 	'Whether a free text is or contains one of the keys as a word of its own';
