@@ -89,11 +89,46 @@ $$;
 COMMENT ON FUNCTION personalize.erase_plan_internal(integer) IS
 	'Paths of all protected relations that lead to a kind of subject, children before parents; a relation that cannot be found or a cycle is an error';
 
-CREATE OR REPLACE FUNCTION personalize.scrub_internal(keys text[])
+CREATE OR REPLACE FUNCTION personalize.text_is_of_internal(free_text text, keys text[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* a key of one or two characters is a word of any language: it counts only where it stands alone */
+	SELECT personalize.text_names_internal(free_text, ARRAY(SELECT k.key FROM unnest(keys) AS k (key) WHERE length(k.key) > 2))
+		OR lower(free_text) = ANY (ARRAY(SELECT lower(k.key) FROM unnest(keys) AS k (key)))
+$$;
+COMMENT ON FUNCTION personalize.text_is_of_internal(text, text[]) IS
+	'Whether a free text about somebody else names one of the keys, short ones only where they are all of it';
+
+CREATE OR REPLACE FUNCTION personalize.evidence_is_of_internal(evidence jsonb, keys text[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH RECURSIVE part (value) AS (
+		SELECT evidence WHERE evidence IS NOT NULL
+		UNION ALL
+		SELECT x.value FROM part CROSS JOIN LATERAL (
+			SELECT e.value FROM jsonb_each(CASE jsonb_typeof(part.value) WHEN 'object' THEN part.value ELSE '{}' END) AS e
+			UNION ALL
+			SELECT to_jsonb(e.key) FROM jsonb_each(CASE jsonb_typeof(part.value) WHEN 'object' THEN part.value ELSE '{}' END) AS e
+			UNION ALL
+			SELECT e.value FROM jsonb_array_elements(CASE jsonb_typeof(part.value) WHEN 'array' THEN part.value ELSE '[]' END) AS e (value)) AS x)
+	SELECT EXISTS (SELECT FROM part WHERE jsonb_typeof(part.value) IN ('string', 'number')
+		AND personalize.text_is_of_internal(part.value #>> '{}', keys))
+$$;
+COMMENT ON FUNCTION personalize.evidence_is_of_internal(jsonb, text[]) IS
+	'Whether a value or a name anywhere in evidence names one of the keys';
+
+CREATE OR REPLACE FUNCTION personalize.scrub_internal(kind_id integer, keys text[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	is_number boolean := coalesce((SELECT coalesce(k.key_type = 'int8'::regtype, personalize.canonical_or_null_internal(20, keys[1]) IS NOT NULL)
+		FROM personalize.registry_kind AS k WHERE k.kind_id = scrub_internal.kind_id), false);
 BEGIN
 	UPDATE personalize.audit_note AS n SET
 			app_user = CASE WHEN personalize.text_names_internal(n.app_user, keys) THEN NULL ELSE n.app_user END,
@@ -102,11 +137,29 @@ BEGIN
 			context = CASE WHEN personalize.text_names_internal(n.context, keys) THEN NULL ELSE n.context END
 		WHERE personalize.text_names_internal(n.app_user, keys) OR personalize.text_names_internal(n.application_name, keys)
 			OR personalize.text_names_internal(n.context, keys);
-	/* somebody erased may have spoken for another, as the application's user */
-	UPDATE personalize.consent_event AS e SET app_user = NULL WHERE e.app_user = ANY (keys);
+	/*
+	 * Somebody erased may have spoken for another, as the application's user,
+	 * or be named in what is kept of another's choice.  A number there means
+	 * anything (a version, a day): it would take away what proves the
+	 * consents of others, so it is looked for in app_user only.
+	 */
+	UPDATE personalize.consent_event AS e SET app_user = NULL
+		WHERE CASE WHEN is_number THEN personalize.text_names_internal(e.app_user, keys)
+			ELSE personalize.text_is_of_internal(e.app_user, keys) END;
+	IF NOT is_number THEN
+		UPDATE personalize.consent_event AS e SET
+				notice = CASE WHEN personalize.text_is_of_internal(e.notice, keys) THEN NULL ELSE e.notice END,
+				language = CASE WHEN personalize.text_is_of_internal(e.language, keys) THEN NULL ELSE e.language END,
+				method = CASE WHEN personalize.text_is_of_internal(e.method, keys) THEN NULL ELSE e.method END,
+				reason = CASE WHEN personalize.text_is_of_internal(e.reason, keys) THEN NULL ELSE e.reason END,
+				evidence = CASE WHEN personalize.evidence_is_of_internal(e.evidence, keys) THEN NULL ELSE e.evidence END
+			WHERE personalize.text_is_of_internal(e.notice, keys) OR personalize.text_is_of_internal(e.language, keys)
+				OR personalize.text_is_of_internal(e.method, keys) OR personalize.text_is_of_internal(e.reason, keys)
+				OR personalize.evidence_is_of_internal(e.evidence, keys);
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION personalize.scrub_internal(text[]) IS
+COMMENT ON FUNCTION personalize.scrub_internal(integer, text[]) IS
 	'Takes the keys out of the free text of the audit and of the ledger';
 
 CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, key text, reason text, dry_run boolean)
@@ -207,7 +260,7 @@ BEGIN
 			notice = CASE WHEN personalize.text_names_internal(e.notice, ARRAY[erase_internal.key]) THEN NULL ELSE e.notice END,
 			method = CASE WHEN personalize.text_names_internal(e.method, ARRAY[erase_internal.key]) THEN NULL ELSE e.method END
 		WHERE e.subject_no = no;
-	PERFORM personalize.scrub_internal(ARRAY[erase_internal.key]);
+	PERFORM personalize.scrub_internal(erase_internal.kind_id, ARRAY[erase_internal.key]);
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
 		VALUES (personalize.tombstone_digest_internal(erase_internal.kind_id, erase_internal.key), erase_internal.kind_id, erased_at)
 		ON CONFLICT (digest) DO UPDATE SET erased_at = EXCLUDED.erased_at;
