@@ -262,7 +262,8 @@ BEGIN
 		WHERE e.subject_no = no;
 	PERFORM personalize.scrub_internal(erase_internal.kind_id, ARRAY[erase_internal.key]);
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
-		VALUES (personalize.tombstone_digest_internal(erase_internal.kind_id, erase_internal.key), erase_internal.kind_id, erased_at)
+		SELECT personalize.tombstone_digest_internal(erase_internal.kind_id, u.form), erase_internal.kind_id, erased_at
+		FROM unnest(personalize.key_forms_internal(erase_internal.kind_id, erase_internal.key)) AS u (form)
 		ON CONFLICT (digest) DO UPDATE SET erased_at = EXCLUDED.erased_at;
 	UPDATE personalize.subject AS s SET key = NULL, tombstoned = true WHERE s.subject_no = no;
 	UPDATE personalize.audit_key AS a SET key = NULL
