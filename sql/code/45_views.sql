@@ -71,6 +71,7 @@ CREATE OR REPLACE FUNCTION personalize.status()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off	/* policies are compared as they are printed */
 AS $$
 DECLARE
 	preloaded boolean;

@@ -405,6 +405,8 @@ DECLARE
 	f record;
 	twin text;
 BEGIN
+	/* arguments are told by their names below */
+	PERFORM pg_catalog.set_config('quote_all_identifiers', 'off', true);
 	FOR f IN
 		SELECT p.oid AS oid, p.proname AS proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
 				pg_catalog.pg_get_function_result(p.oid) AS result, p.provolatile AS provolatile,
