@@ -67,6 +67,9 @@ typedef struct CategoryState
 	int32		purpose_id;		/* whose event it was */
 } CategoryState;
 
+/* How many levels of broader purposes a purpose may have; see define_purpose() */
+#define PZ_MAX_PARENTS	32
+
 /* One question */
 typedef struct Question
 {
@@ -294,8 +297,9 @@ weight(const CategoryState *c)
 /*
  * What the ledger says of each of cats for a purpose: by the person's own
  * events of it, or, where there is none at all, by its parents': per category
- * the one that weighs most.  The graph has no cycles
- * (define_purpose sees to that); depth is a guard against a damaged one.
+ * the one that weighs most.  The graph has no cycles and no more than
+ * PZ_MAX_PARENTS levels (define_purpose sees to that); depth is a guard against
+ * a damaged one: what is too far away counts as a no.
  */
 static void
 ask_purpose(const Question *q, const PzPurpose *purpose, CategoryState *cats, int ncats, int depth)
@@ -304,8 +308,18 @@ ask_purpose(const Question *q, const PzPurpose *purpose, CategoryState *cats, in
 	int			i;
 	int			j;
 
-	if (read_ledger(q, purpose->purpose_id, cats, ncats) || depth > 32)
+	if (read_ledger(q, purpose->purpose_id, cats, ncats))
 		return;
+	if (depth >= PZ_MAX_PARENTS && purpose->nparents > 0)
+	{
+		for (i = 0; i < ncats; i++)
+		{
+			cats[i].decided = true;
+			cats[i].state = PZ_STATE_REFUSED;
+			cats[i].purpose_id = purpose->purpose_id;
+		}
+		return;
+	}
 
 	theirs = palloc(sizeof(CategoryState) * ncats);
 	for (i = 0; i < purpose->nparents; i++)

@@ -10,9 +10,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_statistic_ext_data.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -64,6 +66,32 @@ personalize_invalidate(PG_FUNCTION_ARGS)
 		CacheInvalidateRelcacheByRelid(StatisticRelationId);
 		CacheInvalidateRelcacheByRelid(StatisticExtDataRelationId);
 	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * check_literal_internal(type, typmod, literal): ERROR unless the literal is
+ * one of the type.  Calls the input function of the type and nothing else: no
+ * cast, no CHECK of a domain, which may belong to anybody.  Refuses what could
+ * hide a domain; the caller has refused these, too, with a better message.
+ */
+PG_FUNCTION_INFO_V1(personalize_check_literal);
+Datum
+personalize_check_literal(PG_FUNCTION_ARGS)
+{
+	Oid			type = PG_GETARG_OID(0);
+	Oid			element = get_element_type(type);
+	char		kind = get_typtype(OidIsValid(element) ? element : type);
+	Oid			input;
+	Oid			ioparam;
+
+	if (kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("values of type %s cannot be checked", format_type_be(type)),
+				 errhint("Use a base type or an enum.")));
+	getTypeInputInfo(type, &input, &ioparam);
+	(void) OidInputFunctionCall(input, text_to_cstring(PG_GETARG_TEXT_PP(2)), ioparam, PG_GETARG_INT32(1));
 	PG_RETURN_VOID();
 }
 

@@ -14,8 +14,12 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -189,6 +193,34 @@ personalize_rights_select_keys(PG_FUNCTION_ARGS)
 	}
 	SPI_finish();
 	PG_RETURN_NULL();
+}
+
+/*
+ * triggers_pending_internal(): does this transaction have trigger events that
+ * were put off?  A trigger that can be put off is on record as such in
+ * pg_trigger, those of foreign keys and unique constraints, too, and can
+ * neither be dropped nor, if it is a user's, be altered while it has events.
+ * Events of statements that have not ended count as well.
+ */
+PG_FUNCTION_INFO_V1(personalize_triggers_pending);
+Datum
+personalize_triggers_pending(PG_FUNCTION_ARGS)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tup;
+	bool		pending = false;
+
+	while (!pending && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tup);
+
+		CHECK_FOR_INTERRUPTS();
+		pending = form->tgdeferrable && AfterTriggerPendingOnRel(form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	PG_RETURN_BOOL(pending);
 }
 
 /*

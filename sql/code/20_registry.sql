@@ -134,6 +134,9 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	grants personalize.registry_grant[];
+	duties personalize.registry_duty[];
 BEGIN
 	/* elsewhere the names count, not the numbers: leave that to adopt */
 	IF personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
@@ -214,12 +217,17 @@ BEGIN
 				LEFT JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum
 			GROUP BY p.path_id) AS x
 		WHERE x.path_id = r.path_id AND x.now <> r.column_names;
-	UPDATE personalize.registry_grant AS r
-		SET role_name = o.rolname
-		FROM pg_authid AS o WHERE o.oid = r.role_oid AND o.rolname <> r.role_name;
-	UPDATE personalize.registry_duty AS r
-		SET role_name = o.rolname
-		FROM pg_authid AS o WHERE o.oid = r.role_oid AND o.rolname <> r.role_name;
+	/* names of roles are in a key: taken out and put back, since old and new ones may cross */
+	grants := ARRAY(SELECT r FROM personalize.registry_grant AS r JOIN pg_authid AS o ON o.oid = r.role_oid
+		WHERE o.rolname <> r.role_name);
+	DELETE FROM personalize.registry_grant AS r USING pg_authid AS o WHERE o.oid = r.role_oid AND o.rolname <> r.role_name;
+	INSERT INTO personalize.registry_grant (purpose_id, role_oid, role_name, may_copy)
+		SELECT r.purpose_id, r.role_oid, o.rolname, r.may_copy FROM unnest(grants) AS r JOIN pg_authid AS o ON o.oid = r.role_oid;
+	duties := ARRAY(SELECT r FROM personalize.registry_duty AS r JOIN pg_authid AS o ON o.oid = r.role_oid
+		WHERE o.rolname <> r.role_name);
+	DELETE FROM personalize.registry_duty AS r USING pg_authid AS o WHERE o.oid = r.role_oid AND o.rolname <> r.role_name;
+	INSERT INTO personalize.registry_duty (role_oid, role_name, duty)
+		SELECT r.role_oid, o.rolname, r.duty FROM unnest(duties) AS r JOIN pg_authid AS o ON o.oid = r.role_oid;
 END
 $$;
 COMMENT ON FUNCTION personalize.registry_sync_internal() IS

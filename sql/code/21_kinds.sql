@@ -43,13 +43,29 @@ AS $$
 			END
 		WHEN key_type OPERATOR(pg_catalog.=) 2950::pg_catalog.oid THEN
 			CASE WHEN key OPERATOR(pg_catalog.~)
-					'^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\})$'
+					'^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|[{]([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}[}])$'
 				THEN key::pg_catalog.uuid::pg_catalog.text END
 		ELSE key
 	END
 $$;
 COMMENT ON FUNCTION personalize.canonical_or_null_internal(oid, text) IS
 	'Canonical form of a key for the key type of its kind (bigint, uuid, text; NULL: not set yet, as text), or NULL where it is none; cannot fail';
+
+CREATE OR REPLACE FUNCTION personalize.key_forms_internal(kind_id integer, key text)
+RETURNS text[]
+LANGUAGE sql STABLE PARALLEL RESTRICTED STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY(SELECT DISTINCT u.form
+		FROM (SELECT key_forms_internal.key AS form
+			UNION ALL
+			SELECT personalize.canonical_or_null_internal(t.type, key_forms_internal.key)
+			FROM personalize.registry_kind AS k, unnest('{20,2950}'::oid[]) AS t (type)
+			WHERE k.kind_id = key_forms_internal.kind_id AND k.key_type IS NULL) AS u
+		WHERE u.form IS NOT NULL)
+$$;
+COMMENT ON FUNCTION personalize.key_forms_internal(integer, text) IS
+	'What a canonical key is or, as long as its kind has no key type, may become: a number and a uuid are then spelled differently';
 
 CREATE OR REPLACE FUNCTION personalize.kind_set_type_internal(kind_id integer, key_type oid)
 RETURNS void

@@ -152,6 +152,22 @@ BEGIN
 		RAISE EXCEPTION 'purpose "%" cannot be its own ancestor', define_purpose.name
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Name only broader purposes as parents.';
 	END IF;
+	/* PZ_MAX_PARENTS of src/consent.c: the longest way up from here and the longest way down to here */
+	IF (WITH RECURSIVE up (id, steps) AS (
+			SELECT u.id, 1 FROM unnest(parent_ids) AS u (id)
+			UNION
+			SELECT x.parent_id, up.steps + 1 FROM up JOIN personalize.registry_purpose_parent AS x ON x.purpose_id = up.id
+				WHERE up.steps <= 32),
+		down (id, steps) AS (
+			SELECT p.purpose_id, 0
+			UNION
+			SELECT x.purpose_id, down.steps + 1 FROM down JOIN personalize.registry_purpose_parent AS x ON x.parent_id = down.id
+				WHERE down.steps <= 32)
+		SELECT coalesce((SELECT max(up.steps) FROM up), 0) > 0
+			AND (SELECT max(up.steps) FROM up) + (SELECT max(down.steps) FROM down) > 32) THEN
+		RAISE EXCEPTION 'a purpose has at most 32 levels of broader purposes'
+			USING ERRCODE = 'program_limit_exceeded', HINT = 'Name a purpose as parent that is nearer to the top.';
+	END IF;
 
 	IF p.purpose_id IS NULL THEN
 		INSERT INTO personalize.registry_purpose (name, description, legal_basis, value_exchange, recipients,

@@ -179,7 +179,7 @@ BEGIN
 				ELSE format('column %I of relation %s does not exist', column_number_internal."column",
 					personalize.relation_text_internal(column_number_internal.relid)) END
 			USING ERRCODE = 'undefined_column',
-				HINT = format('\d %s in psql lists the columns.',
+				HINT = format(E'\\d %s in psql lists the columns.',
 					personalize.relation_text_internal(column_number_internal.relid));
 	END IF;
 	RETURN found_no;
@@ -264,7 +264,6 @@ DECLARE
 	base oid;
 	modifier integer;
 	t record;
-	result text;
 BEGIN
 	IF mask IS NULL THEN
 		RETURN;
@@ -273,10 +272,10 @@ BEGIN
 		WHERE a.attrelid = check_mask_internal.relid AND a.attnum = check_mask_internal.attnum;
 
 	/*
-	 * Only by the base type's input function: a domain's CHECK may call
-	 * functions of its owner, who must not get to run them as us.  So a
-	 * domain is tried without its constraints, and types that could hide one
-	 * are refused.
+	 * Only by the base type's input function: a domain's CHECK and a cast may
+	 * call functions of their owners, who must not get to run them as us.  So
+	 * a domain is tried without its constraints, and types that could hide
+	 * one are refused.
 	 */
 	LOOP
 		SELECT y.typtype AS typtype, y.typbasetype AS typbasetype, y.typtypmod AS typtypmod,
@@ -293,7 +292,7 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported', HINT = 'Leave the mask out: the cells are shown as NULL.';
 	END IF;
 	BEGIN
-		EXECUTE format('SELECT (%L::%s)::pg_catalog.text', mask, format_type(base, modifier)) INTO result;
+		PERFORM personalize.check_literal_internal(base, modifier, mask);
 		IF base IN ('varchar'::regtype, 'bpchar'::regtype) AND modifier > 4 AND length(mask) > modifier - 4 THEN
 			RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation';
 		END IF;

@@ -35,6 +35,22 @@ $$;
 COMMENT ON FUNCTION personalize.view_columns_internal(oid, integer) IS
 	'Columns of a protected relation that a purpose may use: subject columns, those that are not personal, those of its categories';
 
+CREATE OR REPLACE FUNCTION personalize.view_schema_is_ours_internal(schema name)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/*
+	 * By the comment: it goes through dump and restore, and only the owner of
+	 * the schema can write it, who gains nothing: the owner may make views
+	 * there and grant USAGE without us.
+	 */
+	SELECT coalesce(obj_description(n.oid, 'pg_namespace') ~ '^Views for purpose .*, made by personalize[.]create_view[(][)]$', false)
+	FROM pg_namespace AS n WHERE n.nspname = view_schema_is_ours_internal.schema
+$$;
+COMMENT ON FUNCTION personalize.view_schema_is_ours_internal(name) IS
+	'Whether a schema was made by create_view(), by its comment; NULL if there is none of that name';
+
 CREATE OR REPLACE FUNCTION personalize.create_view(purpose text, relation regclass, schema name DEFAULT NULL)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
@@ -50,6 +66,9 @@ DECLARE
 	lists text;
 	owner name;
 	privileges text;
+	asker oid := personalize.outer_role_internal();
+	is_ours boolean := true;
+	may_open boolean := true;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	SELECT x.* INTO STRICT p FROM personalize.registry_purpose AS x
@@ -69,16 +88,32 @@ BEGIN
 			USING ERRCODE = 'duplicate_table', HINT = 'Name another schema in the argument "schema": the view has the name of the relation.';
 	END IF;
 	SELECT pg_get_userbyid(c.relowner) INTO STRICT owner FROM pg_class AS c WHERE c.oid = r.relid;
-	IF to_regnamespace(quote_ident(in_schema)) IS NULL THEN
+	/* we are a superuser here, who asks is not: what is there already is used only by right */
+	IF to_regnamespace(quote_ident(in_schema)) IS NOT NULL THEN
+		is_ours := personalize.view_schema_is_ours_internal(in_schema);
+		IF NOT is_ours AND NOT has_schema_privilege(asker, in_schema, 'CREATE') THEN
+			RAISE EXCEPTION 'permission denied for schema %', quote_ident(in_schema)
+				USING ERRCODE = 'insufficient_privilege',
+					HINT = 'It was not made by create_view(), and the role has no CREATE on it. Name another schema in the argument "schema".';
+		END IF;
+		may_open := is_ours OR has_schema_privilege(asker, in_schema, 'USAGE WITH GRANT OPTION');
+	ELSE
+		/* most search paths are "$user", public */
+		IF in_schema = 'public' OR EXISTS (SELECT FROM pg_roles AS o WHERE o.rolname = in_schema) THEN
+			RAISE EXCEPTION 'schema % cannot be made for purpose views: search paths may name it', quote_ident(in_schema)
+				USING ERRCODE = 'reserved_name',
+					HINT = 'It is "public" or has the name of a role. Name another schema in the argument "schema".';
+		END IF;
 		EXECUTE format('CREATE SCHEMA %I AUTHORIZATION %I', in_schema, owner);
 		EXECUTE format('COMMENT ON SCHEMA %I IS %L', in_schema, 'Views for purpose ' || p.name || ', made by personalize.create_view()');
 	END IF;
 	view_name := format('%I.%I', in_schema, r.relation_name);
-	SELECT c.oid AS oid, c.relkind AS relkind INTO old
+	SELECT c.oid AS oid, c.relkind AS relkind, c.relowner AS relowner INTO old
 		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 		WHERE n.nspname = in_schema AND c.relname = r.relation_name;
 	IF FOUND THEN
-		IF old.relkind <> 'v' OR NOT personalize.view_is_bound_internal(old.oid) THEN
+		IF old.relkind <> 'v' OR NOT personalize.view_is_bound_internal(old.oid)
+			OR NOT (is_ours OR old.relowner = quote_ident(owner)::regrole OR pg_has_role(asker, old.relowner, 'USAGE')) THEN
 			RAISE EXCEPTION 'relation % exists already', view_name
 				USING ERRCODE = 'duplicate_table', HINT = 'Name another schema in the argument "schema".';
 		END IF;
@@ -107,7 +142,12 @@ BEGIN
 			FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS u (privilege)
 			WHERE has_table_privilege(item.role_name, r.relid, u.privilege);
 		IF privileges IS NOT NULL THEN
-			EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', in_schema, item.role_name);
+			IF may_open THEN
+				EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', in_schema, item.role_name);
+			ELSIF NOT has_schema_privilege(item.role_name, in_schema, 'USAGE') THEN
+				RAISE WARNING 'role % may not use schema %', quote_ident(item.role_name), quote_ident(in_schema)
+					USING HINT = 'The owner of the schema can GRANT USAGE on it.';
+			END IF;
 			EXECUTE format('GRANT %s ON %s TO %I', privileges, view_name, item.role_name);
 		END IF;
 	END LOOP;

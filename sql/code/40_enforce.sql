@@ -95,6 +95,10 @@ CREATE OR REPLACE FUNCTION personalize.invalidate_internal(relid oid) RETURNS vo
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_invalidate';
 COMMENT ON FUNCTION personalize.invalidate_internal(oid) IS
 	'Makes every session read the registry again and plan queries on a relation again';
+CREATE OR REPLACE FUNCTION personalize.check_literal_internal(type oid, modifier integer, literal text) RETURNS void
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_check_literal';
+COMMENT ON FUNCTION personalize.check_literal_internal(oid, integer, text) IS
+	'Fails unless a literal is one of a type; calls the input function of the type and no cast or constraint';
 CREATE OR REPLACE FUNCTION personalize.registry_changed() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_registry_changed';
 COMMENT ON FUNCTION personalize.registry_changed() IS 'Makes every session read the registry again; trigger on the registry tables';
@@ -114,6 +118,10 @@ COMMENT ON FUNCTION personalize.rights_rows_internal(integer, text, text) IS
 CREATE OR REPLACE FUNCTION personalize.rights_select_keys_internal(path_id integer) RETURNS SETOF text
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_select_keys';
 COMMENT ON FUNCTION personalize.rights_select_keys_internal(integer) IS 'The keys of all subjects that a relation holds';
+CREATE OR REPLACE FUNCTION personalize.triggers_pending_internal() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_triggers_pending';
+COMMENT ON FUNCTION personalize.triggers_pending_internal() IS
+	'Whether this transaction has put off a trigger or the check of a constraint';
 CREATE OR REPLACE FUNCTION personalize.ledger_unlock_internal(on_off boolean) RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_ledger_unlock';
 COMMENT ON FUNCTION personalize.ledger_unlock_internal(boolean) IS

@@ -71,6 +71,7 @@ CREATE OR REPLACE FUNCTION personalize.status()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off	/* policies are compared as they are printed */
 AS $$
 DECLARE
 	preloaded boolean;
@@ -264,7 +265,7 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN SELECT c.relname FROM pg_catalog.pg_class AS c
-		WHERE c.relnamespace = 'personalize'::pg_catalog.regnamespace AND c.relkind = 'r' AND c.relname LIKE 'registry\_%'
+		WHERE c.relnamespace = 'personalize'::pg_catalog.regnamespace AND c.relkind = 'r' AND pg_catalog.starts_with(c.relname::pg_catalog.text, 'registry_')
 		ORDER BY c.relname
 	LOOP
 		EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON personalize.%I'

@@ -19,7 +19,7 @@ AS $$
 	SELECT free_text IS NOT NULL AND EXISTS (
 		SELECT 1 FROM unnest(keys) AS k (key)
 		WHERE strpos(lower(free_text), lower(k.key)) > 0
-			AND free_text ~* ('(^|[^[:alnum:]])' || regexp_replace(k.key, '([^[:alnum:]])', '\\\1', 'g') || '($|[^[:alnum:]])'))
+			AND free_text ~* ('(^|[^[:alnum:]])' || regexp_replace(k.key, '([^[:alnum:]])', E'\\\\\\1', 'g') || '($|[^[:alnum:]])'))
 $$;
 COMMENT ON FUNCTION personalize.text_names_internal(text, text[]) IS
 	'Whether a free text is or contains one of the keys as a word of its own';
@@ -89,11 +89,46 @@ $$;
 COMMENT ON FUNCTION personalize.erase_plan_internal(integer) IS
 	'Paths of all protected relations that lead to a kind of subject, children before parents; a relation that cannot be found or a cycle is an error';
 
-CREATE OR REPLACE FUNCTION personalize.scrub_internal(keys text[])
+CREATE OR REPLACE FUNCTION personalize.text_is_of_internal(free_text text, keys text[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* a key of one or two characters is a word of any language: it counts only where it stands alone */
+	SELECT personalize.text_names_internal(free_text, ARRAY(SELECT k.key FROM unnest(keys) AS k (key) WHERE length(k.key) > 2))
+		OR lower(free_text) = ANY (ARRAY(SELECT lower(k.key) FROM unnest(keys) AS k (key)))
+$$;
+COMMENT ON FUNCTION personalize.text_is_of_internal(text, text[]) IS
+	'Whether a free text about somebody else names one of the keys, short ones only where they are all of it';
+
+CREATE OR REPLACE FUNCTION personalize.evidence_is_of_internal(evidence jsonb, keys text[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH RECURSIVE part (value) AS (
+		SELECT evidence WHERE evidence IS NOT NULL
+		UNION ALL
+		SELECT x.value FROM part CROSS JOIN LATERAL (
+			SELECT e.value FROM jsonb_each(CASE jsonb_typeof(part.value) WHEN 'object' THEN part.value ELSE '{}' END) AS e
+			UNION ALL
+			SELECT to_jsonb(e.key) FROM jsonb_each(CASE jsonb_typeof(part.value) WHEN 'object' THEN part.value ELSE '{}' END) AS e
+			UNION ALL
+			SELECT e.value FROM jsonb_array_elements(CASE jsonb_typeof(part.value) WHEN 'array' THEN part.value ELSE '[]' END) AS e (value)) AS x)
+	SELECT EXISTS (SELECT FROM part WHERE jsonb_typeof(part.value) IN ('string', 'number')
+		AND personalize.text_is_of_internal(part.value #>> '{}', keys))
+$$;
+COMMENT ON FUNCTION personalize.evidence_is_of_internal(jsonb, text[]) IS
+	'Whether a value or a name anywhere in evidence names one of the keys';
+
+CREATE OR REPLACE FUNCTION personalize.scrub_internal(kind_id integer, keys text[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	is_number boolean := coalesce((SELECT coalesce(k.key_type = 'int8'::regtype, personalize.canonical_or_null_internal(20, keys[1]) IS NOT NULL)
+		FROM personalize.registry_kind AS k WHERE k.kind_id = scrub_internal.kind_id), false);
 BEGIN
 	UPDATE personalize.audit_note AS n SET
 			app_user = CASE WHEN personalize.text_names_internal(n.app_user, keys) THEN NULL ELSE n.app_user END,
@@ -102,11 +137,29 @@ BEGIN
 			context = CASE WHEN personalize.text_names_internal(n.context, keys) THEN NULL ELSE n.context END
 		WHERE personalize.text_names_internal(n.app_user, keys) OR personalize.text_names_internal(n.application_name, keys)
 			OR personalize.text_names_internal(n.context, keys);
-	/* somebody erased may have spoken for another, as the application's user */
-	UPDATE personalize.consent_event AS e SET app_user = NULL WHERE e.app_user = ANY (keys);
+	/*
+	 * Somebody erased may have spoken for another, as the application's user,
+	 * or be named in what is kept of another's choice.  A number there means
+	 * anything (a version, a day): it would take away what proves the
+	 * consents of others, so it is looked for in app_user only.
+	 */
+	UPDATE personalize.consent_event AS e SET app_user = NULL
+		WHERE CASE WHEN is_number THEN personalize.text_names_internal(e.app_user, keys)
+			ELSE personalize.text_is_of_internal(e.app_user, keys) END;
+	IF NOT is_number THEN
+		UPDATE personalize.consent_event AS e SET
+				notice = CASE WHEN personalize.text_is_of_internal(e.notice, keys) THEN NULL ELSE e.notice END,
+				language = CASE WHEN personalize.text_is_of_internal(e.language, keys) THEN NULL ELSE e.language END,
+				method = CASE WHEN personalize.text_is_of_internal(e.method, keys) THEN NULL ELSE e.method END,
+				reason = CASE WHEN personalize.text_is_of_internal(e.reason, keys) THEN NULL ELSE e.reason END,
+				evidence = CASE WHEN personalize.evidence_is_of_internal(e.evidence, keys) THEN NULL ELSE e.evidence END
+			WHERE personalize.text_is_of_internal(e.notice, keys) OR personalize.text_is_of_internal(e.language, keys)
+				OR personalize.text_is_of_internal(e.method, keys) OR personalize.text_is_of_internal(e.reason, keys)
+				OR personalize.evidence_is_of_internal(e.evidence, keys);
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION personalize.scrub_internal(text[]) IS
+COMMENT ON FUNCTION personalize.scrub_internal(integer, text[]) IS
 	'Takes the keys out of the free text of the audit and of the ledger';
 
 CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, key text, reason text, dry_run boolean)
@@ -185,8 +238,6 @@ BEGIN
 		RETURN certificate;
 	END IF;
 
-	/* a deferred trigger cannot be queued in a security-restricted operation */
-	SET CONSTRAINTS ALL IMMEDIATE;
 	FOR i IN 1 .. cardinality(steps) LOOP
 		PERFORM personalize.rights_rows_internal(steps[i], erase_internal.key, 'delete');
 	END LOOP;
@@ -209,9 +260,10 @@ BEGIN
 			notice = CASE WHEN personalize.text_names_internal(e.notice, ARRAY[erase_internal.key]) THEN NULL ELSE e.notice END,
 			method = CASE WHEN personalize.text_names_internal(e.method, ARRAY[erase_internal.key]) THEN NULL ELSE e.method END
 		WHERE e.subject_no = no;
-	PERFORM personalize.scrub_internal(ARRAY[erase_internal.key]);
+	PERFORM personalize.scrub_internal(erase_internal.kind_id, ARRAY[erase_internal.key]);
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
-		VALUES (personalize.tombstone_digest_internal(erase_internal.kind_id, erase_internal.key), erase_internal.kind_id, erased_at)
+		SELECT personalize.tombstone_digest_internal(erase_internal.kind_id, u.form), erase_internal.kind_id, erased_at
+		FROM unnest(personalize.key_forms_internal(erase_internal.kind_id, erase_internal.key)) AS u (form)
 		ON CONFLICT (digest) DO UPDATE SET erased_at = EXCLUDED.erased_at;
 	UPDATE personalize.subject AS s SET key = NULL, tombstoned = true WHERE s.subject_no = no;
 	UPDATE personalize.audit_key AS a SET key = NULL
@@ -239,6 +291,27 @@ BEGIN
 	PERFORM personalize.registry_begin_internal();
 	IF subjects IS NULL OR dry_run IS NULL THEN
 		RAISE EXCEPTION 'subjects and dry_run must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	/* rows that were committed after the snapshot would stay, and the certificate would say they are gone */
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		RAISE EXCEPTION 'a person cannot be erased at isolation level %', upper(current_setting('transaction_isolation'))
+			USING ERRCODE = 'active_sql_transaction',
+				HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED: an erasure must find what was committed until now.';
+	END IF;
+	IF NOT dry_run THEN
+		/*
+		 * What the caller has put off would be run here, as us.  Once there is
+		 * nothing, have everything from now on run at the end of its own
+		 * statement: as the owner of the relation, who must not put off
+		 * anything (a deferred trigger cannot be queued in a
+		 * security-restricted operation).
+		 */
+		IF personalize.triggers_pending_internal() THEN
+			RAISE EXCEPTION 'a person cannot be erased while triggers or checks of constraints are deferred in the same transaction'
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'COMMIT first, or SET CONSTRAINTS ALL IMMEDIATE.';
+		END IF;
+		SET CONSTRAINTS ALL IMMEDIATE;
 	END IF;
 	kind_no := personalize.kind_id_internal(erase_checked_internal.kind);
 	keys := ARRAY(SELECT personalize.canonical_key_internal(erase_checked_internal.kind, u.key)
@@ -332,6 +405,8 @@ DECLARE
 	f record;
 	twin text;
 BEGIN
+	/* arguments are told by their names below */
+	PERFORM pg_catalog.set_config('quote_all_identifiers', 'off', true);
 	FOR f IN
 		SELECT p.oid AS oid, p.proname AS proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
 				pg_catalog.pg_get_function_result(p.oid) AS result, p.provolatile AS provolatile,

@@ -23,7 +23,7 @@ BEGIN
 		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject',
 				'statistics_ok', 'extended_statistics_ok')
 			   OR (p.proname = 'set_purpose'
-				   AND pg_catalog.pg_get_function_identity_arguments(p.oid) IN ('purpose text', 'text')))
+				   AND p.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype AND p.pronargs = 1))
 		ORDER BY p.oid
 	LOOP
 		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', func);

@@ -2,7 +2,8 @@
 # The scripts of the extension: what is run again says OR REPLACE at the start
 # of the line (the install script takes it away), nothing says IF NOT EXISTS,
 # functions say how volatile and how parallel they are, SECURITY DEFINER comes
-# with a search path.
+# with a search path; a backslash in a string stands in E'...', for what it means
+# in a plain one depends on standard_conforming_strings of whoever calls.
 . "$(dirname "$0")/lib.sh"
 
 wrong_lines < <(grep -niE 'IF NOT EXISTS' sql/tables/*.sql sql/code/*.sql sql/header.sql | grep -viE "IF NOT EXISTS *\(|'.*IF NOT EXISTS.*'" | sed 's/$/   (takes over what somebody else made)/')
@@ -34,5 +35,14 @@ if [ ${#files[@]} != 0 ]; then
 				if $head =~ /\bSECURITY\s+DEFINER\b/
 				and $head !~ /\bSET\s+search_path\s*(?:=|TO)\s*\x27?pg_catalog\x27?\s*,\s*\x27?pg_temp\b/;
 		}' "${files[@]}")
+	wrong_lines < <(perl -0777 -ne '
+		my $text = $_;
+		# comments and quoted names are passed over; the inside of $$ is read as SQL
+		while ($text =~ m{--[^\n]*|/\*.*?\*/|"[^"]*"|\b[eE]\x27(?:[^\x27\\]|\\.|\x27\x27)*\x27|(\x27(?:[^\x27]|\x27\x27)*\x27)}sg)
+		{
+			next unless defined $1 and index($1, "\\") >= 0;
+			my $line = 1 + (substr($text, 0, $-[1]) =~ tr/\n//);
+			print "$ARGV:$line: backslash in a plain string (write E\x27...\x27, or do without)\n";
+		}' "${files[@]}" sql/header.sql)
 fi
 verdict
