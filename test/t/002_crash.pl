@@ -56,7 +56,7 @@ $node->psql('postgres', "$begin 'qual'; SELECT id FROM customer WHERE name::inte
 is(uses('qual'), 'failed|1|1', 'an error that tells the value, in what the scan compares');
 $node->safe_psql('postgres', "$begin 'cursor'; DECLARE c CURSOR FOR SELECT name FROM customer ORDER BY id; FETCH 2 FROM c; ROLLBACK");
 like(uses('cursor'), qr/^(failed|ended)\|\d\|1,2/, 'a cursor that is never finished');
-$node->psql('postgres', "$begin 'cancel'; SET LOCAL statement_timeout = '100ms'; SELECT (SELECT count(*) FROM generate_series(1, 100000000) AS g WHERE g > c.id) FROM customer AS c ORDER BY id; COMMIT");
+$node->psql('postgres', "$begin 'cancel'; SET LOCAL statement_timeout = '1500ms'; SELECT (SELECT count(*) FROM generate_series(1, 100000000) AS g WHERE g > c.id) FROM customer AS c ORDER BY id; COMMIT");
 like(uses('cancel'), qr/^failed\|\d+\|1/, 'a statement that is cancelled');
 $node->psql('postgres', "$begin 'copy'; COPY (SELECT name, 1 / (3 - id) FROM customer ORDER BY id) TO STDOUT; COMMIT");
 like(uses('copy'), qr/^failed\|\d\|1,2,3/, 'COPY that fails after it has sent rows');
