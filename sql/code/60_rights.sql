@@ -129,34 +129,48 @@ AS $$
 DECLARE
 	is_number boolean := coalesce((SELECT coalesce(k.key_type = 'int8'::regtype, personalize.canonical_or_null_internal(20, keys[1]) IS NOT NULL)
 		FROM personalize.registry_kind AS k WHERE k.kind_id = scrub_internal.kind_id), false);
+	needle text;
+	/* jsonb spells these otherwise */
+	is_plain boolean;
+	one text[];
 BEGIN
-	UPDATE personalize.audit_note AS n SET
-			app_user = CASE WHEN personalize.text_names_internal(n.app_user, keys) THEN NULL ELSE n.app_user END,
-			client_addr = CASE WHEN personalize.text_names_internal(n.app_user, keys) THEN NULL ELSE n.client_addr END,
-			application_name = CASE WHEN personalize.text_names_internal(n.application_name, keys) THEN NULL ELSE n.application_name END,
-			context = CASE WHEN personalize.text_names_internal(n.context, keys) THEN NULL ELSE n.context END
-		WHERE personalize.text_names_internal(n.app_user, keys) OR personalize.text_names_internal(n.application_name, keys)
-			OR personalize.text_names_internal(n.context, keys);
-	/*
-	 * Somebody erased may have spoken for another, as the application's user,
-	 * or be named in what is kept of another's choice.  A number there means
-	 * anything (a version, a day): it would take away what proves the
-	 * consents of others, so it is looked for in app_user only.
-	 */
-	UPDATE personalize.consent_event AS e SET app_user = NULL
-		WHERE CASE WHEN is_number THEN personalize.text_names_internal(e.app_user, keys)
-			ELSE personalize.text_is_of_internal(e.app_user, keys) END;
-	IF NOT is_number THEN
-		UPDATE personalize.consent_event AS e SET
-				notice = CASE WHEN personalize.text_is_of_internal(e.notice, keys) THEN NULL ELSE e.notice END,
-				language = CASE WHEN personalize.text_is_of_internal(e.language, keys) THEN NULL ELSE e.language END,
-				method = CASE WHEN personalize.text_is_of_internal(e.method, keys) THEN NULL ELSE e.method END,
-				reason = CASE WHEN personalize.text_is_of_internal(e.reason, keys) THEN NULL ELSE e.reason END,
-				evidence = CASE WHEN personalize.evidence_is_of_internal(e.evidence, keys) THEN NULL ELSE e.evidence END
-			WHERE personalize.text_is_of_internal(e.notice, keys) OR personalize.text_is_of_internal(e.language, keys)
-				OR personalize.text_is_of_internal(e.method, keys) OR personalize.text_is_of_internal(e.reason, keys)
-				OR personalize.evidence_is_of_internal(e.evidence, keys);
-	END IF;
+	FOREACH needle IN ARRAY keys LOOP
+		one := ARRAY[needle];
+		is_plain := needle !~ '["[:cntrl:]]' AND strpos(needle, chr(92)) = 0;
+		needle := lower(needle);
+		/* strpos decides for nearly all lines, and is cheap */
+		UPDATE personalize.audit_note AS n SET
+				app_user = CASE WHEN personalize.text_names_internal(n.app_user, one) THEN NULL ELSE n.app_user END,
+				client_addr = CASE WHEN personalize.text_names_internal(n.app_user, one) THEN NULL ELSE n.client_addr END,
+				application_name = CASE WHEN personalize.text_names_internal(n.application_name, one) THEN NULL ELSE n.application_name END,
+				context = CASE WHEN personalize.text_names_internal(n.context, one) THEN NULL ELSE n.context END
+			WHERE strpos(lower(concat_ws(E'\n', n.app_user, n.application_name, n.context)), needle) > 0
+				AND (personalize.text_names_internal(n.app_user, one) OR personalize.text_names_internal(n.application_name, one)
+					OR personalize.text_names_internal(n.context, one));
+		/*
+		 * Somebody erased may have spoken for another, as the application's
+		 * user, or be named in what is kept of another's choice.  A number
+		 * there means anything (a version, a day): it would take away what
+		 * proves the consents of others, so it is looked for in app_user only.
+		 */
+		UPDATE personalize.consent_event AS e SET app_user = NULL
+			WHERE strpos(lower(e.app_user), needle) > 0
+				AND CASE WHEN is_number THEN personalize.text_names_internal(e.app_user, one)
+					ELSE personalize.text_is_of_internal(e.app_user, one) END;
+		IF NOT is_number THEN
+			UPDATE personalize.consent_event AS e SET
+					notice = CASE WHEN personalize.text_is_of_internal(e.notice, one) THEN NULL ELSE e.notice END,
+					language = CASE WHEN personalize.text_is_of_internal(e.language, one) THEN NULL ELSE e.language END,
+					method = CASE WHEN personalize.text_is_of_internal(e.method, one) THEN NULL ELSE e.method END,
+					reason = CASE WHEN personalize.text_is_of_internal(e.reason, one) THEN NULL ELSE e.reason END,
+					evidence = CASE WHEN personalize.evidence_is_of_internal(e.evidence, one) THEN NULL ELSE e.evidence END
+				WHERE (strpos(lower(concat_ws(E'\n', e.notice, e.language, e.method, e.reason)), needle) > 0
+						OR (e.evidence IS NOT NULL AND (NOT is_plain OR strpos(lower(e.evidence::text), needle) > 0)))
+					AND (personalize.text_is_of_internal(e.notice, one) OR personalize.text_is_of_internal(e.language, one)
+						OR personalize.text_is_of_internal(e.method, one) OR personalize.text_is_of_internal(e.reason, one)
+						OR personalize.evidence_is_of_internal(e.evidence, one));
+		END IF;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION personalize.scrub_internal(integer, text[]) IS
