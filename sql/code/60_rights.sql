@@ -134,7 +134,7 @@ DECLARE
 	is_plain boolean;
 	one text[];
 BEGIN
-	FOREACH needle IN ARRAY keys LOOP
+	FOREACH needle IN ARRAY coalesce(keys, '{}') LOOP
 		one := ARRAY[needle];
 		is_plain := needle !~ '["[:cntrl:]]' AND strpos(needle, chr(92)) = 0;
 		needle := lower(needle);
