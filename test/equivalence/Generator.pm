@@ -310,8 +310,8 @@ sub from
 			# columns of a FULL JOIN's USING list are named through either side only where both are there
 			$sql = "$sql $type $item USING (" . pick(@common) . ')';
 		}
-		# dossier has columns that a purpose may not use and its twin has not
-		elsif (chance(4) and @scope == 1 and "$sql $item" !~ /\bdossier\b/)
+		# dossier has columns that a purpose may not use, and so have children of ledger
+		elsif (chance(4) and @scope == 1 and "$sql $item" !~ /\b(dossier|ledger_old\w*)\b/)
 		{
 			$sql = "$sql NATURAL $type $item";
 		}
