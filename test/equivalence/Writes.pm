@@ -112,7 +112,8 @@ sub emit
 	}
 	elsif ($w < 66)
 	{
-		@s = ("SELECT " . join(', ', map { pick(@shown) } 0 .. 2) . " FROM $name WHERE $where FOR " . pick('UPDATE', 'NO KEY UPDATE', 'SHARE', 'KEY SHARE') . pick('', ' SKIP LOCKED', ' NOWAIT'));
+		# without SKIP LOCKED and NOWAIT: the other session writes to the same tables
+		@s = ("SELECT " . join(', ', map { pick(@shown) } 0 .. 2) . " FROM $name WHERE $where FOR " . pick('UPDATE', 'NO KEY UPDATE', 'SHARE', 'KEY SHARE'));
 	}
 	elsif ($w < 72)
 	{
