@@ -29,7 +29,6 @@
 
 #include "consent.h"
 #include "enforce.h"
-#include "enforce_mark.h"
 #include "errors.h"
 #include "guc.h"
 #include "shmem.h"
@@ -71,7 +70,6 @@ typedef struct FrameUse
 	PzUse	   *use;
 	FramePurpose *purpose;
 	bool		observed;		/* the relation is only observed: refuses nothing */
-	bool		to_the_end;		/* what was noted is exact only if the statement runs to its end */
 	List	   *refused_columns;	/* char *: one message per column this purpose may not use */
 	uint64		bare;			/* categories of the purpose, by place, whose cells the plan shows unmasked */
 } FrameUse;
@@ -319,10 +317,7 @@ freeze_use(FrameUse *fu, const PzPlanUse *plan_use, PzFrame *frame)
 		use->stmt_location = adopt_location;
 		use->stmt_len = adopt_len;
 	}
-	use->precision = plan_use->noting == PZ_NOTE_CHECK ? PZ_SUPERSET :
-		plan_use->noting == PZ_NOTE_BOUNDED ? PZ_BOUNDED : PZ_EXACT;
-	fu->to_the_end = plan_use->noting == PZ_NOTE_ASIDE;
-	frame->running.tapped = frame->running.tapped || plan_use->tapped;
+	use->precision = PZ_SUPERSET;
 	describe_columns(fu, plan_use);
 }
 
@@ -409,7 +404,6 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame->running.serial = ++last_serial;
 	frame->running.clock = pz_clock_now();
 	frame->running.scratch = AllocSetContextCreate(mcxt, "personalize decision", ALLOCSET_DEFAULT_SIZES);
-	frame->running.mcxt = mcxt;
 	frame->running.checks = palloc0(sizeof(PzCheck *) * npaths);
 	frame->uses = palloc0(sizeof(FrameUse) * list_length(plan_uses));
 
@@ -466,10 +460,7 @@ pz_frame_attach(PzFrame *frame, QueryDesc *queryDesc)
 	abandon->callback.arg = abandon;
 	MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &abandon->callback);
 	frame->abandon = abandon;
-	if (frame->running.tapped)
-		pz_tap_install(queryDesc, &frame->running);
-	else
-		pz_capture_install(queryDesc, &frame->running);
+	pz_capture_install(queryDesc, &frame->running);
 }
 
 /*
@@ -596,21 +587,6 @@ pz_frame_use(const PzFrame *frame, int i)
 }
 
 /*
- * A run of the statement has ended.  completed: there are no rows left.  What
- * was noted on the way to rows is exact only then.
- */
-void
-pz_frame_run_end(PzFrame *frame, bool completed)
-{
-	int			i;
-
-	frame->running.inside = 0;
-	for (i = 0; i < frame->nuses; i++)
-		if (frame->uses[i].to_the_end && frame->uses[i].use->precision != PZ_SUPERSET)
-			frame->uses[i].use->precision = completed ? PZ_EXACT : PZ_BOUNDED;
-}
-
-/*
  * A statement failed: what it computed on the way may have told the client of
  * any row that consent let through, by the text of the error for one.  Note
  * all of them.  Does not raise or allocate.
@@ -622,8 +598,6 @@ pz_frame_note_all(PzFrame *frame)
 
 	for (i = 0; i < frame->running.nchecks; i++)
 		pz_check_note_all(frame->running.checks[i]);
-	for (i = 0; i < frame->nuses; i++)
-		frame->uses[i].use->precision = PZ_SUPERSET;
 }
 
 /*
