@@ -168,16 +168,18 @@ extern void pz_table_check_trigger(CreateTrigStmt *stmt);
 typedef struct PzFilling
 {
 	bool		runs;			/* false: there is none */
+	bool		nested;			/* another command runs within it */
 	Oid			target;			/* InvalidOid: not made yet */
-	List	   *pending;		/* protected relations that were read */
+	List	   *pending;		/* protected relations that were read, also by those around it */
+	int			first;			/* the first in pending that this command read */
 } PzFilling;
 
 extern void pz_copies_note(PzUse *use, QueryDesc *queryDesc);
 extern bool pz_copies_filling(void);
 extern PzFilling pz_copies_enter(Node *parsetree);
 extern void pz_copies_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
-extern void pz_copies_leave(Node *parsetree, PzFilling outer);
-extern void pz_copies_fail(PzFilling outer);
+extern void pz_copies_leave(PzFilling outer);
+extern void pz_copies_end(PzFilling outer);
 extern void pz_copies_forget(void);
 
 /* enforce_ddl.c */

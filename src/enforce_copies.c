@@ -36,7 +36,7 @@ typedef struct PendingCopy
 	char	   *purpose_name;
 } PendingCopy;
 
-static PzFilling filling = {false, InvalidOid, NIL};	/* the innermost such command */
+static PzFilling filling;		/* the innermost such command */
 
 /* Write one copy down, as superuser. */
 static void
@@ -84,7 +84,7 @@ pz_copies_filling(void)
 	return filling.runs;
 }
 
-/* Does a command fill a relation, and does it make that relation, too? */
+/* Does a command fill a relation?  *existing is that, NULL if the command makes it. */
 static bool
 fills_relation(Node *parsetree, RangeVar **existing)
 {
@@ -107,59 +107,68 @@ fills_relation(Node *parsetree, RangeVar **existing)
 }
 
 /*
- * A command begins.  Returns what ran before, for pz_copies_leave.
+ * A command begins.  Returns what ran before, for pz_copies_leave.  A command
+ * that fills nothing, but runs within one that does, reads for that.
  */
 PzFilling
 pz_copies_enter(Node *parsetree)
 {
 	PzFilling	outer = filling;
 	RangeVar   *existing;
+	bool		fills = fills_relation(parsetree, &existing);
+	Oid			target = existing ? RangeVarGetRelid(existing, NoLock, true) : InvalidOid;
 
-	if (fills_relation(parsetree, &existing))
+	filling.nested = !fills;
+	if (fills)
 	{
 		filling.runs = true;
-		filling.target = existing ? RangeVarGetRelid(existing, NoLock, true) : InvalidOid;
-		filling.pending = NIL;
+		filling.target = target;
+		filling.first = list_length(filling.pending);
 	}
 	return outer;
 }
 
-/* Something was made: the first relation that a filling command makes is its target. */
+/* Something was made: the first relation that a filling command itself makes is its target. */
 void
 pz_copies_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId)
 {
-	if (filling.runs && !OidIsValid(filling.target) && access == OAT_POST_CREATE &&
+	if (filling.runs && !filling.nested && !OidIsValid(filling.target) && access == OAT_POST_CREATE &&
 		classId == RelationRelationId && subId == 0)
 		filling.target = objectId;
 }
 
 /*
- * The command is over: if it has filled a relation with protected rows, write
- * that down.
+ * The command is over, by an error or not: go back to what ran before.  What it
+ * read stays noted for a filling command around it, also if it failed: what it
+ * filled, or an error that is caught, may carry it out.  Does not raise.
  */
 void
-pz_copies_leave(Node *parsetree, PzFilling outer)
+pz_copies_end(PzFilling outer)
+{
+	if (outer.runs)
+		outer.pending = filling.pending;
+	filling = outer;
+}
+
+/*
+ * The command is over without an error: if it has filled a relation with
+ * protected rows, write that down.
+ */
+void
+pz_copies_leave(PzFilling outer)
 {
 	PzFilling	done = filling;
-	RangeVar   *existing;
-	ListCell   *lc;
+	int			i;
 
-	filling = outer;
-	if (!fills_relation(parsetree, &existing) || !OidIsValid(done.target))
+	pz_copies_end(outer);
+	if (done.nested || !OidIsValid(done.target))
 		return;
-	foreach(lc, done.pending)
+	for (i = done.first; i < list_length(done.pending); i++)
 	{
-		PendingCopy *copy = lfirst(lc);
+		PendingCopy *copy = list_nth(done.pending, i);
 
 		write_down(copy->source, done.target, copy->role_name, copy->purpose_name);
 	}
-}
-
-/* The command failed.  Does not raise. */
-void
-pz_copies_fail(PzFilling outer)
-{
-	filling = outer;
 }
 
 /* End of a transaction: nothing runs any more. */

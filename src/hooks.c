@@ -494,7 +494,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		}
 		PG_CATCH();
 		{
-			pz_copies_fail(filling);
+			pz_copies_end(filling);
 			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_code_in_event(event);
@@ -506,7 +506,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
 		pz_enforce_foreign_key(outer);
-		pz_copies_leave(parsetree, filling);
+		pz_copies_leave(filling);
 	}
 	else if (released == NULL)
 		call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);

@@ -65,6 +65,13 @@ DO $$ BEGIN CREATE TABLE cpy.failed AS SELECT id / (id - 2) FROM cpy.person; EXC
 CREATE TABLE cpy.unrelated AS SELECT 1 AS x;
 CREATE FUNCTION cpy.names() RETURNS SETOF text LANGUAGE plpgsql AS 'BEGIN CREATE TABLE cpy.made_within (x text); RETURN QUERY SELECT name FROM cpy.person; END';
 CREATE TABLE cpy.by_function AS SELECT * FROM cpy.names();
+/* so does what another command reads on its way, or another copy that it makes */
+CREATE PROCEDURE cpy.read(INOUT t text) LANGUAGE plpgsql AS 'BEGIN SELECT string_agg(name, '' '') INTO t FROM cpy.person; END';
+CREATE FUNCTION cpy.call() RETURNS text LANGUAGE plpgsql AS 'DECLARE t text; BEGIN CALL cpy.read(t); RETURN t; END';
+CREATE FUNCTION cpy.twice() RETURNS SETOF text LANGUAGE plpgsql AS 'BEGIN CREATE TABLE cpy.inner_copy AS SELECT name FROM cpy.person; RETURN QUERY SELECT * FROM cpy.inner_copy; END';
+CREATE TABLE cpy.through_call AS SELECT cpy.call();
+CREATE TABLE cpy.through_copy AS SELECT cpy.twice();
+CREATE TABLE cpy.still_unrelated AS SELECT 1 AS x;
 COMMIT;
 RESET search_path;
 DROP SCHEMA regress_cpy_decoy CASCADE;
