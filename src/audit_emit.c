@@ -563,8 +563,8 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 
 /*
  * Record that a use was refused, and why.  Waits a little for the worker, and
- * does nothing if the audit cannot be written: the refusal itself matters more.  Errors only if there is no
- * memory.  The reason must not hold personal data.
+ * does nothing if the audit cannot be written: the refusal itself matters more.
+ * Errors only if there is no memory.  The reason must not hold personal data.
  */
 void
 pz_audit_refused(PzUse *use, const char *reason)

@@ -196,7 +196,7 @@ extern void pz_children_check_alter(AlterTableStmt *stmt, bool may_leave);
 extern void pz_children_check_create(CreateStmt *stmt);
 
 /* enforce_depend.c */
-extern bool pz_depend_index_calls_users(void);
+extern bool pz_depend_upkeep_calls_users(void);
 extern void pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate);
 extern void pz_depend_watch_ranges(void);
 extern bool pz_depend_holds_domain(List *name);

@@ -165,15 +165,15 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 			blocking = blocking || (!maintenance && pz_ddl_names_protected(((IndexStmt *) parsetree)->relation));
 			break;
 		case T_ReindexStmt:
-			blocking = blocking || (((ReindexStmt *) parsetree)->relation == NULL && pz_depend_index_calls_users()) ||
+			blocking = blocking || (((ReindexStmt *) parsetree)->relation == NULL && pz_depend_upkeep_calls_users()) ||
 				(!maintenance && pz_ddl_names_protected(((ReindexStmt *) parsetree)->relation));
 			break;
 		case T_ClusterStmt:
-			blocking = blocking || (((ClusterStmt *) parsetree)->relation == NULL && pz_depend_index_calls_users()) ||
+			blocking = blocking || (((ClusterStmt *) parsetree)->relation == NULL && pz_depend_upkeep_calls_users()) ||
 				(!maintenance && pz_ddl_names_protected(((ClusterStmt *) parsetree)->relation));
 			break;
 		case T_VacuumStmt:
-			blocking = blocking || (((VacuumStmt *) parsetree)->rels == NIL && pz_depend_index_calls_users());
+			blocking = blocking || (((VacuumStmt *) parsetree)->rels == NIL && pz_depend_upkeep_calls_users());
 			foreach(lc, ((VacuumStmt *) parsetree)->rels)
 				blocking = blocking || (!maintenance && pz_ddl_names_protected(lfirst_node(VacuumRelation, lc)->relation));
 			break;

@@ -2,7 +2,7 @@
  *
  * enforce_depend.c
  *	  What protected relations depend on that a command without their name
- *	  would reach: indexes that call functions of users, domains.
+ *	  would reach: functions of users in indexes, statistics and types; domains.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,13 +50,11 @@ calls_users(Node *node, void *context)
 	return expression_tree_walker(node, calls_users, context);
 }
 
-/* The function of a range type that a user may have written; InvalidOid if none has. */
-static Oid
-users_range_function(Form_pg_range range)
+/* Has a range type a function that a user may have written? */
+static bool
+range_calls_users(Form_pg_range range)
 {
-	if (range->rngcanonical >= FirstNormalObjectId)
-		return range->rngcanonical;
-	return range->rngsubdiff >= FirstNormalObjectId ? range->rngsubdiff : InvalidOid;
+	return range->rngcanonical >= FirstNormalObjectId || range->rngsubdiff >= FirstNormalObjectId;
 }
 
 /*
@@ -84,7 +82,7 @@ type_calls_users(Oid type)
 				Form_pg_range range = (Form_pg_range) GETSTRUCT(tup);
 				Oid			subtype = range->rngsubtype;
 
-				result = OidIsValid(users_range_function(range));
+				result = range_calls_users(range);
 				ReleaseSysCache(tup);
 				result = result || type_calls_users(subtype);
 			}
@@ -136,7 +134,7 @@ pz_depend_watch_ranges(void)
 		Form_pg_range range = (Form_pg_range) GETSTRUCT(tup);
 		TypeCacheEntry *entry;
 
-		if (!OidIsValid(users_range_function(range)))
+		if (!range_calls_users(range))
 			continue;
 		entry = lookup_type_cache(range->rngtypid, TYPECACHE_RANGE_INFO);
 		if (OidIsValid(entry->rng_canonical_finfo.fn_oid))
@@ -229,7 +227,7 @@ has_calling_statistics(Relation rel)
  * users: those of indexes, of statistics, or of range types in a column?
  */
 static bool
-has_calling_index(Relation rel, void *context)
+upkeep_calls_users(Relation rel, void *context)
 {
 	bool		found = has_calling_statistics(rel) || has_calling_type(RelationGetDescr(rel));
 	ListCell   *lc;
@@ -253,9 +251,9 @@ has_calling_index(Relation rel, void *context)
  * functions of users?
  */
 bool
-pz_depend_index_calls_users(void)
+pz_depend_upkeep_calls_users(void)
 {
-	return any_protected(has_calling_index, NULL);
+	return any_protected(upkeep_calls_users, NULL);
 }
 
 /*

@@ -261,9 +261,12 @@ restore_policies(Query *original, Query *masked)
 	ListCell   *lm;
 
 	if (through_view)
-		user = pz_check_as_user_compat(original, rt_fetch(original->resultRelation, original->rtable));
-	if (through_view)
-		target = table_open(rt_fetch(original->resultRelation, original->rtable)->relid, NoLock);
+	{
+		RangeTblEntry *rte = rt_fetch(original->resultRelation, original->rtable);
+
+		user = pz_check_as_user_compat(original, rte);
+		target = table_open(rte->relid, NoLock);
+	}
 	forboth(lc, original->rtable, lm, masked->rtable)
 	{
 		RangeTblEntry *from = lfirst_node(RangeTblEntry, lc);

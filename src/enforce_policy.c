@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "enforce.h"
@@ -130,13 +131,9 @@ names_others(Node *node, void *context)
 static bool
 is_subject(Oid relid, const char *column)
 {
-	const PzRelation *rel = pz_registry_relation(relid);
-	int			i;
+	AttrNumber	attnum = get_attnum(relid, column);
 
-	for (i = 0; i < rel->ncolumns; i++)
-		if (rel->columns[i].name && strcmp(rel->columns[i].name, column) == 0)
-			return pz_registry_leads_to_subject(rel, i + 1);
-	return false;
+	return attnum != InvalidAttrNumber && pz_registry_leads_to_subject(pz_registry_relation(relid), attnum);
 }
 
 /*
