@@ -398,8 +398,9 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame = palloc0(sizeof(PzFrame));
 	frame->mcxt = mcxt;
 	frame->queryDesc = queryDesc;
+	/* not the action of a rule: it has the same text, but an owner wrote it */
 	frame->adopted = adopt_purpose != PZ_PURPOSE_NONE && adopt_query &&
-		queryDesc->sourceText && strcmp(queryDesc->sourceText, adopt_query) == 0;
+		queryDesc->plannedstmt->canSetTag && queryDesc->sourceText && strcmp(queryDesc->sourceText, adopt_query) == 0;
 
 	frame->running.serial = ++last_serial;
 	frame->running.clock = pz_clock_now();
