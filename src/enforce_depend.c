@@ -18,6 +18,7 @@
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
@@ -67,6 +68,7 @@ type_calls_users(Oid type)
 	HeapTuple	tup;
 	bool		result = false;
 
+	check_stack_depth();
 	if (type < FirstNormalObjectId)
 		return false;
 	type = getBaseType(type);
