@@ -24,6 +24,8 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteDefine.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -74,6 +76,25 @@ column_name(const PzPath *path)
 }
 
 /*
+ * Refuse to delete from a relation whose rules rewrite that: what they add runs
+ * with the text of our statement and may take its place.  ERROR 55000.  The
+ * caller holds a lock that keeps rules as they are.
+ */
+static void
+check_delete_rules(Relation rel, const char *name)
+{
+	int			i;
+
+	for (i = 0; rel->rd_rules && i < rel->rd_rules->numLocks; i++)
+		if (rel->rd_rules->rules[i]->event == CMD_DELETE && rel->rd_rules->rules[i]->enabled != RULE_DISABLED)
+			ereport(ERROR,
+					(errcode(PZ_ERR_STATE),
+					 errmsg("could not process the rows of the subject in relation %s", name),
+					 errdetail("The relation has a rule ON DELETE."),
+					 errhint("Drop or disable the rule; a trigger may do the same.")));
+}
+
+/*
  * Run a statement as the relation's owner under purpose subject_rights.
  * Returns SPI's code; SPI is connected.  An error of the statement is replaced
  * by one that says which relation and constraint, without values.
@@ -88,6 +109,8 @@ run_as_owner(const PzPath *path, const char *sql, int nargs, Oid *types, Datum *
 	int			save_context;
 	MemoryContext caller = CurrentMemoryContext;
 
+	if (expected == SPI_OK_DELETE)
+		check_delete_rules(rel, name);
 	table_close(rel, NoLock);
 	GetUserIdAndSecContext(&save_user, &save_context);
 	PG_TRY();

@@ -121,6 +121,24 @@ END $$;
 CREATE TRIGGER whoami BEFORE DELETE ON er.line FOR EACH ROW EXECUTE FUNCTION er.whoami();
 SELECT c.c -> 'relations' AS relations FROM personalize.erase_subject(70002, kind => 'er') AS c (c);
 SELECT DISTINCT who FROM er.stolen;
+/* a rule on the way gains nothing, neither beside the statement nor in its place; a disabled one is none */
+SET ROLE regress_er_owner;
+CREATE FUNCTION er.spill(t text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE WARNING 'seen by %', current_user;
+	RETURN t;
+END
+$$;
+CREATE RULE spill AS ON DELETE TO er.line DO ALSO SELECT er.spill(c.name) FROM er.customer AS c;
+RESET ROLE;
+SELECT personalize.erase_subject(70003, kind => 'er');
+SET ROLE regress_er_owner;
+CREATE OR REPLACE RULE spill AS ON DELETE TO er.line DO INSTEAD DELETE FROM er.customer AS c WHERE er.spill(c.name) IS NULL;
+RESET ROLE;
+SELECT personalize.erase_subject(70003, kind => 'er');
+ALTER TABLE er.line DISABLE RULE spill;
+SELECT personalize.erase_subject(70098, kind => 'er') IS NOT NULL AS certificate;
+DROP RULE spill ON er.line;
 /* a cycle of foreign keys */
 ALTER TABLE er.customer ADD last_order integer CONSTRAINT cycle REFERENCES er.orders;
 SELECT personalize.erase_subject(70003, kind => 'er');
