@@ -18,17 +18,18 @@
 #include "commands/sequence.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "audit_set.h"
+#include "audit_chain.h"
+#include "audit_fold.h"
 #include "audit_store.h"
 #include "compat.h"
 
-#define PZ_SMALL_SET		64	/* more subjects of a use are stored in chunks */
 #define PZ_COMPLAINTS_MAX	10	/* log lines about uses without beginning */
 
-/* Columns of audit_use, and of audit_open, in the order of use_types */
+/* Columns of audit_use, and of audit_open, in the order of pz_use_types */
 typedef enum PzUseColumn
 {
 	USE_USAGE_ID,
@@ -55,282 +56,43 @@ typedef enum PzUseColumn
 	USE_QUERY_ID,
 	USE_QUERY,
 	USE_REASON,
-	USE_BOOT_ID
+	USE_BOOT_ID,
+	USE_EVERYBODY_ID,
+	USE_BATCH_NO,
+	USE_LINK
 } PzUseColumn;
 
-#define USE_COLUMNS_LIST \
-	"usage_id, session_id, use_no, last_seq, started_at, ended_at, status, db_role, session_role, pid, " \
-	"purpose_id, purpose, legal_basis, relation, relation_name, columns, categories, rows_used, " \
-	"rows_withheld, subjects_used, precision, query_id, query, reason, boot_id"
 #define USE_PARAMETERS \
-	"$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25"
+	"$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28"
 
-static const Oid use_types[] = {
-	INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
-	INT4OID, TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, INT8OID,
-	INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, TEXTOID, INT8OID
-};
-static const Oid note_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
-static const Oid subject_types[] = {INT8OID, INT8OID};
-static const Oid chunk_types[] = {INT4OID, INT8OID, INT8OID, BYTEAOID};
-static const Oid key_types[] = {INT4OID, TEXTOID, BYTEAOID};
+static const Oid note_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, BYTEAOID};
 
 static PzRows use_rows = {
-	.insert = "INSERT INTO personalize.audit_use (" USE_COLUMNS_LIST ") "
-	"SELECT * FROM unnest(" USE_PARAMETERS ") ON CONFLICT DO NOTHING",
-	.ncolumns = lengthof(use_types), .types = use_types
+	.insert = "INSERT INTO personalize.audit_use (" PZ_USE_COLUMNS ", batch_no, link) "
+	"SELECT * FROM unnest(" USE_PARAMETERS ")",
+	.ncolumns = PZ_USE_NCOLUMNS + 2, .types = pz_use_types
 };
 static PzRows open_rows = {
-	.insert = "INSERT INTO personalize.audit_open (" USE_COLUMNS_LIST ") "
-	"SELECT * FROM unnest(" USE_PARAMETERS ") ON CONFLICT DO NOTHING",
-	.ncolumns = lengthof(use_types), .types = use_types
+	.insert = "INSERT INTO personalize.audit_open (" PZ_USE_COLUMNS ", batch_no, link) "
+	"SELECT * FROM unnest(" USE_PARAMETERS ")",
+	.ncolumns = PZ_USE_NCOLUMNS + 2, .types = pz_use_types
 };
 static PzRows note_rows = {
-	.insert = "INSERT INTO personalize.audit_note (usage_id, app_user, application_name, client_addr, context) "
-	"SELECT n.id, n.app_user, n.name, n.addr::pg_catalog.inet, n.context "
-	"FROM unnest($1,$2,$3,$4,$5) AS n(id, app_user, name, addr, context)",
+	.insert = "INSERT INTO personalize.audit_note (usage_id, app_user, application_name, client_addr, context, salt, digest) "
+	"SELECT n.id, n.app_user, n.name, n.addr::pg_catalog.inet, n.context, n.salt, n.digest "
+	"FROM unnest($1,$2,$3,$4,$5,$6,$7) AS n(id, app_user, name, addr, context, salt, digest)",
 	.ncolumns = lengthof(note_types), .types = note_types
 };
-static PzRows subject_rows = {
-	.insert = "INSERT INTO personalize.audit_subject (subject_no, usage_id) "
-	"SELECT * FROM unnest($1,$2)",
-	.ncolumns = lengthof(subject_types), .types = subject_types
+static PzRows more_rows = {
+	.insert = "INSERT INTO personalize.audit_more (" PZ_MORE_COLUMNS ", batch_no, link) "
+	"SELECT * FROM unnest($1,$2,$3,$4,$5,$6,$7,$8)",
+	.ncolumns = PZ_MORE_NCOLUMNS + 2, .types = pz_more_types
 };
-static PzRows chunk_rows = {
-	.insert = "INSERT INTO personalize.audit_chunk (chunk, usage_id, part, members) "
-	"SELECT * FROM unnest($1,$2,$3,$4)",
-	.ncolumns = lengthof(chunk_types), .types = chunk_types
-};
-/*
- * People who have no number yet get one in a table that nobody else writes: in
- * personalize.subject the worker would wait for an application that is just
- * making the same person.  Of somebody erased only the digest is kept.
- */
-static PzRows key_rows = {
-	.insert = "INSERT INTO personalize.audit_key (kind_id, key, digest) "
-	"SELECT k.kind_id, CASE WHEN t.digest IS NULL THEN k.key END, t.digest "
-	"FROM (SELECT DISTINCT u.kind_id, u.key COLLATE \"C\" AS key, u.digest "
-	"FROM unnest($1,$2,$3) AS u(kind_id, key, digest)) k "
-	"LEFT JOIN personalize.tombstone t ON t.digest = k.digest "
-	"WHERE NOT EXISTS (SELECT FROM personalize.subject s WHERE s.kind_id = k.kind_id AND s.key = k.key) "
-	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.kind_id = k.kind_id AND a.key = k.key) "
-	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.digest = t.digest)",
-	.ncolumns = lengthof(key_types), .types = key_types
-};
-static PzRows number_rows = {
-	.insert = "SELECT coalesce(s.subject_no, a.subject_no, d.subject_no), u.place "
-	"FROM unnest($1,$2,$3) WITH ORDINALITY AS u(kind_id, key, digest, place) "
-	"LEFT JOIN personalize.subject s ON s.kind_id = u.kind_id AND s.key = u.key COLLATE \"C\" "
-	"LEFT JOIN personalize.audit_key a ON a.kind_id = u.kind_id AND a.key = u.key COLLATE \"C\" "
-	"LEFT JOIN personalize.audit_key d ON d.digest = u.digest "
-	"WHERE coalesce(s.subject_no, a.subject_no, d.subject_no) IS NOT NULL",
-	.ncolumns = lengthof(key_types), .types = key_types
-};
-
 static const char *const status_names[] = {"open", "ended", "failed", "crashed", "refused"};
 static const char *const precision_names[] = {"exact", "bounded", "superset"};
 
-/* What the messages of a batch say about one use */
-typedef struct PzFoldKey
-{
-	int64		session_id;
-	uint64		use_no;
-} PzFoldKey;
-
-typedef struct PzFold
-{
-	PzFoldKey	key;			/* hash key */
-	const PzMsg *intent;		/* INTENT or REFUSED; NULL: in an earlier batch */
-	const PzMsg *done;			/* NULL: it goes on */
-	uint64		last_seq;
-	int64	   *numbers;		/* subjects */
-	int			nnumbers;
-	int			space;
-} PzFold;
-
-/*
- * Add a subject to a use.
- */
-static void
-pz_fold_number(PzFold *fold, int64 number)
-{
-	if (fold->nnumbers >= fold->space)
-	{
-		fold->space = Max(16, fold->space * 2);
-		fold->numbers = fold->numbers == NULL ?
-			palloc(sizeof(int64) * fold->space) :
-			repalloc_huge(fold->numbers, sizeof(int64) * fold->space);
-	}
-	fold->numbers[fold->nnumbers++] = number;
-}
-
-/*
- * Sort the subjects of a use, each once.
- */
-static void
-pz_fold_sort(PzFold *fold)
-{
-	int			n = 0;
-	int			i;
-
-	if (fold->nnumbers < 2)
-		return;
-	qsort(fold->numbers, fold->nnumbers, sizeof(int64), pz_msg_compare_numbers);
-	for (i = 1; i < fold->nnumbers; i++)
-	{
-		if (fold->numbers[i] != fold->numbers[n])
-			fold->numbers[++n] = fold->numbers[i];
-	}
-	fold->nnumbers = n + 1;
-}
-
-/*
- * Number the people whom the batch names by key, and add them to their uses:
- * owners[i] is the use of row i of key_rows.
- */
-static void
-pz_store_number_keys(PzFold **owners)
-{
-	uint64		n;
-	uint64		i;
-
-	if (key_rows.nrows == 0)
-		return;
-	number_rows.nrows = key_rows.nrows;
-	memcpy(number_rows.values, key_rows.values, sizeof(key_rows.values));
-	memcpy(number_rows.nulls, key_rows.nulls, sizeof(key_rows.nulls));
-	pz_rows_execute(&key_rows);
-	n = pz_rows_execute(&number_rows);
-	for (i = 0; i < n; i++)
-	{
-		bool		isnull;
-		int64		number = DatumGetInt64(pz_store_value(i, 1, &isnull));
-		int64		place = DatumGetInt64(pz_store_value(i, 2, &isnull));
-
-		pz_fold_number(owners[place - 1], number);
-	}
-	if (n != (uint64) key_rows.nrows)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not number all subjects of a batch"),
-				 errhint("A subject was erased meanwhile; the audit worker tries again.")));
-}
-
-/*
- * Take out of the subjects of a use what is stored already, from the sorted
- * list stored[].
- */
-static void
-pz_fold_remove(PzFold *fold, const int64 *stored, int nstored)
-{
-	int			n = 0;
-	int			i;
-	int			k = 0;
-
-	for (i = 0; i < fold->nnumbers; i++)
-	{
-		while (k < nstored && stored[k] < fold->numbers[i])
-			k++;
-		if (k >= nstored || stored[k] != fold->numbers[i])
-			fold->numbers[n++] = fold->numbers[i];
-	}
-	fold->nnumbers = n;
-}
-
-/*
- * Forget those subjects of a use that are stored already.  Returns whether
- * any are stored in chunks.
- */
-static bool
-pz_fold_skip_stored(PzFold *fold, int64 usage_id)
-{
-	static SPIPlanPtr small_plan = NULL;
-	static SPIPlanPtr chunk_plan = NULL;
-	const Oid	types[] = {INT8OID};
-	Datum		value = Int64GetDatum(usage_id);
-	SPITupleTable *chunks;
-	uint16	   *members;
-	int64	   *stored;
-	bool		isnull;
-	uint64		n;
-	uint64		i;
-
-	n = pz_store_execute(&small_plan,
-						 "SELECT subject_no FROM personalize.audit_subject WHERE usage_id = $1 ORDER BY 1",
-						 1, types, &value, NULL);
-	stored = palloc(sizeof(int64) * Max(n, 65536));
-	for (i = 0; i < n; i++)
-		stored[i] = DatumGetInt64(pz_store_value(i, 1, &isnull));
-	pz_fold_remove(fold, stored, (int) n);
-
-	n = pz_store_execute(&chunk_plan,
-						 "SELECT chunk, members FROM personalize.audit_chunk WHERE usage_id = $1",
-						 1, types, &value, NULL);
-	chunks = SPI_tuptable;
-	members = palloc(sizeof(uint16) * 65536);
-	for (i = 0; i < n && fold->nnumbers > 0; i++)
-	{
-		int32		chunk = DatumGetInt32(SPI_getbinval(chunks->vals[i], chunks->tupdesc, 1, &isnull));
-		int			nmembers;
-		int			k;
-
-		if (chunk < PZ_SET_CHUNK(fold->numbers[0]) ||
-			chunk > PZ_SET_CHUNK(fold->numbers[fold->nnumbers - 1]))
-			continue;
-		nmembers = pz_set_unpack(DatumGetByteaPP(SPI_getbinval(chunks->vals[i], chunks->tupdesc, 2, &isnull)),
-								 members);
-		for (k = 0; k < nmembers; k++)
-			stored[k] = PZ_SET_NUMBER(chunk, members[k]);
-		pz_fold_remove(fold, stored, nmembers);
-	}
-	pfree(members);
-	pfree(stored);
-	return n > 0;
-}
-
-/*
- * Queue the subjects of a use for writing.  fresh: nothing is stored for this
- * use yet.  Returns how many are new.
- */
-static int
-pz_store_subjects(PzFold *fold, int64 usage_id, bool fresh)
-{
-	bool		in_chunks = false;
-	uint16	   *members;
-	int			i;
-
-	if (fold->nnumbers == 0)
-		return 0;
-	if (!fresh)
-		in_chunks = pz_fold_skip_stored(fold, usage_id);
-	if (!in_chunks && fold->nnumbers <= PZ_SMALL_SET)
-	{
-		for (i = 0; i < fold->nnumbers; i++)
-		{
-			pz_rows_add(&subject_rows);
-			pz_rows_set(&subject_rows, 0, Int64GetDatum(fold->numbers[i]));
-			pz_rows_set(&subject_rows, 1, Int64GetDatum(usage_id));
-		}
-		return fold->nnumbers;
-	}
-
-	members = palloc(sizeof(uint16) * 65536);
-	for (i = 0; i < fold->nnumbers;)
-	{
-		int32		chunk = PZ_SET_CHUNK(fold->numbers[i]);
-		int			n = 0;
-
-		while (i < fold->nnumbers && PZ_SET_CHUNK(fold->numbers[i]) == chunk)
-			members[n++] = PZ_SET_MEMBER(fold->numbers[i++]);
-		pz_rows_add(&chunk_rows);
-		pz_rows_set(&chunk_rows, 0, Int32GetDatum(chunk));
-		pz_rows_set(&chunk_rows, 1, Int64GetDatum(usage_id));
-		pz_rows_set(&chunk_rows, 2, Int64GetDatum((int64) fold->last_seq));
-		pz_rows_set(&chunk_rows, 3, PointerGetDatum(pz_set_pack(members, n)));
-	}
-	pfree(members);
-	return fold->nnumbers;
-}
+static PzUseExtra *extras;		/* of the rows of use_rows, in the memory of the batch */
+static int	extras_space;
 
 /*
  * NULL for an empty string.
@@ -342,10 +104,54 @@ pz_store_nonempty(const char *string)
 }
 
 /*
+ * Queue what a use says in words, if it says anything.  Returns its salted
+ * digest, or NULL.
+ */
+static const uint8 *
+pz_store_note(PzChain *chain, int64 usage_id, const PzMsgIntent *intent)
+{
+	const char *texts[PZ_NOTE_TEXTS];
+	bytea	   *salt;
+	bytea	   *digest;
+	int			i;
+
+	texts[0] = pz_store_nonempty(intent->app_user);
+	texts[1] = pz_store_nonempty(intent->application_name);
+	texts[2] = pz_store_nonempty(intent->client_addr);
+	texts[3] = pz_store_nonempty(intent->context);
+	if (texts[0] == NULL && texts[1] == NULL && texts[2] == NULL && texts[3] == NULL)
+		return NULL;
+
+	pz_chain_note(chain, texts, &salt, &digest);
+	pz_rows_add(&note_rows);
+	pz_rows_set(&note_rows, 0, Int64GetDatum(usage_id));
+	for (i = 0; i < PZ_NOTE_TEXTS; i++)
+		pz_rows_set_text(&note_rows, 1 + i, texts[i]);
+	pz_rows_set(&note_rows, 5, PointerGetDatum(salt));
+	pz_rows_set(&note_rows, 6, PointerGetDatum(digest));
+	return (uint8 *) VARDATA(digest);
+}
+
+/*
+ * Say what is chained with the last row of use_rows.
+ */
+static void
+pz_fold_extra(const PzUseExtra *extra)
+{
+	if (use_rows.nrows > extras_space)
+	{
+		extras_space = Max(64, extras_space * 2);
+		extras = extras == NULL ? palloc(sizeof(PzUseExtra) * extras_space) :
+			repalloc_huge(extras, sizeof(PzUseExtra) * extras_space);
+	}
+	extras[use_rows.nrows - 1] = *extra;
+}
+
+/*
  * Queue the rows of a use whose intent is in this batch.
  */
 static void
-pz_store_new_use(PzFold *fold)
+pz_store_new_use(PzFold *fold, PzChain *chain)
 {
 	const PzMsg *msg = fold->intent;
 	const PzMsgIntent *intent = &msg->intent;
@@ -353,9 +159,13 @@ pz_store_new_use(PzFold *fold)
 	int64		usage_id = nextval_internal(pz_store_usage_id_seq, false);
 	PzRows	   *rows = refused || fold->done != NULL ? &use_rows : &open_rows;
 	int			status = refused ? PZ_USE_REFUSED : fold->done != NULL ? fold->done->status : PZ_USE_OPEN;
-	int			added = pz_store_subjects(fold, usage_id, true);
+	PzUseExtra	extra;
+	int			added = pz_fold_store_subjects(fold, usage_id, true, rows == &use_rows, &extra);
 
+	extra.note_digest = pz_store_note(chain, usage_id, intent);
 	pz_rows_add(rows);
+	if (rows == &use_rows)
+		pz_fold_extra(&extra);
 	pz_rows_set(rows, USE_USAGE_ID, Int64GetDatum(usage_id));
 	pz_rows_set(rows, USE_SESSION_ID, Int64GetDatum(msg->header.session_id));
 	pz_rows_set(rows, USE_USE_NO, Int64GetDatum((int64) msg->use_no));
@@ -391,37 +201,80 @@ pz_store_new_use(PzFold *fold)
 	pz_rows_set_text(rows, USE_QUERY, intent->query);
 	pz_rows_set_text(rows, USE_REASON, intent->reason);
 	pz_rows_set(rows, USE_BOOT_ID, Int64GetDatum((int64) msg->header.boot_id));
-
-	if (pz_store_nonempty(intent->app_user) || pz_store_nonempty(intent->application_name) ||
-		pz_store_nonempty(intent->client_addr) || pz_store_nonempty(intent->context))
-	{
-		pz_rows_add(&note_rows);
-		pz_rows_set(&note_rows, 0, Int64GetDatum(usage_id));
-		pz_rows_set_text(&note_rows, 1, pz_store_nonempty(intent->app_user));
-		pz_rows_set_text(&note_rows, 2, pz_store_nonempty(intent->application_name));
-		pz_rows_set_text(&note_rows, 3, pz_store_nonempty(intent->client_addr));
-		pz_rows_set_text(&note_rows, 4, pz_store_nonempty(intent->context));
-	}
 }
 
 /*
- * Write what a batch says about a use of an earlier batch.
+ * Move a use that has ended from audit_open to use_rows.  added: subjects that
+ * are new with this batch.
  */
 static void
+pz_store_close(PzFold *fold, int added)
+{
+	static SPIPlanPtr plan = NULL;
+	const Oid	types[] = {INT8OID, INT8OID};
+	Datum		values[2];
+	PzUseExtra	extra = {0};
+	SPITupleTable *table;
+	bool		isnull;
+	int64		subjects;
+	int64		last_seq;
+	int			i;
+
+	values[0] = Int64GetDatum(fold->key.session_id);
+	values[1] = Int64GetDatum((int64) fold->key.use_no);
+	if (pz_store_execute(&plan,
+						 "WITH o AS (DELETE FROM personalize.audit_open WHERE session_id = $1 AND use_no = $2 RETURNING *) "
+						 "SELECT " PZ_USE_COLUMNS ", (SELECT n.digest FROM personalize.audit_note n "
+						 "WHERE n.usage_id = o.usage_id) FROM o",
+						 2, types, values, NULL) != 1)
+		elog(ERROR, "could not close a use");	/* cannot happen */
+	table = SPI_tuptable;
+
+	pz_rows_add(&use_rows);
+	for (i = 0; i < PZ_USE_NCOLUMNS; i++)
+	{
+		Datum		value = SPI_getbinval(table->vals[0], table->tupdesc, i + 1, &isnull);
+
+		if (!isnull)
+			pz_rows_set(&use_rows, i, datumCopy(value, TupleDescAttr(table->tupdesc, i)->attbyval,
+												TupleDescAttr(table->tupdesc, i)->attlen));
+	}
+	subjects = DatumGetInt64(SPI_getbinval(table->vals[0], table->tupdesc, USE_SUBJECTS_USED + 1, &isnull));
+	last_seq = DatumGetInt64(SPI_getbinval(table->vals[0], table->tupdesc, USE_LAST_SEQ + 1, &isnull));
+	pz_rows_set(&use_rows, USE_LAST_SEQ, Int64GetDatum(Max(last_seq, (int64) fold->last_seq)));
+	pz_rows_set(&use_rows, USE_ENDED_AT, TimestampTzGetDatum(fold->done->header.time));
+	pz_rows_set_text(&use_rows, USE_STATUS, status_names[fold->done->status]);
+	pz_rows_set(&use_rows, USE_ROWS_USED, Int64GetDatum((int64) fold->done->rows_used));
+	pz_rows_set(&use_rows, USE_ROWS_WITHHELD, Int64GetDatum((int64) fold->done->rows_withheld));
+	pz_rows_set(&use_rows, USE_SUBJECTS_USED, Int64GetDatum(subjects + added));
+	pz_rows_set_text(&use_rows, USE_PRECISION, precision_names[fold->done->precision]);
+
+	{
+		Datum		note = SPI_getbinval(table->vals[0], table->tupdesc, PZ_USE_NCOLUMNS + 1, &isnull);
+
+		if (!isnull)
+			extra.note_digest = (uint8 *) VARDATA_ANY(DatumGetByteaP(datumCopy(note, false, -1)));
+	}
+	pz_fold_extra(&extra);
+	SPI_freetuptable(table);
+}
+
+/*
+ * Write what a batch says about a use of an earlier batch.  False if its
+ * beginning is missing.
+ */
+static bool
 pz_store_old_use(PzFold *fold, PzDatabase *db)
 {
 	static SPIPlanPtr find_plan = NULL;
 	static SPIPlanPtr open_plan = NULL;
-	static SPIPlanPtr close_plan = NULL;
-	static SPIPlanPtr more_plan = NULL;
-	const Oid	find_types[] = {INT8OID, INT8OID};
-	const Oid	update_types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
-	const Oid	more_types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, INT8OID};
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	const Oid	types[] = {INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum		values[4];
+	PzUseExtra	extra;
 	bool		isnull;
 	bool		open;
 	int64		usage_id;
+	int			added;
 
 	values[0] = Int64GetDatum(fold->key.session_id);
 	values[1] = Int64GetDatum((int64) fold->key.use_no);
@@ -429,53 +282,77 @@ pz_store_old_use(PzFold *fold, PzDatabase *db)
 						 "SELECT usage_id, true FROM personalize.audit_open WHERE session_id = $1 AND use_no = $2 "
 						 "UNION ALL SELECT usage_id, false FROM personalize.audit_use WHERE session_id = $1 AND use_no = $2 "
 						 "ORDER BY 2 DESC LIMIT 1",
-						 2, find_types, values, NULL) == 0)
+						 2, types, values, NULL) == 0)
 	{
-		/* can only be after a gap, which is on record */
 		if (pg_atomic_fetch_add_u64(&db->holes, 1) < PZ_COMPLAINTS_MAX)
 			ereport(LOG,
 					(errmsg("the audit has the end of a use whose beginning is missing")));
-		return;
+		return false;
 	}
 	usage_id = DatumGetInt64(pz_store_value(0, 1, &isnull));
 	open = DatumGetBool(pz_store_value(0, 2, &isnull));
-
-	values[2] = Int64GetDatum(pz_store_subjects(fold, usage_id, false));
-	values[3] = Int64GetDatum((int64) fold->last_seq);
-	values[4] = Int64GetDatum(fold->done ? (int64) fold->done->rows_used : 0);
-	values[5] = Int64GetDatum(fold->done ? (int64) fold->done->rows_withheld : 0);
-	if (fold->done != NULL)
-	{
-		values[6] = TimestampTzGetDatum(fold->done->header.time);
-		values[7] = CStringGetTextDatum(status_names[fold->done->status]);
-		values[8] = CStringGetTextDatum(precision_names[fold->done->precision]);
-	}
-	else
-		nulls[6] = nulls[7] = nulls[8] = 'n';
+	added = pz_fold_store_subjects(fold, usage_id, false, false, &extra);
 
 	if (!open)
 	{
 		/* a row of audit_use does not change: what came after stands beside it */
-		values[8] = Int64GetDatum(usage_id);
-		nulls[8] = ' ';
-		pz_store_execute(&more_plan,
-						 "INSERT INTO personalize.audit_more (usage_id, last_seq, ended_at, rows_used, rows_withheld, "
-						 "subjects_added) VALUES ($9, $4, $7, $5, $6, $3) ON CONFLICT DO NOTHING",
-						 9, more_types, values, nulls);
+		pz_rows_add(&more_rows);
+		pz_rows_set(&more_rows, 0, Int64GetDatum(usage_id));
+		pz_rows_set(&more_rows, 1, Int64GetDatum((int64) fold->last_seq));
+		if (fold->done != NULL)
+			pz_rows_set(&more_rows, 2, TimestampTzGetDatum(fold->done->header.time));
+		pz_rows_set(&more_rows, 3, Int64GetDatum(fold->done ? (int64) fold->done->rows_used : 0));
+		pz_rows_set(&more_rows, 4, Int64GetDatum(fold->done ? (int64) fold->done->rows_withheld : 0));
+		pz_rows_set(&more_rows, 5, Int64GetDatum(added));
 	}
 	else if (fold->done == NULL)
+	{
+		values[2] = Int64GetDatum(added);
+		values[3] = Int64GetDatum((int64) fold->last_seq);
 		pz_store_execute(&open_plan,
 						 "UPDATE personalize.audit_open SET subjects_used = subjects_used + $3, "
 						 "last_seq = GREATEST(last_seq, $4) WHERE session_id = $1 AND use_no = $2",
-						 4, update_types, values, nulls);
+						 4, types, values, NULL);
+	}
 	else
-		pz_store_execute(&close_plan,
-						 "WITH o AS (DELETE FROM personalize.audit_open WHERE session_id = $1 AND use_no = $2 RETURNING *) "
-						 "INSERT INTO personalize.audit_use (" USE_COLUMNS_LIST ") "
-						 "SELECT usage_id, session_id, use_no, GREATEST(last_seq, $4), started_at, $7, $8, db_role, "
-						 "session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name, columns, "
-						 "categories, $5, $6, subjects_used + $3, $9, query_id, query, reason, boot_id FROM o",
-						 9, update_types, values, nulls);
+		pz_store_close(fold, added);
+	return true;
+}
+
+/*
+ * Chain queued rows, in the order of their first nkeys columns, and set their
+ * batch and link.  The chain's kinds come one after the other: chunks, uses,
+ * what came after uses.
+ */
+static void
+pz_chain_rows(PzChain *chain, char kind, PzRows *rows, int nkeys)
+{
+	int		   *order = pz_rows_order(rows, nkeys);
+	int			n = rows->ncolumns - 2;
+	int			i;
+
+	for (i = 0; i < rows->nrows; i++)
+	{
+		Datum		values[PZ_ROWS_COLUMNS];
+		bool		nulls[PZ_ROWS_COLUMNS];
+		int			row = order[i];
+		int64		link;
+		int			k;
+
+		for (k = 0; k < n; k++)
+		{
+			values[k] = rows->values[k][row];
+			nulls[k] = rows->nulls[k][row];
+		}
+		if (kind == PZ_CHAIN_USE)
+			link = pz_chain_use(chain, values, nulls, extras[row].note_digest,
+								extras[row].numbers, extras[row].nnumbers);
+		else
+			link = pz_chain_row(chain, kind, n, rows->types, values, nulls);
+		rows->values[n][row] = Int64GetDatum(chain->batch_no + 1);
+		rows->values[n + 1][row] = Int64GetDatum(link);
+		rows->nulls[n][row] = rows->nulls[n + 1][row] = false;
+	}
 }
 
 /*
@@ -490,9 +367,9 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	HASHCTL		ctl;
 	HTAB	   *folds;
 	PzFold	  **order;
-	PzFold	  **owners = NULL;
 	int			nfolds = 0;
-	int			owner_space = 0;
+	bool		lost = false;
+	PzChain		chain;
 	int			i;
 
 	ctl.keysize = sizeof(PzFoldKey);
@@ -503,12 +380,14 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	pz_rows_reset(&use_rows);
 	pz_rows_reset(&open_rows);
 	pz_rows_reset(&note_rows);
-	pz_rows_reset(&subject_rows);
-	pz_rows_reset(&chunk_rows);
-	pz_rows_reset(&key_rows);
+	pz_rows_reset(&more_rows);
+	pz_fold_subjects_reset();
+	extras = NULL;
+	extras_space = 0;
 
 	pz_store_begin();
 	MemoryContextSwitchTo(batch);
+	pz_chain_load(&chain);
 
 	for (i = 0; i < n; i++)
 	{
@@ -541,43 +420,32 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 		for (k = 0; k < msg->nnumbers; k++)
 			pz_fold_number(fold, msg->numbers[k]);
 		for (k = 0; k < msg->nkeys; k++)
-		{
-			const char *text = msg->keys[k].key;
-			bytea	   *digest = palloc(VARHDRSZ + PZ_MAC_LEN);
-
-			SET_VARSIZE(digest, VARHDRSZ + PZ_MAC_LEN);
-			if (!pz_keys_digest(msg->keys[k].kind_id, text, strlen(text), (uint8 *) VARDATA(digest)))
-				ereport(ERROR,
-						(errcode(ERRCODE_OUT_OF_MEMORY),
-						 errmsg("could not compute the digest of a subject")));
-			pz_rows_add(&key_rows);
-			pz_rows_set(&key_rows, 0, Int32GetDatum(msg->keys[k].kind_id));
-			pz_rows_set_text(&key_rows, 1, text);
-			pz_rows_set(&key_rows, 2, PointerGetDatum(digest));
-			if (key_rows.nrows > owner_space)
-			{
-				owner_space = Max(1024, owner_space * 2);
-				owners = owners == NULL ? palloc(sizeof(PzFold *) * owner_space) :
-					repalloc_huge(owners, sizeof(PzFold *) * owner_space);
-			}
-			owners[key_rows.nrows - 1] = fold;
-		}
+			pz_fold_key(fold, &msg->keys[k]);
 	}
 
-	pz_store_number_keys(owners);
+	pz_fold_number_keys();
 	for (i = 0; i < nfolds; i++)
 	{
 		pz_fold_sort(order[i]);
 		if (order[i]->intent != NULL)
-			pz_store_new_use(order[i]);
-		else
-			pz_store_old_use(order[i], db);
+			pz_store_new_use(order[i], &chain);
+		else if (!pz_store_old_use(order[i], db))
+			lost = true;
 	}
+	if (lost)
+		pz_store_gap(InvalidXLogRecPtr, position->lsn, "the beginning of a use is missing");
+	pz_chain_rows(&chain, PZ_CHAIN_CHUNK, &pz_chunk_rows, 3);
+	pz_chain_rows(&chain, PZ_CHAIN_USE, &use_rows, 1);
+	pz_chain_rows(&chain, PZ_CHAIN_MORE, &more_rows, 2);
+	if (pz_store_gaps > 0)
+		pz_chain_adopt(&chain);
+	pz_chain_seal(&chain, position->lsn);
 	pz_rows_execute(&use_rows);
 	pz_rows_execute(&open_rows);
 	pz_rows_execute(&note_rows);
-	pz_rows_execute(&subject_rows);
-	pz_rows_execute(&chunk_rows);
+	pz_rows_execute(&pz_subject_rows);
+	pz_rows_execute(&pz_chunk_rows);
+	pz_rows_execute(&more_rows);
 	pz_store_leases(messages, n);
 	pz_store_position(position);
 	pz_store_end();

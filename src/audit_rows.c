@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -83,6 +84,47 @@ pz_rows_set_text(PzRows *rows, int column, const char *text)
 {
 	if (text != NULL)
 		pz_rows_set(rows, column, CStringGetTextDatum(text));
+}
+
+/* Rows and number of columns that compare_rows compares by */
+static const PzRows *compare_of;
+static int	compare_keys;
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	int			i;
+
+	for (i = 0; i < compare_keys; i++)
+	{
+		Datum		left = compare_of->values[i][*(const int *) a];
+		Datum		right = compare_of->values[i][*(const int *) b];
+		bool		is_int4 = compare_of->types[i] == INT4OID;
+		int64		l = is_int4 ? DatumGetInt32(left) : DatumGetInt64(left);
+		int64		r = is_int4 ? DatumGetInt32(right) : DatumGetInt64(right);
+
+		if (l != r)
+			return l < r ? -1 : 1;
+	}
+	return 0;
+}
+
+/*
+ * Numbers of the rows in the order of their first nkeys columns, which are
+ * integers and not NULL.  In the current memory context.
+ */
+int *
+pz_rows_order(const PzRows *rows, int nkeys)
+{
+	int		   *order = palloc(sizeof(int) * Max(rows->nrows, 1));
+	int			i;
+
+	for (i = 0; i < rows->nrows; i++)
+		order[i] = i;
+	compare_of = rows;
+	compare_keys = nkeys;
+	qsort(order, rows->nrows, sizeof(int), compare_rows);
+	return order;
 }
 
 /*

@@ -45,6 +45,7 @@ typedef struct PzSession
 
 static HTAB *sessions = NULL;
 Oid			pz_store_usage_id_seq = InvalidOid; /* personalize.usage_id_seq */
+int			pz_store_gaps = 0;	/* written in this transaction */
 
 /*
  * Begin a transaction with SPI.
@@ -52,6 +53,7 @@ Oid			pz_store_usage_id_seq = InvalidOid; /* personalize.usage_id_seq */
 void
 pz_store_begin(void)
 {
+	pz_store_gaps = 0;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	SPI_connect();
@@ -169,7 +171,9 @@ pz_store_position(const PzPosition *position)
 }
 
 /*
- * Put on record that WAL between two positions was not read, and why.
+ * Put on record that WAL between two positions was not read, and why; or
+ * another reason why the record may lack something (from is invalid).  It must
+ * be chained in the same transaction.
  */
 void
 pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason)
@@ -183,7 +187,10 @@ pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason)
 	values[2] = CStringGetTextDatum(reason);
 	pz_store_execute(&plan,
 					 "INSERT INTO personalize.audit_gap (from_lsn, to_lsn, reason) VALUES ($1, $2, $3)",
-					 3, types, values, NULL);
+					 3, types, values, from == InvalidXLogRecPtr ? (to == InvalidXLogRecPtr ? "nn " : "n  ") : NULL);
+	pz_store_gaps++;
+	if (from == InvalidXLogRecPtr)
+		return;
 	ereport(LOG,
 			(errmsg("personalize has not read the WAL from %X/%X to %X/%X: %s",
 					LSN_FORMAT_ARGS(from), LSN_FORMAT_ARGS(to), reason),

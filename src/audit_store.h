@@ -25,6 +25,7 @@ typedef struct PzPosition
 
 /* audit_store.c */
 extern Oid	pz_store_usage_id_seq;
+extern int	pz_store_gaps;
 extern void pz_store_begin(void);
 extern void pz_store_end(void);
 extern Oid	pz_store_installed(void);
@@ -42,7 +43,7 @@ extern Datum pz_store_value(uint64 row, int column, bool *isnull);
 extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db);
 
 /* audit_rows.c */
-#define PZ_ROWS_COLUMNS 26		/* most columns of a PzRows */
+#define PZ_ROWS_COLUMNS 28		/* most columns of a PzRows */
 
 /* Rows of one table that are inserted together */
 typedef struct PzRows
@@ -61,6 +62,7 @@ extern void pz_rows_reset(PzRows *rows);
 extern int	pz_rows_add(PzRows *rows);
 extern void pz_rows_set(PzRows *rows, int column, Datum value);
 extern void pz_rows_set_text(PzRows *rows, int column, const char *text);
+extern int *pz_rows_order(const PzRows *rows, int nkeys);
 extern uint64 pz_rows_execute(PzRows *rows);
 
 #endif							/* PZ_AUDIT_STORE_H */

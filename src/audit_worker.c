@@ -51,6 +51,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "audit_chain.h"
 #include "audit_msg.h"
 #include "audit_slot.h"
 #include "audit_store.h"
@@ -273,6 +274,20 @@ pz_worker_start_message(void)
 }
 
 /*
+ * Chain what was written in this transaction, as a batch that ends at a
+ * position of the WAL.
+ */
+static void
+pz_worker_chain(XLogRecPtr at)
+{
+	PzChain		chain;
+
+	pz_chain_load(&chain);
+	pz_chain_adopt(&chain);
+	pz_chain_seal(&chain, at);
+}
+
+/*
  * Find out where to begin and put gaps on record.  start is the end of our
  * START message.
  */
@@ -313,8 +328,10 @@ pz_worker_position(PzPosition *position, XLogRecPtr start)
 		position->seen_at = 0;
 		(void) pz_store_crash(true, 0);
 	}
+	pz_worker_chain(position->lsn);
 	pz_store_position(position);
 	pz_store_end();
+	pz_chain_committed(my_database);
 	position->found = true;
 }
 
@@ -414,16 +431,18 @@ pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *posit
 
 /*
  * Close what sessions of an earlier run of the server left open; all and
- * seen_at as in pz_store_crash.
+ * seen_at as in pz_store_crash.  at: how far the WAL was read.
  */
 static void
-pz_worker_sweep(bool all, TimestampTz seen_at)
+pz_worker_sweep(bool all, TimestampTz seen_at, XLogRecPtr at)
 {
 	int64		crashed;
 
 	pz_store_begin();
 	crashed = pz_store_crash(all, seen_at);
+	pz_worker_chain(at);
 	pz_store_end();
+	pz_chain_committed(my_database);
 	MemoryContextSwitchTo(TopMemoryContext);
 	if (crashed > 0)
 		ereport(LOG,
@@ -530,6 +549,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 			MemoryContextSwitchTo(batch);
 			pz_store_batch(batch_messages, n, position, my_database);
 			MemoryContextSwitchTo(TopMemoryContext);
+			pz_chain_committed(my_database);
 			pz_slot_advance(at);
 			pg_atomic_fetch_add_u64(&my_database->messages, n);
 			pgstat_report_stat(false);
@@ -539,13 +559,13 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 
 		if (run_ended)
 		{
-			pz_worker_sweep(true, position->seen_at);
+			pz_worker_sweep(true, position->seen_at, at);
 			/* the clock may have been set meanwhile */
 			position->seen_at = 0;
 		}
 		if (!swept && at >= start)
 		{
-			pz_worker_sweep(false, 0);
+			pz_worker_sweep(false, 0, at);
 			swept = true;
 		}
 		pg_atomic_write_u64(&my_database->failing_since, 0);
@@ -596,6 +616,9 @@ pz_audit_worker_main(Datum arg)
 				 errmsg("personalize cannot keep a record of use"),
 				 errhint("Set wal_level to replica and max_replication_slots above zero, and restart the server.")));
 
+	/* a chain of an extension that is gone means nothing for this one */
+	if (pg_atomic_read_u32(&my_database->extension) != extension)
+		pg_atomic_write_u64(&my_database->batch, 0);
 	pz_worker_load(&position);
 	pz_worker_slot(position.found ? position.lsn : InvalidXLogRecPtr);
 	start = pz_worker_start_message();

@@ -17,6 +17,7 @@
 
 char	   *pz_app_user = NULL;
 int			pz_audit_level = PZ_AUDIT_ON;
+int			pz_audit_anchor = 3600;
 int			pz_audit_lease = 60;
 int			pz_audit_naptime = 200;
 char	   *pz_context = NULL;
@@ -79,6 +80,11 @@ pz_guc_init(void)
 							 "then uses in the last instants before a server crash may be lost.",
 							 &pz_audit_level, PZ_AUDIT_ON, audit_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.audit_anchor",
+							"Sets how often the head of the record of use goes to the server log.",
+							"Zero: never. Whoever keeps the log elsewhere can tell later whether the record was cut off or made anew.",
+							&pz_audit_anchor, 3600, 0, 86400 * 7,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("personalize.audit_lease",
 							"Sets for how long one durable statement of who may use what covers later uses.",
 							"Used when personalize.audit is \"on\". After a server crash everybody permitted counts as used "

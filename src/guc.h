@@ -25,6 +25,7 @@ typedef enum PzPurposeScope
 
 extern char *pz_app_user;		/* personalize.app_user; "" is none */
 extern int	pz_audit_level;		/* personalize.audit, a PzAuditLevel */
+extern int	pz_audit_anchor;	/* personalize.audit_anchor, seconds */
 extern int	pz_audit_lease;		/* personalize.audit_lease, seconds */
 extern int	pz_audit_naptime;	/* personalize.audit_naptime, milliseconds */
 extern char *pz_context;		/* personalize.context; "" is none */

@@ -691,7 +691,7 @@ pz_registry_append_only(Oid relid)
 {
 	static const char *const names[] = {
 		"consent_event", "subject", "tombstone", "erasure", "maintenance_event",
-		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk"
+		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk", "audit_batch"
 	};
 	const char *name;
 	int			i;

@@ -93,6 +93,7 @@ pz_shmem_startup(void)
 			pg_atomic_init_u64(&db->messages, 0);
 			pg_atomic_init_u64(&db->bad, 0);
 			pg_atomic_init_u64(&db->holes, 0);
+			pg_atomic_init_u64(&db->batch, 0);
 			ConditionVariableInit(&db->cv);
 		}
 	}
@@ -199,6 +200,7 @@ pz_shmem_find_database(Oid dbid, bool create)
 		pg_atomic_write_u64(&found->messages, 0);
 		pg_atomic_write_u64(&found->bad, 0);
 		pg_atomic_write_u64(&found->holes, 0);
+		pg_atomic_write_u64(&found->batch, 0);
 		found->worker_pid = 0;
 		found->requested_at = 0;
 		found->hold_until = 0;

@@ -44,6 +44,7 @@ typedef struct PzDatabase
 	pg_atomic_uint64 messages;	/* messages ingested since server start */
 	pg_atomic_uint64 bad;		/* messages with our prefix rejected since server start */
 	pg_atomic_uint64 holes;		/* numbers missing in the sequence of a session */
+	pg_atomic_uint64 batch;		/* last batch of the chain that the worker has committed, 0: none yet */
 	pid_t		worker_pid;		/* lock; 0: no worker */
 	Latch	   *worker_latch;	/* of the last worker; setting a stale one does no harm */
 	TimestampTz requested_at;	/* lock; somebody wants a worker here, 0: nobody */

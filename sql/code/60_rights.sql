@@ -140,6 +140,7 @@ BEGIN
 		needle := lower(needle);
 		/* strpos decides for nearly all lines, and is cheap */
 		UPDATE personalize.audit_note AS n SET
+				salt = NULL,
 				app_user = CASE WHEN personalize.text_names_internal(n.app_user, one) THEN NULL ELSE n.app_user END,
 				client_addr = CASE WHEN personalize.text_names_internal(n.app_user, one) THEN NULL ELSE n.client_addr END,
 				application_name = CASE WHEN personalize.text_names_internal(n.application_name, one) THEN NULL ELSE n.application_name END,

@@ -36,7 +36,9 @@ CREATE TABLE personalize.audit_use (
 	query text,
 	reason text,
 	boot_id bigint NOT NULL,
-	everybody_id bigint
+	everybody_id bigint,
+	batch_no bigint,
+	link bigint
 );
 COMMENT ON TABLE personalize.audit_use IS
 	'Uses that have ended: one row for each statement, protected relation and purpose. Read it by the view usage';
@@ -46,6 +48,8 @@ COMMENT ON COLUMN personalize.audit_use.last_seq IS 'Number of the last message 
 COMMENT ON COLUMN personalize.audit_use.boot_id IS 'Run of the server in which it happened';
 COMMENT ON COLUMN personalize.audit_use.everybody_id IS
 	'The server crashed: everybody then permitted counts as used. The usage_id under which that set is stored';
+COMMENT ON COLUMN personalize.audit_use.batch_no IS 'Batch of the chain that the row is in, see audit_batch';
+COMMENT ON COLUMN personalize.audit_use.link IS 'First eight bytes of the state of the chain after the row';
 CREATE UNIQUE INDEX audit_use_session ON personalize.audit_use (session_id, use_no);
 CREATE INDEX audit_use_started ON personalize.audit_use USING brin (started_at);
 CREATE INDEX audit_use_everybody ON personalize.audit_use (everybody_id) WHERE everybody_id IS NOT NULL;
@@ -63,6 +67,8 @@ CREATE TABLE personalize.audit_more (
 	rows_used bigint NOT NULL,
 	rows_withheld bigint NOT NULL,
 	subjects_added bigint NOT NULL,
+	batch_no bigint,
+	link bigint,
 	PRIMARY KEY (usage_id, last_seq)
 );
 COMMENT ON TABLE personalize.audit_more IS
@@ -73,10 +79,16 @@ CREATE TABLE personalize.audit_note (
 	app_user text,
 	application_name text,
 	client_addr inet,
-	context text
+	context text,
+	salt bytea,
+	digest bytea
 );
 COMMENT ON TABLE personalize.audit_note IS
 	'What a use says in words that can name a person; kept apart so that erasure can take it away';
+COMMENT ON COLUMN personalize.audit_note.digest IS
+	'SHA-256 of salt and words, which is in the chain in place of the words';
+COMMENT ON COLUMN personalize.audit_note.salt IS
+	'Taken away with the first word that erasure takes, so that the digest cannot be tried against names';
 
 CREATE TABLE personalize.audit_key (
 	subject_no bigint PRIMARY KEY DEFAULT pg_catalog.nextval('personalize.subject_no_seq'),
@@ -103,8 +115,11 @@ CREATE TABLE personalize.audit_chunk (
 	usage_id bigint NOT NULL,
 	part bigint NOT NULL,
 	members bytea NOT NULL,
+	batch_no bigint,
+	link bigint,
 	PRIMARY KEY (chunk, usage_id, part)
 );
+ALTER TABLE personalize.audit_chunk ALTER COLUMN members SET STORAGE EXTERNAL;
 COMMENT ON TABLE personalize.audit_chunk IS
 	'Whose data a use saw, for uses of many subjects: packed sets within each 65536 subject numbers';
 COMMENT ON COLUMN personalize.audit_chunk.part IS
@@ -140,10 +155,32 @@ CREATE TABLE personalize.audit_gap (
 	from_lsn pg_lsn,
 	to_lsn pg_lsn,
 	reason text NOT NULL,
-	settled_at timestamptz
+	settled_at timestamptz,
+	batch_no bigint,
+	link bigint
 );
 COMMENT ON TABLE personalize.audit_gap IS
 	'What the audit may lack: write-ahead log that was gone before it was read, or a census after a crash that failed';
 COMMENT ON SEQUENCE personalize.audit_gap_gap_id_seq IS 'Numbers of gaps';
 COMMENT ON COLUMN personalize.audit_gap.settled_at IS
 	'Set by a superuser who has looked into it; status() then no longer complains';
+
+CREATE TABLE personalize.audit_batch (
+	batch_no bigint PRIMARY KEY,
+	lsn pg_lsn NOT NULL,
+	made_at timestamptz NOT NULL,
+	entries integer NOT NULL CHECK (entries > 0),
+	total bigint NOT NULL,
+	head bytea NOT NULL CHECK (pg_catalog.octet_length(head) = 32)
+);
+COMMENT ON TABLE personalize.audit_batch IS
+	'Batches of rows that the audit worker has chained: one SHA-256 chain over the whole record';
+COMMENT ON COLUMN personalize.audit_batch.lsn IS 'Position in the write-ahead log after the batch';
+COMMENT ON COLUMN personalize.audit_batch.entries IS 'Rows of the batch';
+COMMENT ON COLUMN personalize.audit_batch.total IS 'Rows of this batch and all before it';
+COMMENT ON COLUMN personalize.audit_batch.head IS 'State of the chain after the batch';
+/* rows that are not chained yet: none but within a transaction of the worker */
+CREATE INDEX audit_use_loose ON personalize.audit_use (usage_id) WHERE batch_no IS NULL;
+CREATE INDEX audit_chunk_loose ON personalize.audit_chunk (usage_id) WHERE batch_no IS NULL;
+CREATE INDEX audit_gap_loose ON personalize.audit_gap (gap_id) WHERE batch_no IS NULL;
+CREATE INDEX audit_note_loose ON personalize.audit_note (usage_id) WHERE digest IS NULL;

@@ -32,3 +32,5 @@ SELECT bad - :bad_before AS bad, (SELECT count(*) FROM personalize.usage) - :use
 SELECT personalize.unprotect('msg_customer');
 DROP TABLE msg_customer;
 DROP ROLE regress_msg_app;
+/* all that the tests of this database have left on record is as it was written */
+SELECT ok, first_bad FROM personalize.verify_audit();

@@ -1,0 +1,279 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_chain_store.c
+ *	  The chain over the rows of the audit: what the worker does to it.
+ *
+ * The head is read from the last row of audit_batch.  The worker remembers
+ * the last one that it has written: if another one stands there, somebody has
+ * changed the record meanwhile, which goes on record itself.
+ *
+ * Rows that functions in SQL have written (after a crash) and gaps are chained
+ * after: they are those that the own transaction has made.  What somebody else
+ * has inserted is not taken into the chain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+#include "audit_chain.h"
+#include "audit_store.h"
+#include "compat.h"
+#include "guc.h"
+#include "shmem.h"
+
+#define OWN_XID "pg_catalog.pg_current_xact_id()::pg_catalog.xid"
+#define OWN_ROWS "batch_no IS NULL AND xmin = " OWN_XID
+
+/* What this process has written last */
+static bool head_known = false;
+static int64 last_batch_no;
+static int64 last_total;
+static uint8 last_head[PZ_CHAIN_LEN];
+
+/* What it has put into the server log */
+static int64 logged_batch_no = 0;
+static TimestampTz logged_at = 0;
+
+/*
+ * Set up a chain that goes on after the last batch.  Errors as the database
+ * does.
+ */
+void
+pz_chain_load(PzChain *chain)
+{
+	static SPIPlanPtr plan = NULL;
+	PzDatabase *db = pz_shmem_my_database();
+	int64		written = db != NULL ? (int64) pg_atomic_read_u64(&db->batch) : 0;
+	bool		isnull;
+
+	pz_chain_init(chain);
+	if (pz_store_execute(&plan, "SELECT batch_no, total, head FROM personalize.audit_batch "
+						 "ORDER BY batch_no DESC LIMIT 1", 0, NULL, NULL, NULL) > 0)
+	{
+		struct varlena *head;
+
+		chain->batch_no = DatumGetInt64(pz_store_value(0, 1, &isnull));
+		chain->total = DatumGetInt64(pz_store_value(0, 2, &isnull));
+		head = PG_DETOAST_DATUM_PACKED(pz_store_value(0, 3, &isnull));
+		/* its length is checked by the table */
+		memcpy(chain->head, VARDATA_ANY(head), PZ_CHAIN_LEN);
+	}
+	if (head_known)
+		written = last_batch_no;
+	if (chain->batch_no < written ||
+		(head_known && (chain->batch_no != written || memcmp(chain->head, last_head, PZ_CHAIN_LEN) != 0)))
+	{
+		ereport(LOG,
+				(errmsg("personalize has found another head of the audit than it has written"),
+				 errdetail("It has written batch %lld and found batch %lld.",
+						   (long long) written, (long long) chain->batch_no),
+				 errhint("Somebody has changed the record of use. Compare it with a head that was kept elsewhere: personalize.verify_audit().")));
+		pz_store_gap(InvalidXLogRecPtr, InvalidXLogRecPtr,
+					 "the head of the record is not the one that was written");
+	}
+}
+
+/*
+ * A new salt for the texts of a note, and the digest.
+ */
+void
+pz_chain_note(PzChain *chain, const char *const *texts, bytea **salt, bytea **digest)
+{
+	*salt = palloc(VARHDRSZ + PZ_NOTE_SALT_LEN);
+	SET_VARSIZE(*salt, VARHDRSZ + PZ_NOTE_SALT_LEN);
+	if (!pg_strong_random(VARDATA(*salt), PZ_NOTE_SALT_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	*digest = palloc(VARHDRSZ + PZ_CHAIN_LEN);
+	SET_VARSIZE(*digest, VARHDRSZ + PZ_CHAIN_LEN);
+	pz_chain_note_digest(chain, (uint8 *) VARDATA(*salt), texts, (uint8 *) VARDATA(*digest));
+}
+
+/*
+ * Give the own notes that have no digest one.
+ */
+static void
+adopt_notes(PzChain *chain)
+{
+	static SPIPlanPtr select = NULL;
+	static SPIPlanPtr update = NULL;
+	const Oid	types[] = {INT8OID, BYTEAOID, BYTEAOID};
+	uint64		nrows = pz_store_execute(&select,
+										 "SELECT usage_id, " PZ_NOTE_COLUMNS " FROM personalize.audit_note "
+										 "WHERE digest IS NULL AND xmin = " OWN_XID, 0, NULL, NULL, NULL);
+	SPITupleTable *rows = SPI_tuptable;
+	uint64		row;
+
+	for (row = 0; row < nrows; row++)
+	{
+		const char *texts[PZ_NOTE_TEXTS];
+		bytea	   *salt;
+		bytea	   *digest;
+		Datum		values[3];
+		bool		isnull;
+		int			i;
+
+		for (i = 0; i < PZ_NOTE_TEXTS; i++)
+			texts[i] = SPI_getvalue(rows->vals[row], rows->tupdesc, i + 2);
+		pz_chain_note(chain, texts, &salt, &digest);
+		values[0] = SPI_getbinval(rows->vals[row], rows->tupdesc, 1, &isnull);
+		values[1] = PointerGetDatum(salt);
+		values[2] = PointerGetDatum(digest);
+		pz_store_execute(&update, "UPDATE personalize.audit_note SET salt = $2, digest = $3 WHERE usage_id = $1",
+						 3, types, values, NULL);
+	}
+	SPI_freetuptable(rows);
+}
+
+/*
+ * Chain the own rows of one table.  update sets batch_no ($1) and link ($2)
+ * where the first nkeys columns are $3, $4 ...
+ */
+static void
+adopt_rows(PzChain *chain, char kind, const char *select, SPIPlanPtr *select_plan,
+		   const char *update, SPIPlanPtr *update_plan, int n, const Oid *types, int nkeys)
+{
+	uint64		nrows = pz_store_execute(select_plan, select, 0, NULL, NULL, NULL);
+	SPITupleTable *rows = SPI_tuptable;
+	uint64		row;
+
+	Assert(n <= PZ_USE_NCOLUMNS);
+	for (row = 0; row < nrows; row++)
+	{
+		Datum		values[PZ_USE_NCOLUMNS];
+		bool		nulls[PZ_USE_NCOLUMNS];
+		Datum		keys[2 + 3];
+		Oid			key_types[2 + 3] = {INT8OID, INT8OID};
+		int			i;
+
+		for (i = 0; i < n; i++)
+			values[i] = SPI_getbinval(rows->vals[row], rows->tupdesc, i + 1, &nulls[i]);
+		keys[0] = Int64GetDatum(chain->batch_no + 1);
+		if (kind == PZ_CHAIN_USE)
+		{
+			bool		no_note;
+			Datum		note = SPI_getbinval(rows->vals[row], rows->tupdesc, n + 1, &no_note);
+
+			keys[1] = Int64GetDatum(pz_chain_use(chain, values, nulls,
+												 no_note ? NULL : (uint8 *) VARDATA_ANY(DatumGetByteaPP(note)), NULL, 0));
+		}
+		else
+			keys[1] = Int64GetDatum(pz_chain_row(chain, kind, n, types, values, nulls));
+		for (i = 0; i < nkeys; i++)
+		{
+			keys[2 + i] = values[i];
+			key_types[2 + i] = types[i];
+		}
+		if (pz_store_execute(update_plan, update, 2 + nkeys, key_types, keys, NULL) != 1)
+			elog(ERROR, "could not chain a row of the audit");	/* cannot happen */
+	}
+	SPI_freetuptable(rows);
+}
+
+/*
+ * Chain what this transaction has written without a link: chunks, uses and
+ * gaps.
+ */
+void
+pz_chain_adopt(PzChain *chain)
+{
+	static SPIPlanPtr unlock = NULL;
+	static SPIPlanPtr lock = NULL;
+	static SPIPlanPtr plans[6];
+
+	pz_store_execute(&unlock, "SELECT personalize.ledger_unlock_internal(true)", 0, NULL, NULL, NULL);
+	adopt_notes(chain);
+	adopt_rows(chain, PZ_CHAIN_CHUNK,
+			   "SELECT " PZ_CHUNK_COLUMNS " FROM personalize.audit_chunk WHERE " OWN_ROWS
+			   " ORDER BY usage_id, part, chunk", &plans[0],
+			   "UPDATE personalize.audit_chunk SET batch_no = $1, link = $2 "
+			   "WHERE usage_id = $3 AND part = $4 AND chunk = $5 AND batch_no IS NULL", &plans[1],
+			   PZ_CHUNK_NCOLUMNS, pz_chunk_types, 3);
+	adopt_rows(chain, PZ_CHAIN_USE,
+			   "SELECT " PZ_USE_COLUMNS ", (SELECT n.digest FROM personalize.audit_note n "
+			   "WHERE n.usage_id = u.usage_id) FROM personalize.audit_use u WHERE " OWN_ROWS
+			   " ORDER BY usage_id", &plans[2],
+			   "UPDATE personalize.audit_use SET batch_no = $1, link = $2 "
+			   "WHERE usage_id = $3 AND batch_no IS NULL", &plans[3],
+			   PZ_USE_NCOLUMNS, pz_use_types, 1);
+	adopt_rows(chain, PZ_CHAIN_GAP,
+			   "SELECT " PZ_GAP_COLUMNS " FROM personalize.audit_gap WHERE " OWN_ROWS
+			   " ORDER BY gap_id", &plans[4],
+			   "UPDATE personalize.audit_gap SET batch_no = $1, link = $2 "
+			   "WHERE gap_id = $3 AND batch_no IS NULL", &plans[5],
+			   PZ_GAP_NCOLUMNS, pz_gap_types, 1);
+	pz_store_execute(&lock, "SELECT personalize.ledger_unlock_internal(false)", 0, NULL, NULL, NULL);
+}
+
+/*
+ * End the batch at a position of the WAL, if it has rows, and free the chain.
+ */
+void
+pz_chain_seal(PzChain *chain, XLogRecPtr lsn)
+{
+	static SPIPlanPtr plan = NULL;
+	const Oid	types[] = {INT8OID, LSNOID, TIMESTAMPTZOID, INT4OID, INT8OID, BYTEAOID};
+	Datum		values[PZ_BATCH_NCOLUMNS + 1];
+	bytea	   *head;
+
+	if (chain->entries > 0)
+	{
+		values[0] = Int64GetDatum(chain->batch_no + 1);
+		values[1] = LSNGetDatum(lsn);
+		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+		values[3] = Int32GetDatum(chain->entries);
+		values[4] = Int64GetDatum(chain->total);
+		pz_chain_end_batch(chain, values);
+
+		head = palloc(VARHDRSZ + PZ_CHAIN_LEN);
+		SET_VARSIZE(head, VARHDRSZ + PZ_CHAIN_LEN);
+		memcpy(VARDATA(head), chain->head, PZ_CHAIN_LEN);
+		values[PZ_BATCH_NCOLUMNS] = PointerGetDatum(head);
+		pz_store_execute(&plan,
+						 "INSERT INTO personalize.audit_batch (" PZ_BATCH_COLUMNS ", head) VALUES ($1, $2, $3, $4, $5, $6)",
+						 lengthof(types), types, values, NULL);
+	}
+	/* should the transaction fail, so does this process */
+	head_known = true;
+	last_batch_no = chain->batch_no;
+	last_total = chain->total;
+	memcpy(last_head, chain->head, PZ_CHAIN_LEN);
+	pz_chain_free(chain);
+}
+
+/*
+ * To be called when a transaction that has sealed a batch is committed: tell
+ * other processes, and now and then the server log, which nobody can change
+ * by SQL.  Outside of transactions.
+ */
+void
+pz_chain_committed(PzDatabase *db)
+{
+	TimestampTz now;
+	char		hex[PZ_CHAIN_LEN * 2 + 1];
+
+	if (!head_known)
+		return;
+	pg_atomic_write_u64(&db->batch, (uint64) last_batch_no);
+	if (pz_audit_anchor == 0 || last_batch_no == logged_batch_no)
+		return;
+	now = GetCurrentTimestamp();
+	if (logged_at != 0 && !TimestampDifferenceExceeds(logged_at, now, pz_audit_anchor * 1000))
+		return;
+	hex_encode((const char *) last_head, PZ_CHAIN_LEN, hex);
+	hex[PZ_CHAIN_LEN * 2] = '\0';
+	ereport(LOG,
+			(errmsg("personalize: head of the record of use of database %u is %lld:%lld:%s", MyDatabaseId,
+					(long long) last_batch_no, (long long) last_total, hex)));
+	logged_batch_no = last_batch_no;
+	logged_at = now;
+}

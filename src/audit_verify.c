@@ -1,0 +1,397 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_verify.c
+ *	  Computes the chain over the record of use anew.
+ *
+ * The tables are read side by side, each in the order of the chain, by cursors
+ * under one snapshot.  Whatever does not fit ends the check: a row whose link
+ * is another one (it was changed, added or moved, or a row before it is
+ * missing), rows that belong to no batch, a batch that has more or fewer rows
+ * than it says, whose head is another one or whose number does not follow the
+ * last one, words that do not match their digest, and a chain that ends before
+ * the last batch that the worker of this run of the server has written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "audit_chain.h"
+#include "compat.h"
+#include "shmem.h"
+
+#define FETCH_ROWS	1000
+
+PG_FUNCTION_INFO_V1(personalize_audit_verify);
+
+/* Rows of one table, in the order of the chain */
+typedef struct Reader
+{
+	Portal		portal;
+	SPITupleTable *table;
+	uint64		nrows;			/* in table */
+	uint64		at;				/* of table: the row at hand */
+	bool		ended;
+} Reader;
+
+typedef struct Check
+{
+	PzChain		chain;
+	Reader		subjects;
+	int64		last_usage_id;	/* of the last row that fitted, 0: none */
+	bool		bad;
+	bool		has_first_bad;
+	int64		first_bad;
+	const char *reason;
+} Check;
+
+/*
+ * Open a reader.
+ */
+static void
+reader_open(Reader *reader, const char *query)
+{
+	SPIPlanPtr	plan = SPI_prepare(query, 0, NULL);
+
+	memset(reader, 0, sizeof(Reader));
+	if (plan == NULL)
+		elog(ERROR, "could not prepare a statement of the audit: %s",
+			 SPI_result_code_string(SPI_result));	/* cannot happen */
+	reader->portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+}
+
+/*
+ * Is there a row at hand?  Fetches if need be.
+ */
+static bool
+reader_has(Reader *reader)
+{
+	if (reader->ended)
+		return false;
+	if (reader->table != NULL && reader->at < reader->nrows)
+		return true;
+	CHECK_FOR_INTERRUPTS();
+	if (reader->table != NULL)
+		SPI_freetuptable(reader->table);
+	SPI_cursor_fetch(reader->portal, true, FETCH_ROWS);
+	reader->table = SPI_tuptable;
+	reader->nrows = SPI_processed;
+	reader->at = 0;
+	reader->ended = reader->nrows == 0;
+	return !reader->ended;
+}
+
+/*
+ * Column (from 0) of the row at hand.
+ */
+static Datum
+reader_value(Reader *reader, int column, bool *isnull)
+{
+	return SPI_getbinval(reader->table->vals[reader->at], reader->table->tupdesc, column + 1, isnull);
+}
+
+/*
+ * The same of a number; missing stands for NULL.
+ */
+static int64
+reader_number(Reader *reader, int column, int64 missing)
+{
+	bool		isnull;
+	Datum		value = reader_value(reader, column, &isnull);
+
+	return isnull ? missing : DatumGetInt64(value);
+}
+
+/*
+ * Note what does not fit, if it is the first.
+ */
+static void
+check_bad(Check *check, bool has_usage_id, int64 usage_id, const char *reason)
+{
+	if (check->bad)
+		return;
+	check->bad = true;
+	check->has_first_bad = has_usage_id;
+	check->first_bad = usage_id;
+	check->reason = reason;
+}
+
+/*
+ * Numbers of the subjects of a use that stand in audit_subject.  They are
+ * read in the order of the uses, which is that of the chain.
+ */
+static int64 *
+check_subjects(Check *check, int64 usage_id, int *n)
+{
+	static int64 numbers[1024];	/* more than there can be, see audit_fold.c */
+
+	*n = 0;
+	while (reader_has(&check->subjects))
+	{
+		int64		of = reader_number(&check->subjects, 0, 0);
+
+		if (of > usage_id)
+			break;
+		if (of < usage_id || *n >= lengthof(numbers))
+		{
+			check_bad(check, true, of, "a subject belongs to no use");
+			break;
+		}
+		numbers[(*n)++] = reader_number(&check->subjects, 1, 0);
+		check->subjects.at++;
+	}
+	return numbers;
+}
+
+/*
+ * Digest of the note of the use at hand, which has the columns
+ * PZ_USE_COLUMNS, batch_no, link, digest, salt and PZ_NOTE_COLUMNS; NULL if it
+ * has none.  Checks that the words match it, unless erasure has taken some.
+ */
+static const uint8 *
+check_note(Check *check, Reader *uses, int64 usage_id)
+{
+	static uint8 stored[PZ_CHAIN_LEN];
+	int			column = PZ_USE_NCOLUMNS + 2;
+	uint8		computed[PZ_CHAIN_LEN];
+	const char *texts[PZ_NOTE_TEXTS];
+	struct varlena *bytes;
+	bool		isnull;
+	Datum		value = reader_value(uses, column, &isnull);
+	int			i;
+
+	if (isnull)
+		return NULL;
+	bytes = PG_DETOAST_DATUM_PACKED(value);
+	if (VARSIZE_ANY_EXHDR(bytes) != PZ_CHAIN_LEN)
+	{
+		check_bad(check, true, usage_id, "a digest was changed");
+		return NULL;
+	}
+	memcpy(stored, VARDATA_ANY(bytes), PZ_CHAIN_LEN);
+	value = reader_value(uses, column + 1, &isnull);
+	if (isnull)
+		return stored;
+	bytes = PG_DETOAST_DATUM_PACKED(value);
+	for (i = 0; i < PZ_NOTE_TEXTS; i++)
+	{
+		value = reader_value(uses, column + 2 + i, &isnull);
+		texts[i] = isnull ? NULL : TextDatumGetCString(value);
+	}
+	if (VARSIZE_ANY_EXHDR(bytes) != PZ_NOTE_SALT_LEN)
+		check_bad(check, true, usage_id, "a digest was changed");
+	else
+	{
+		pz_chain_note_digest(&check->chain, (uint8 *) VARDATA_ANY(bytes), texts, computed);
+		if (memcmp(computed, stored, PZ_CHAIN_LEN) != 0)
+			check_bad(check, true, usage_id, "what a use says in words was changed");
+	}
+	return stored;
+}
+
+/*
+ * Check the rows of one table that are in a batch.  The columns are the n that
+ * are chained, batch_no and link; the first is usage_id but for gaps.
+ */
+static void
+check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int64 batch_no)
+{
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "personalize audit row",
+													  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outside = MemoryContextSwitchTo(row_context);
+
+	while (!check->bad && reader_has(reader))
+	{
+		Datum		values[PZ_USE_NCOLUMNS];
+		bool		nulls[PZ_USE_NCOLUMNS];
+		int64		of = reader_number(reader, n, 0);
+		int64		usage_id = reader_number(reader, 0, 0);
+		int64		link;
+		bool		isnull;
+		int			i;
+
+		if (of > batch_no)
+			break;
+		for (i = 0; i < n; i++)
+			values[i] = reader_value(reader, i, &nulls[i]);
+		if (of < batch_no)
+		{
+			check_bad(check, kind != PZ_CHAIN_GAP, usage_id, "a row belongs to no batch");
+			break;
+		}
+		if (kind == PZ_CHAIN_USE)
+		{
+			int			nnumbers;
+			int64	   *numbers = check_subjects(check, usage_id, &nnumbers);
+			const uint8 *digest = check_note(check, reader, usage_id);
+
+			link = pz_chain_use(&check->chain, values, nulls, digest, numbers, nnumbers);
+		}
+		else
+			link = pz_chain_row(&check->chain, kind, n, types, values, nulls);
+		if (DatumGetInt64(reader_value(reader, n + 1, &isnull)) != link || isnull)
+			check_bad(check, kind != PZ_CHAIN_GAP, usage_id,
+					  "a row was changed, added or moved, or one before it is missing");
+		if (!check->bad && kind != PZ_CHAIN_GAP)
+			check->last_usage_id = usage_id;
+		reader->at++;
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(outside);
+	MemoryContextDelete(row_context);
+}
+
+/*
+ * Check that a table has no rows after the last batch.
+ */
+static void
+check_end(Check *check, Reader *reader, bool has_usage_id)
+{
+	if (!check->bad && reader_has(reader))
+		check_bad(check, has_usage_id, reader_number(reader, 0, 0), "a row belongs to no batch");
+}
+
+/*
+ * The number of the last batch that there is now.
+ */
+static int64
+newest_batch(void)
+{
+	int64		newest = 0;
+	bool		isnull;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute("SELECT max(batch_no) FROM personalize.audit_batch", true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+	{
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+
+		if (!isnull)
+			newest = DatumGetInt64(value);
+	}
+	PopActiveSnapshot();
+	return newest;
+}
+
+/*
+ * Check the whole record, and that it holds the anchor (batch 0: none).
+ */
+static void
+check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anchor_head)
+{
+	PzDatabase *db = pz_shmem_my_database();
+	uint64		written = db != NULL ? pg_atomic_read_u64(&db->batch) : 0;
+	bool		anchored = anchor_head == NULL || anchor_batch == 0;
+	Reader		batches;
+	Reader		chunks;
+	Reader		uses;
+	Reader		more;
+	Reader		gaps;
+
+	reader_open(&batches, "SELECT " PZ_BATCH_COLUMNS ", head FROM personalize.audit_batch ORDER BY batch_no");
+	reader_open(&chunks, "SELECT " PZ_CHUNK_COLUMNS ", batch_no, link FROM personalize.audit_chunk "
+				"ORDER BY batch_no NULLS FIRST, usage_id, part, chunk");
+	reader_open(&uses, "SELECT u.*, n.digest, n.salt, " PZ_NOTE_COLUMNS " FROM (SELECT " PZ_USE_COLUMNS
+				", batch_no, link FROM personalize.audit_use) u LEFT JOIN (SELECT usage_id AS id, digest, salt, app_user, "
+				"application_name, client_addr, context FROM personalize.audit_note) n ON n.id = u.usage_id "
+				"ORDER BY u.batch_no NULLS FIRST, u.usage_id");
+	reader_open(&more, "SELECT " PZ_MORE_COLUMNS ", batch_no, link FROM personalize.audit_more "
+				"ORDER BY batch_no NULLS FIRST, usage_id, last_seq");
+	reader_open(&gaps, "SELECT " PZ_GAP_COLUMNS ", batch_no, link FROM personalize.audit_gap "
+				"ORDER BY batch_no NULLS FIRST, gap_id");
+	reader_open(&check->subjects, "SELECT usage_id, subject_no FROM personalize.audit_subject "
+				"ORDER BY usage_id, subject_no");
+
+	while (!check->bad && reader_has(&batches))
+	{
+		Datum		values[PZ_BATCH_NCOLUMNS];
+		int64		batch_no = reader_number(&batches, 0, 0);
+		struct varlena *head;
+		bool		isnull;
+		int			i;
+
+		for (i = 0; i < PZ_BATCH_NCOLUMNS; i++)
+			values[i] = reader_value(&batches, i, &isnull);
+		head = PG_DETOAST_DATUM_PACKED(reader_value(&batches, PZ_BATCH_NCOLUMNS, &isnull));
+
+		if (batch_no != check->chain.batch_no + 1)
+			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "a batch is missing");
+		check_rows(check, &chunks, PZ_CHAIN_CHUNK, PZ_CHUNK_NCOLUMNS, pz_chunk_types, batch_no);
+		check_rows(check, &uses, PZ_CHAIN_USE, PZ_USE_NCOLUMNS, pz_use_types, batch_no);
+		check_rows(check, &more, PZ_CHAIN_MORE, PZ_MORE_NCOLUMNS, pz_more_types, batch_no);
+		check_rows(check, &gaps, PZ_CHAIN_GAP, PZ_GAP_NCOLUMNS, pz_gap_types, batch_no);
+		if (check->bad)
+			break;
+		if (check->chain.entries != DatumGetInt32(values[3]) || check->chain.total != DatumGetInt64(values[4]))
+			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "rows are missing at the end of a batch");
+		pz_chain_end_batch(&check->chain, values);
+		if (VARSIZE_ANY_EXHDR(head) != PZ_CHAIN_LEN ||
+			memcmp(VARDATA_ANY(head), check->chain.head, PZ_CHAIN_LEN) != 0)
+			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "a batch was changed");
+		if (batch_no == anchor_batch && anchor_head != NULL)
+		{
+			anchored = check->chain.total == anchor_total &&
+				VARSIZE_ANY_EXHDR(anchor_head) == PZ_CHAIN_LEN &&
+				memcmp(VARDATA_ANY(anchor_head), check->chain.head, PZ_CHAIN_LEN) == 0;
+			if (!anchored)
+				break;
+		}
+		batches.at++;
+	}
+	if (!anchored)
+		check_bad(check, check->last_usage_id != 0, check->last_usage_id,
+				  "the chain does not go through the anchor: it was cut off or computed anew");
+	check_end(check, &chunks, true);
+	check_end(check, &uses, true);
+	check_end(check, &more, true);
+	check_end(check, &gaps, false);
+	check_end(check, &check->subjects, true);
+	if (!check->bad && written > (uint64) newest_batch())
+		check_bad(check, check->last_usage_id != 0, check->last_usage_id, "the end of the record was cut off");
+}
+
+/*
+ * audit_verify_internal(anchor_batch bigint, anchor_total bigint, anchor_head
+ * bytea, OUT ok boolean, OUT rows_checked bigint, OUT first_bad bigint, OUT
+ * reason text): takes AccessShareLock on the tables of the audit.
+ */
+Datum
+personalize_audit_verify(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {false};
+	Check		check;
+	bool		anchored = !PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2);
+	HeapTuple	tuple;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");	/* cannot happen */
+	desc = BlessTupleDesc(desc);
+
+	memset(&check, 0, sizeof(check));
+	SPI_connect();
+	pz_chain_init(&check.chain);
+	check_all(&check, anchored ? PG_GETARG_INT64(0) : 0, anchored ? PG_GETARG_INT64(1) : 0,
+			  anchored ? PG_GETARG_BYTEA_PP(2) : NULL);
+	pz_chain_free(&check.chain);
+	SPI_finish();
+
+	values[0] = BoolGetDatum(!check.bad);
+	values[1] = Int64GetDatum(check.chain.total);
+	values[2] = Int64GetDatum(check.first_bad);
+	nulls[2] = !check.has_first_bad;
+	nulls[3] = check.reason == NULL;
+	if (check.reason != NULL)
+		values[3] = CStringGetTextDatum(check.reason);
+	tuple = heap_form_tuple(desc, values, nulls);
+	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+}
