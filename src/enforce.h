@@ -80,6 +80,7 @@ extern void pz_frame_open(PzFrame *frame);
 extern int	pz_frame_nuses(const PzFrame *frame);
 extern PzUse *pz_frame_use(const PzFrame *frame, int i);
 extern void pz_frame_note_all(PzFrame *frame);
+extern void pz_frame_note_rows(void);
 extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
@@ -110,6 +111,7 @@ extern int32 pz_check_bound_purpose(const PzCheck *check);
 extern int	pz_check_place(const PzCheck *check, int32 category_id);
 extern void pz_check_capture(PzCheck *check);
 extern void pz_check_note_all(PzCheck *check);
+extern void pz_check_note_rows(PzCheck *check);
 extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
 
 /* what checks need of the frame that is running; NULL: nothing may be read */
@@ -150,11 +152,15 @@ extern void pz_explain_leave(bool before);
 extern bool pz_explain_start(QueryDesc *queryDesc);
 extern void pz_explain_started(QueryDesc *queryDesc);
 extern void pz_explain_finished(QueryDesc *queryDesc);
+extern void pz_explain_planned(PlannedStmt *pstmt, const BufferUsage *before);
 extern void pz_explain_check_print(PlannedStmt *pstmt);
 
 /* enforce_detail.c */
 extern void pz_detail_watch(void);
 extern void pz_detail_note(PlannedStmt *pstmt);
+extern bool pz_detail_enter(QueryDesc *queryDesc);
+extern void pz_detail_leave(bool before);
+extern bool pz_detail_is_idle(void);
 extern void pz_detail_end_transaction(void);
 
 /* enforce_table.c */
@@ -186,6 +192,7 @@ extern void pz_copies_forget(void);
 extern void pz_ddl_enter(Node *parsetree, bool maintenance);
 extern void pz_ddl_leave(bool before);
 extern void pz_ddl_fail(bool before);
+extern bool pz_ddl_may_quote(int code);
 extern bool pz_ddl_blocks(void);
 
 /* enforce_children.c */

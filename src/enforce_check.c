@@ -389,6 +389,19 @@ pz_check_note_all(PzCheck *check)
 			note_subject(check, entry);
 }
 
+/*
+ * Note every subject that the check has let through, and from now on each at
+ * once.  Does not raise or allocate.
+ */
+void
+pz_check_note_rows(PzCheck *check)
+{
+	if (!check->noted_at_scan)
+		return;
+	pz_check_note_all(check);
+	check->noted_at_scan = false;
+}
+
 /* May a row without a subject be used? */
 static bool
 null_passes(const PzCheck *check)

@@ -213,8 +213,8 @@ is_raised_by_ddl(void)
  * Can the text of an error quote a value?  Besides those about data, errors of
  * looking a value up as the name of something.
  */
-static bool
-may_quote(int code)
+bool
+pz_ddl_may_quote(int code)
 {
 	switch (ERRCODE_TO_CATEGORY(code))
 	{
@@ -261,7 +261,7 @@ pz_ddl_fail(bool before)
 	if (!blocked)
 		return;
 	code = geterrcode();
-	if (!may_quote(code))
+	if (!pz_ddl_may_quote(code))
 		return;
 	FlushErrorState();
 	ereport(ERROR,

@@ -15,6 +15,15 @@
  * top; the callback is put there again at the end of each transaction and at
  * each statement.
  *
+ * Where a statement writes to rows of which it may not see every cell, the
+ * expressions of constraints and indexes see them all, and an error of theirs
+ * ("invalid input syntax for type integer: ...") has a value in its very text.
+ * Such an error is replaced by one that says nothing, also where referential
+ * integrity writes.
+ *
+ * A message below an error may show a row that no scan passes on to the
+ * record: then the record names all rows that consent let through.
+ *
  * The error itself names the relation it is about.  Looking that up can fail in
  * turn; then that error is reported instead and shows nothing, either.
  *
@@ -35,6 +44,7 @@
 #include "utils/syscache.h"
 
 #include "enforce.h"
+#include "enforce_mark.h"
 #include "errors.h"
 #include "registry.h"
 
@@ -42,6 +52,7 @@ static void detail_callback(void *arg);
 
 static ErrorContextCallback watch = {NULL, detail_callback, NULL};
 static bool wrote_protected = false;	/* so did a statement of this transaction */
+static bool hides_values = false;	/* the running statement writes to what it may not see */
 
 /*
  * Put the callback below all others, unless it is there.
@@ -75,10 +86,67 @@ pz_detail_note(PlannedStmt *pstmt)
 			wrote_protected = true;
 }
 
+/*
+ * Does a statement write to rows that it may not see, or of which it may not
+ * see every cell?  What has no frame and writes is referential integrity.
+ */
+static bool
+writes_unseen(QueryDesc *queryDesc)
+{
+	PlannedStmt *pstmt = queryDesc->plannedstmt;
+	bool		is_ri = pz_frame_find(queryDesc) == NULL;
+	ListCell   *lc;
+
+	if (pstmt->commandType == CMD_INSERT && is_ri)
+		return false;
+	foreach(lc, pstmt->resultRelations)
+	{
+		Oid			relid = rt_fetch(lfirst_int(lc), pstmt->rtable)->relid;
+		const PzRelation *rel = pz_registry_guards(relid) ? pz_registry_relation(relid) : NULL;
+		int			i;
+
+		if (rel != NULL && is_ri)
+			return true;
+		for (i = 0; rel != NULL && i < rel->ncolumns; i++)
+			if (pz_mark_masks(rel, i))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * A statement runs; says what was before, for pz_detail_leave.  What runs
+ * within one that writes to what it may not see shows no values, either.
+ */
+bool
+pz_detail_enter(QueryDesc *queryDesc)
+{
+	bool		before = hides_values;
+
+	if (queryDesc->plannedstmt->resultRelations != NIL && !before && pz_registry_active())
+		hides_values = writes_unseen(queryDesc);
+	return before;
+}
+
+/* It is over, or failed. */
+void
+pz_detail_leave(bool before)
+{
+	hides_values = before;
+}
+
+/* Are all values shown? */
+bool
+pz_detail_is_idle(void)
+{
+	return !hides_values;
+}
+
 /* End of a transaction. */
 void
 pz_detail_end_transaction(void)
 {
+	hides_values = false;
 	wrote_protected = false;
 	pz_detail_watch();
 }
@@ -156,7 +224,30 @@ hide_detail(ErrorData *edata)
 }
 
 /*
- * An error is being raised: look at those about constraints.
+ * An error is being raised while rows are written that must not be seen: raise
+ * another one in its place, if its text could hold a value.
+ */
+static void
+hide_values(void)
+{
+	int			code = geterrcode();
+	bool		replace;
+
+	hides_values = false;		/* not again for what is raised here */
+	replace = pz_ddl_may_quote(code) && !pz_enforce_sees_all();
+	hides_values = true;
+	if (!replace)
+		return;
+	hides_values = false;
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("a value of a protected relation does not allow the statement"),
+			 errdetail("The value and the original message are not shown: a constraint or an index sees cells that the statement may not.")));
+}
+
+/*
+ * A message is being raised: look at errors about constraints and data, and at
+ * what is told while a statement computes.
  */
 static void
 detail_callback(void *arg)
@@ -165,6 +256,20 @@ detail_callback(void *arg)
 	MemoryContext old;
 	ErrorData  *edata;
 
+	if (hides_values || pz_frame_current() != NULL)
+	{
+		int			level;
+
+		old = MemoryContextSwitchTo(TopTransactionContext);
+		edata = CopyErrorData();
+		level = edata->elevel;
+		FreeErrorData(edata);
+		MemoryContextSwitchTo(old);
+		if (level < ERROR && level != LOG && level != LOG_SERVER_ONLY)
+			pz_frame_note_rows();
+		if (level == ERROR && hides_values && category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+			hide_values();
+	}
 	if ((category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION && category != ERRCODE_WITH_CHECK_OPTION_VIOLATION) ||
 		!OidIsValid(MyDatabaseId) || IsBinaryUpgrade)
 		return;

@@ -137,20 +137,30 @@ scans_protected(PlanState *node)
  * relation; index: it returns entries that nobody has checked.
  */
 static void
-hide_counts(Instrumentation *instr, bool scan, bool index)
+hide_counts(Instrumentation *instr, bool scan, bool index, const double *loops)
 {
 	memset(&instr->bufusage, 0, sizeof(BufferUsage));
+	if (loops != NULL)
+	{
+		instr->nloops = *loops;
+		instr->startup = instr->total = 0;
+	}
 	if (scan)
 		instr->nfiltered1 = instr->nfiltered2 = instr->ntuples2 = 0;
 	if (index)
 		instr->ntuples = 0;
 }
 
-/* Hide what a node and those below it would tell. */
+/*
+ * Hide what a node and those below it would tell.  context: loops (double *) of
+ * a bitmap scan of a protected relation; that an index was not looked at below
+ * it tells that another one had no entries.
+ */
 static bool
 hide_walker(PlanState *node, void *context)
 {
 	Plan	   *plan = node->plan;
+	double	   *below = context;
 	bool		scan = scans_protected(node);
 	bool		index = scan && IsA(plan, BitmapIndexScan);
 
@@ -159,14 +169,16 @@ hide_walker(PlanState *node, void *context)
 	if (node->instrument)
 	{
 		InstrEndLoop(node->instrument);
-		hide_counts(node->instrument, scan, index);
+		hide_counts(node->instrument, scan, index, context);
+		if (scan && IsA(plan, BitmapHeapScan))
+			below = &node->instrument->nloops;
 	}
 	if (node->worker_instrument)
 	{
 		int			i;
 
 		for (i = 0; i < node->worker_instrument->num_workers; i++)
-			hide_counts(&node->worker_instrument->instrument[i], scan, index);
+			hide_counts(&node->worker_instrument->instrument[i], scan, index, NULL);
 	}
 	node->worker_jit_instrument = NULL; /* shown by the estimates */
 	if (scan)
@@ -180,7 +192,7 @@ hide_walker(PlanState *node, void *context)
 		((HashState *) node)->hinstrument = NULL;
 		((HashState *) node)->shared_info = NULL;
 	}
-	return planstate_tree_walker(node, hide_walker, context);
+	return planstate_tree_walker(node, hide_walker, below);
 }
 
 /* Hide what the plan of a statement would tell. */
@@ -245,6 +257,18 @@ pz_explain_finished(QueryDesc *queryDesc)
 			return;
 		}
 	}
+}
+
+/*
+ * A statement was planned, while an EXPLAIN runs: forget what pages were read
+ * for that since before, where they must not be shown.  The planner looks at
+ * the ends of indexes.
+ */
+void
+pz_explain_planned(PlannedStmt *pstmt, const BufferUsage *before)
+{
+	if (explaining && names_protected(pstmt) && is_kept_out())
+		pgBufferUsage = *before;
 }
 
 /*

@@ -602,6 +602,21 @@ pz_frame_note_all(PzFrame *frame)
 }
 
 /*
+ * Something was told to the client while the running statement computes, which
+ * may be of a row that no scan passes on.  Does not raise or allocate.
+ */
+void
+pz_frame_note_rows(void)
+{
+	int			i;
+
+	if (current_frame == NULL)
+		return;
+	for (i = 0; i < current_frame->running.nchecks; i++)
+		pz_check_note_rows(current_frame->running.checks[i]);
+}
+
+/*
  * Free a frame.  Does not raise.
  */
 void

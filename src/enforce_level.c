@@ -316,7 +316,11 @@ is_unfit(Node *node, void *arg)
 		case T_BooleanTest:
 		case T_RelabelType:
 		case T_CollateExpr:
+			break;
 		case T_ArrayExpr:
+			/* one made of arrays fails if their dimensions differ */
+			if (((ArrayExpr *) node)->multidims)
+				return true;
 			break;
 		default:
 			return true;
@@ -387,8 +391,10 @@ rejects_null(Node *node, const PzGuarded *guarded)
 			{
 				ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
 
+				/* an array can hold a match beside its masked elements */
 				return op->useOr && func_strict(op->opfuncid) &&
-					has_masked_column(linitial(op->args), (void *) guarded) && !is_lax(linitial(op->args), (void *) guarded);
+					has_masked_column(linitial(op->args), (void *) guarded) && !is_lax(linitial(op->args), (void *) guarded) &&
+					!has_masked_column(lsecond(op->args), (void *) guarded);
 			}
 		case T_BoolExpr:
 			if (((BoolExpr *) node)->boolop == NOT_EXPR)

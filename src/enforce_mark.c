@@ -48,10 +48,23 @@ pz_mark_is_policy_function(Oid funcid)
 }
 
 /*
- * What is to be done about an entry of a query: allocated in the current
- * memory context.  Columns are masked where a person may have agreed to the
- * row and not to them: categories that are special, or that somebody treats
+ * Are there masks for a column (from 0)?  Where a person may have agreed to the
+ * row and not to it: categories that are special, or that somebody treats
  * apart from the rest.  Subject columns are usable by whoever may use the row.
+ */
+bool
+pz_mark_masks(const PzRelation *rel, int column)
+{
+	const PzColumn *col = &rel->columns[column];
+	const PzCategory *category = col->name ? pz_registry_category(col->category_id) : NULL;
+
+	return !rel->observed && category != NULL && category->category_id != PZ_CATEGORY_NONE &&
+		(category->special || category->partial) && !pz_registry_leads_to_subject(rel, column + 1);
+}
+
+/*
+ * What is to be done about an entry of a query: allocated in the current
+ * memory context.
  */
 PzGuarded *
 pz_mark_guarded(RangeTblEntry *rte, Index varno, const PzRelation *rel, int32 purpose_id)
@@ -63,16 +76,12 @@ pz_mark_guarded(RangeTblEntry *rte, Index varno, const PzRelation *rel, int32 pu
 	guarded->rel = rel;
 	guarded->varno = varno;
 	guarded->purpose_id = purpose_id;
-	for (i = 0; i < rel->ncolumns && !rel->observed; i++)
+	for (i = 0; i < rel->ncolumns; i++)
 	{
-		const PzColumn *col = &rel->columns[i];
-		const PzCategory *category = col->name ? pz_registry_category(col->category_id) : NULL;
-
-		if (category == NULL || category->category_id == PZ_CATEGORY_NONE ||
-			!(category->special || category->partial) || pz_registry_leads_to_subject(rel, i + 1))
+		if (!pz_mark_masks(rel, i))
 			continue;
 		guarded->masked = bms_add_member(guarded->masked, i + 1);
-		guarded->categories = list_append_unique_int(guarded->categories, category->category_id);
+		guarded->categories = list_append_unique_int(guarded->categories, rel->columns[i].category_id);
 	}
 	return guarded;
 }

@@ -39,6 +39,7 @@ typedef struct PzGuarded
 } PzGuarded;
 
 extern bool pz_mark_is_policy_function(Oid funcid);
+extern bool pz_mark_masks(const PzRelation *rel, int column);
 extern PzGuarded *pz_mark_guarded(RangeTblEntry *rte, Index varno, const PzRelation *rel, int32 purpose_id);
 extern Expr *pz_mark_row_check(const PzGuarded *guarded, const PzPath *path);
 extern Expr *pz_mark_cell_check(const PzGuarded *guarded, int32 category_id, const Var *like);

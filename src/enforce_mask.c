@@ -198,6 +198,8 @@ is_policy_expression(Node *qual, Expr *expression, Index varno)
 {
 	Node	   *copy = copyObject((Node *) expression);
 
+	if (copy == NULL)
+		return false;
 	ChangeVarNodes(copy, 1, varno, 0);
 	return equal(copy, qual);
 }
@@ -215,34 +217,113 @@ policy_binds(const RowSecurityPolicy *policy, Oid user)
 	return false;
 }
 
+/* Does a policy bind a user who uses a command (a character of pg_policy)? */
+static bool
+policy_applies(const RowSecurityPolicy *policy, Oid user, char command)
+{
+	return (policy->polcmd == '*' || policy->polcmd == command) && policy_binds(policy, user);
+}
+
+/* What a policy says of rows that are there, or of those that are written (check). */
+static Expr *
+policy_expression(const RowSecurityPolicy *policy, bool check)
+{
+	return check && policy->with_check_qual ? policy->with_check_qual : policy->qual;
+}
+
+/* The expressions of permissive policies for a command that bind a user, without ours. */
+static List *
+permissive_expressions(Relation rel, Oid user, char command, bool check)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *policy = lfirst(lc);
+
+		if (policy->permissive && policy_applies(policy, user, command) && policy_expression(policy, check) &&
+			!pz_enforce_is_our_policy(policy))
+			result = lappend(result, policy_expression(policy, check));
+	}
+	return result;
+}
+
+/* Is a qual this list of expressions, ORed?  Constants stand for our own policy. */
+static bool
+is_any_of(Node *qual, List *expressions, Index varno)
+{
+	List	   *args = is_orclause(qual) ? ((BoolExpr *) qual)->args : NIL;
+	ListCell   *lc;
+	int			n = 0;
+
+	if (list_length(expressions) == 1 && is_policy_expression(qual, linitial(expressions), varno))
+		return true;
+	foreach(lc, args)
+	{
+		if (IsA(lfirst(lc), Const))
+			continue;
+		if (n >= list_length(expressions) || !is_policy_expression(lfirst(lc), list_nth(expressions, n), varno))
+			return false;
+		n++;
+	}
+	return n > 0 && n == list_length(expressions);
+}
+
 /*
- * Is a qual the expression of a policy of the relation that binds a user, or of
- * several, ORed?
+ * Is a condition on the target that of the policies which decide there, for a
+ * command, about rows that a user sees, or writes (check): one that is
+ * restrictive, or all that are permissive?  Whoever writes the same condition
+ * into a view learns no more by it.  Not so of policies for other commands, or
+ * of some of those that are permissive.
  */
 static bool
-is_policy(Node *qual, Relation rel, Index varno, Oid user)
+is_policy_for(Node *qual, Relation rel, Index varno, Oid user, char command, bool check)
 {
 	ListCell   *lc;
 
-	if (is_orclause(qual))
-	{
-		foreach(lc, ((BoolExpr *) qual)->args)
-			if (!is_policy(lfirst(lc), rel, varno, user))
-				return false;
-		return true;
-	}
 	if (rel->rd_rsdesc == NULL)
 		return false;
 	foreach(lc, rel->rd_rsdesc->policies)
 	{
 		RowSecurityPolicy *policy = lfirst(lc);
 
-		if (policy_binds(policy, user) &&
-			(is_policy_expression(qual, policy->qual, varno) ||
-			 is_policy_expression(qual, policy->with_check_qual, varno)))
+		if (!policy->permissive && policy_applies(policy, user, command) &&
+			is_policy_expression(qual, policy_expression(policy, check), varno))
 			return true;
 	}
-	return false;
+	return is_any_of(qual, permissive_expressions(rel, user, command, check), varno);
+}
+
+/* The same of a security qual, for a command that changes or deletes rows. */
+static bool
+is_policy_qual(Node *qual, Relation rel, Index varno, Oid user, CmdType command)
+{
+	return is_policy_for(qual, rel, varno, user, ACL_SELECT_CHR, false) ||
+		(command == CMD_UPDATE && is_policy_for(qual, rel, varno, user, ACL_UPDATE_CHR, false)) ||
+		(command == CMD_DELETE && is_policy_for(qual, rel, varno, user, ACL_DELETE_CHR, false));
+}
+
+/* The same of a check. */
+static bool
+is_policy_check(const WithCheckOption *wco, Relation rel, Index varno, Oid user)
+{
+	switch (wco->kind)
+	{
+		case WCO_VIEW_CHECK:
+			return false;
+		case WCO_RLS_INSERT_CHECK:
+			return is_policy_for(wco->qual, rel, varno, user, ACL_INSERT_CHR, true) ||
+				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, true);
+		case WCO_RLS_UPDATE_CHECK:
+			return is_policy_for(wco->qual, rel, varno, user, ACL_UPDATE_CHR, true) ||
+				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, true);
+		default:
+			/* of rows that are there, for ON CONFLICT and MERGE */
+			return is_policy_for(wco->qual, rel, varno, user, ACL_UPDATE_CHR, false) ||
+				is_policy_for(wco->qual, rel, varno, user, ACL_DELETE_CHR, false) ||
+				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, false);
+	}
 }
 
 /*
@@ -279,12 +360,12 @@ restore_policies(Query *original, Query *masked)
 			to->securityQuals = from->securityQuals;
 		else
 			forboth(lq, from->securityQuals, lr, to->securityQuals)
-				if (is_policy(lfirst(lq), target, varno, user))
+				if (is_policy_qual(lfirst(lq), target, varno, user, original->commandType))
 					lfirst(lr) = lfirst(lq);
 	}
 	forboth(lc, original->withCheckOptions, lm, masked->withCheckOptions)
 		if (!through_view || (original->commandType == CMD_INSERT && original->onConflict == NULL) ||
-			is_policy(lfirst_node(WithCheckOption, lc)->qual, target, original->resultRelation, user))
+			is_policy_check(lfirst_node(WithCheckOption, lc), target, original->resultRelation, user))
 			lfirst(lm) = lfirst(lc);
 	if (target)
 		table_close(target, NoLock);

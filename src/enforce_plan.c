@@ -546,24 +546,6 @@ pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri)
 	return context.uses;
 }
 
-/* Does a MERGE do nothing but delete? */
-static bool
-only_deletes(ModifyTable *node)
-{
-	ListCell   *lc;
-	ListCell   *la;
-
-	foreach(lc, node->mergeActionLists)
-		foreach(la, (List *) lfirst(lc))
-		{
-			CmdType		command = lfirst_node(MergeAction, la)->commandType;
-
-			if (command != CMD_DELETE && command != CMD_NOTHING)
-				return false;
-		}
-	return true;
-}
-
 /* Does an expression hold the result of a sub-select? */
 static bool
 holds_subselect(Node *node, void *context)
@@ -586,20 +568,23 @@ writes_given_values(ModifyTable *node)
 		!(IsA(source, Result) || IsA(source, ValuesScan)))
 		return false;
 	return !holds_subselect((Node *) source->targetlist, NULL) &&
+		!holds_subselect((Node *) source->qual, NULL) &&
+		!(IsA(source, Result) && holds_subselect(((Result *) source)->resconstantqual, NULL)) &&
 		!(IsA(source, ValuesScan) && holds_subselect((Node *) ((ValuesScan *) source)->values_lists, NULL)) &&
 		!holds_subselect((Node *) node->onConflictSet, NULL) && !holds_subselect(node->onConflictWhere, NULL);
 }
 
-/* Add to *targets what a plan tree writes to that is not protected, other than to delete. */
+/*
+ * Add to *targets what a plan tree writes to that is not protected.  Deleting
+ * rows by what a protected relation says keeps it, too: in those that are left.
+ */
 static void
 add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 {
 	ModifyTable *node = (ModifyTable *) plan;
 	ListCell   *lc;
 
-	/* deleting rows by what a protected relation says keeps nothing */
-	if (plan == NULL || !IsA(plan, ModifyTable) || node->operation == CMD_DELETE ||
-		(node->operation == CMD_MERGE && only_deletes(node)) || writes_given_values(node))
+	if (plan == NULL || !IsA(plan, ModifyTable) || writes_given_values(node))
 		return;					/* it stands at the top of a tree or of a CTE */
 	foreach(lc, node->resultRelations)
 	{

@@ -55,6 +55,7 @@ in_database(void)
 static PlannedStmt *
 pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
+	BufferUsage buffers = pgBufferUsage;
 	PlannedStmt *result;
 	PzRiState	ri;
 
@@ -79,8 +80,12 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 		pz_ri_leave(ri);
 	}
 	PG_END_TRY();
-	if (Debug_print_plan && in_database() && pz_registry_active())
-		pz_explain_check_print(result);
+	if (in_database() && pz_registry_active())
+	{
+		if (Debug_print_plan)
+			pz_explain_check_print(result);
+		pz_explain_planned(result, &buffers);
+	}
 	return result;
 }
 
@@ -264,6 +269,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	PzFrame    *frame = pz_frame_find(queryDesc);
 	PzFrame    *outer;
 	PzRiState	ri;
+	bool		hides;
 	int			i;
 
 	if (frame && !pz_frame_is_open(frame))
@@ -271,7 +277,8 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	else if (frame && pz_copies_filling())
 		copy_frame(frame, queryDesc);
 
-	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle())
+	hides = pz_detail_enter(queryDesc);
+	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle() && pz_detail_is_idle())
 	{
 		if (prev_ExecutorRun)
 			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
@@ -291,6 +298,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
+		pz_detail_leave(hides);
 		pz_ri_leave(ri);
 		pz_frame_pop(outer);
 	}
@@ -312,6 +320,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
 	PzRiState	ri = pz_ri_enter();
 	bool		cleared = pz_ri_context_clear();
+	bool		hides = pz_detail_enter(queryDesc);
 
 	PG_TRY();
 	{
@@ -322,6 +331,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	}
 	PG_FINALLY();
 	{
+		pz_detail_leave(hides);
 		pz_ri_leave(ri);
 		pz_frame_pop(outer);
 	}

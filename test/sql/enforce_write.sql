@@ -74,6 +74,7 @@ SET LOCAL personalize.purpose = 'enf_ads';
 WITH u AS (UPDATE enf.orders AS o SET item = f.word FROM enf.free AS f WHERE f.id = o.customer_id RETURNING o.*) SELECT * FROM u ORDER BY 1;
 WITH u AS (UPDATE enf.orders AS o SET item = c.name FROM enf.customer AS c WHERE c.id <> o.customer_id RETURNING o.order_id, c.id AS other) SELECT * FROM u ORDER BY 1;
 DELETE FROM enf.orders AS o USING enf.free AS f WHERE f.id = o.customer_id AND f.id > 1 RETURNING o.order_id;
+/* deleting rows by what it reads is a copy of it, too: in what is left */
 WITH d AS (DELETE FROM enf.free AS f USING enf.customer AS c WHERE c.id = f.id RETURNING f.id) SELECT * FROM d ORDER BY 1;
 ROLLBACK;
 BEGIN;
@@ -165,7 +166,6 @@ ROLLBACK;
 BEGIN;
 SET LOCAL personalize.purpose = 'enf_ads';
 MERGE INTO enf.free AS f USING enf.customer AS c ON f.id = c.id WHEN MATCHED THEN DELETE;
-SELECT id FROM enf.free ORDER BY 1;
 ROLLBACK;
 
 /* triggers see what the statement may touch */
