@@ -43,6 +43,19 @@ extern bool pz_ri_context_clear(void);
 extern void pz_ri_context_restore(bool cleared);
 extern bool pz_enforce_foreign_key(bool adding);
 extern bool pz_enforce_adds_foreign_key(void);
+/* enforce_within.c */
+typedef struct PzWithin
+{
+	Oid			role;			/* as whom PostgreSQL runs a statement; InvalidOid: as always */
+	struct PzWithin *outer;
+} PzWithin;
+
+extern void pz_within_enter(PzWithin *entry);
+extern void pz_within_leave(PzWithin *entry);
+extern void pz_within_end_transaction(void);
+extern Oid	pz_within_without(int32 purpose_id, bool copies);
+extern bool pz_within_has_duty(const char *duty);
+
 extern bool pz_enforce_may_be_ri(const char *query_string);
 extern bool pz_enforce_is_ri_query(Query *query, const char *query_string);
 

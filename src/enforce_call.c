@@ -194,7 +194,8 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 		get_typlenbyval(type, &typlen, &typbyval);
 		same = datum_image_eq(PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), typbyval, typlen);
 	}
-	if (!same && !pz_registry_has_duty(GetOuterUserId(), "officer"))
+	if (!same && !(pz_frame_current() ? pz_within_has_duty("officer") :
+				   pz_registry_has_duty(GetOuterUserId(), "officer")))
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot change the subject of a row of a protected relation"),

@@ -71,9 +71,7 @@ pz_explain_leave(bool before)
 static bool
 is_kept_out(void)
 {
-	Oid			role = GetOuterUserId();
-
-	return !pz_registry_has_duty(role, "officer") && !pz_registry_has_duty(role, "auditor");
+	return !pz_within_has_duty("officer") && !pz_within_has_duty("auditor");
 }
 
 /* Does a plan name a protected relation, whether or not it will read it? */

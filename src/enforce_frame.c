@@ -84,6 +84,7 @@ static char *adopt_query = NULL;
 static const char *adopt_text = NULL;	/* of the command that an adopted statement stands for */
 static int	adopt_location = -1;
 static int	adopt_len = 0;
+static int	adopt_planning = 0;		/* planners that were at work then */
 static bool ledger_unlocked = false;
 
 /*
@@ -109,6 +110,7 @@ pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string)
 		pfree(adopt_query);
 	adopt_query = query_string ? MemoryContextStrdup(TopMemoryContext, query_string) : NULL;
 	adopt_purpose = purpose_id;
+	adopt_planning = pz_code_planning(0);
 }
 
 /*
@@ -398,8 +400,13 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame = palloc0(sizeof(PzFrame));
 	frame->mcxt = mcxt;
 	frame->queryDesc = queryDesc;
-	/* not the action of a rule: it has the same text, but an owner wrote it */
+	/*
+	 * Not the action of a rule: it has the same text, but an owner wrote it.
+	 * Nor what is sent while the statement itself is planned, by functions of
+	 * owners that the planner calls.
+	 */
 	frame->adopted = adopt_purpose != PZ_PURPOSE_NONE && adopt_query &&
+		pz_code_planning(0) == adopt_planning &&
 		queryDesc->plannedstmt->canSetTag && queryDesc->sourceText && strcmp(queryDesc->sourceText, adopt_query) == 0;
 
 	frame->running.serial = ++last_serial;
@@ -537,6 +544,16 @@ pz_frame_check(PzFrame *frame, int i, bool copies)
 		return NULL;
 	refused = pz_purpose_refusal(use->purpose_name, fu->purpose->known ? &fu->purpose->purpose : NULL,
 								 use->role, use->relation_name, &may_copy);
+	if (refused == NULL)
+	{
+		Oid			owner = pz_within_without(fu->purpose->purpose.purpose_id, copies);
+
+		if (OidIsValid(owner))
+			refused = pz_purpose_refuse("purpose not granted to owner",
+										psprintf("role \"%s\", whose code runs within the command, may not %s personal data for purpose \"%s\"",
+												 GetUserNameFromId(owner, true), copies ? "copy" : "use", use->purpose_name),
+										"Code of an owner that PostgreSQL calls by itself may do what both the owner and who gives the command may.");
+	}
 	if (refused)
 		return refused;
 	if (fu->refused_columns)
@@ -650,6 +667,7 @@ pz_frame_end_transaction(void)
 	}
 	current_frame = NULL;
 	ledger_unlocked = false;
+	pz_within_end_transaction();
 	pz_enforce_adopt_text(NULL, -1, 0);
 	pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
 }

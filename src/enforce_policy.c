@@ -41,6 +41,8 @@ refuse_on_protected(RangeVar *rv)
 {
 	Oid			relid = RangeVarGetRelid(rv, NoLock, true);
 
+	if (OidIsValid(relid))
+		pz_table_settle(relid);
 	if (OidIsValid(relid) && pz_registry_guards(relid))
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),

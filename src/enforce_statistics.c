@@ -63,13 +63,14 @@ bool
 pz_enforce_sees_all(void)
 {
 	const PzPurpose *purpose;
-	bool		may_copy;
+	bool		may_copy = false;
 
 	if (pz_purpose == NULL || pz_purpose[0] == '\0')
 		return false;
 	purpose = pz_registry_purpose_by_name(pz_purpose);
 	return purpose && purpose->builtin && !purpose->retired &&
-		pz_registry_granted(purpose->purpose_id, GetOuterUserId(), &may_copy);
+		pz_registry_granted(purpose->purpose_id, GetOuterUserId(), &may_copy) &&
+		!OidIsValid(pz_within_without(purpose->purpose_id, false));
 }
 
 /*

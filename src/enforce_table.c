@@ -37,7 +37,8 @@ void
 pz_table_settle(Oid relid)
 {
 	if (!pz_owns_relation_compat(relid, GetUserId()) &&
-		pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
+		pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER) != ACLCHECK_OK)
 		return;
 	LockRelationOid(relid, AccessShareLock);
 	UnlockRelationOid(relid, AccessShareLock);
@@ -107,8 +108,10 @@ pz_table_check_trigger(CreateTrigStmt *stmt)
 {
 	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 
+	if (OidIsValid(relid))
+		pz_table_settle(relid);
 	if (OidIsValid(relid) && pz_registry_guards(relid) && !pz_owns_relation_compat(relid, GetUserId()) &&
-		!pz_registry_has_duty(GetOuterUserId(), "officer"))
+		!pz_within_has_duty("officer"))
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot make a trigger on protected relation %s", pz_registry_relation(relid)->name),

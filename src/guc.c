@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "guc.h"
@@ -53,6 +54,24 @@ check_text(char **newval, void **extra, GucSource source)
 	GUC_check_errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE);
 	GUC_check_errdetail("The value is not valid in the encoding of the database.");
 	return false;
+}
+
+/*
+ * A purpose.  Not while PostgreSQL runs code of an owner within somebody else's
+ * command, who would lend it his purposes.  (GUC_NOT_WHILE_SEC_REST would do
+ * that, but forbids it to every SECURITY DEFINER function, too.)
+ */
+static bool
+check_purpose(char **newval, void **extra, GucSource source)
+{
+	if (source >= PGC_S_INTERACTIVE && InSecurityRestrictedOperation() && *newval != NULL && (*newval)[0] != '\0')
+	{
+		GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+		GUC_check_errmsg("cannot state a purpose within a security-restricted operation");
+		GUC_check_errhint("Functions in indexes, statistics and materialized views run for the purpose of the command that calls them.");
+		return false;
+	}
+	return check_text(newval, extra, source);
 }
 
 /* A setting that ends with the transaction was set, or put back. */
@@ -115,7 +134,7 @@ pz_guc_init(void)
 							   "Sets what personal data is used for.",
 							   "Ends with the transaction, unless it comes from the role, the database or the start of the session.",
 							   &pz_purpose, "",
-							   PGC_USERSET, GUC_REPORT, check_text, assign_text, NULL);
+							   PGC_USERSET, GUC_REPORT, check_purpose, assign_text, NULL);
 	DefineCustomEnumVariable("personalize.purpose_scope",
 							 "Sets whether SET without LOCAL may state a purpose.",
 							 "\"session\" lets a purpose outlive the transaction: behind a connection pool it then reaches the next borrower.",

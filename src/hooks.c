@@ -269,6 +269,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	PzFrame    *frame = pz_frame_find(queryDesc);
 	PzFrame    *outer;
 	PzRiState	ri;
+	PzWithin	within;
 	bool		hides;
 	int			i;
 
@@ -289,6 +290,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 
 	outer = pz_frame_push(frame);
 	ri = pz_ri_enter();
+	pz_within_enter(&within);
 	PG_TRY();
 	{
 		if (prev_ExecutorRun)
@@ -298,6 +300,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
+		pz_within_leave(&within);
 		pz_detail_leave(hides);
 		pz_ri_leave(ri);
 		pz_frame_pop(outer);
@@ -319,9 +322,12 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
 	PzRiState	ri = pz_ri_enter();
-	bool		cleared = pz_ri_context_clear();
 	bool		hides = pz_detail_enter(queryDesc);
+	PzWithin	within;
+	bool		cleared;
 
+	pz_within_enter(&within);
+	cleared = pz_ri_context_clear();
 	PG_TRY();
 	{
 		if (prev_ExecutorFinish)
@@ -331,6 +337,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	}
 	PG_FINALLY();
 	{
+		pz_within_leave(&within);
 		pz_detail_leave(hides);
 		pz_ri_leave(ri);
 		pz_frame_pop(outer);

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_within.c
+ *	  For whom code runs that PostgreSQL calls as somebody else.
+ *
+ * A purpose is held by the outer user, whoever's function asks.  But there are
+ * commands in which PostgreSQL itself runs code of the owner of a table, as
+ * that owner, so that it gains nothing from who gave the command: functions in
+ * indexes, statistics and materialized views (ANALYZE, autovacuum, REINDEX,
+ * CLUSTER, REFRESH: a security-restricted operation), and triggers behind the
+ * action of a foreign key.  There the owner must hold the purpose, too, or the
+ * duty; and personalize.purpose cannot be set in a security-restricted
+ * operation (guc.c).
+ *
+ * What runs below such code may switch the user again (SECURITY DEFINER), so
+ * users are remembered where statements are run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "enforce.h"
+#include "registry.h"
+
+static PzWithin *within = NULL; /* innermost; in the stack frames of our hooks */
+
+/* Does PostgreSQL run code as another user now, so that it gains nothing? */
+static bool
+is_switched(void)
+{
+	return InSecurityRestrictedOperation() || InNoForceRLSOperation();
+}
+
+/*
+ * A statement runs: remember for whom, in a variable of the caller, until
+ * pz_within_leave.
+ */
+void
+pz_within_enter(PzWithin *entry)
+{
+	entry->role = is_switched() ? GetUserId() : InvalidOid;
+	entry->outer = within;
+	within = entry;
+}
+
+/* It is over, or failed. */
+void
+pz_within_leave(PzWithin *entry)
+{
+	within = entry->outer;
+}
+
+/* End of a transaction: nothing is under way any more. */
+void
+pz_within_end_transaction(void)
+{
+	within = NULL;
+}
+
+/* Does a role, other than the outer user, lack a purpose, or the right to copy for it if copies? */
+static bool
+lacks(Oid role, int32 purpose_id, bool copies)
+{
+	bool		may_copy = false;
+
+	if (role == GetOuterUserId())
+		return false;
+	return !pz_registry_granted(purpose_id, role, &may_copy) || (copies && !may_copy);
+}
+
+/*
+ * A role, besides the outer user, that lacks a purpose which it would have to
+ * hold, or the right to copy for it if copies; InvalidOid if there is none.
+ */
+Oid
+pz_within_without(int32 purpose_id, bool copies)
+{
+	PzWithin   *entry;
+
+	if (is_switched() && lacks(GetUserId(), purpose_id, copies))
+		return GetUserId();
+	for (entry = within; entry; entry = entry->outer)
+		if (OidIsValid(entry->role) && lacks(entry->role, purpose_id, copies))
+			return entry->role;
+	return InvalidOid;
+}
+
+/* Has everybody for whom code runs a duty: the outer user, and the others? */
+bool
+pz_within_has_duty(const char *duty)
+{
+	PzWithin   *entry;
+
+	if (!pz_registry_has_duty(GetOuterUserId(), duty) ||
+		(is_switched() && !pz_registry_has_duty(GetUserId(), duty)))
+		return false;
+	for (entry = within; entry; entry = entry->outer)
+		if (OidIsValid(entry->role) && !pz_registry_has_duty(entry->role, duty))
+			return false;
+	return true;
+}
