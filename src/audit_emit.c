@@ -198,11 +198,27 @@ pz_emit_prepare(void)
 }
 
 /*
+ * Could WAL with records be thrown away before it is read?  Only if
+ * max_slot_wal_keep_size sets a limit; half of it is kept free.
+ */
+static bool
+pz_emit_behind(PzDatabase *db)
+{
+	uint64		done = pg_atomic_read_u64(&db->done);
+
+	return max_slot_wal_keep_size_mb >= 0 && done != 0 &&
+		(uint64) GetXLogInsertRecPtr() > done + (uint64) max_slot_wal_keep_size_mb * 1024 * 1024 / 2;
+}
+
+/*
  * What an administrator can do about a database without audit worker.
  */
 static const char *
 pz_emit_hint(PzDatabase *db)
 {
+	if (db != NULL && pz_emit_behind(db))
+		return "The audit worker has not read the WAL for so long that max_slot_wal_keep_size could take it away. "
+			"See personalize.status() and the server log; set max_slot_wal_keep_size to -1.";
 	switch (db == NULL ? PZ_DOWN_UNKNOWN : (PzDown) pg_atomic_read_u32(&db->why))
 	{
 		case PZ_DOWN_NO_SLOT:
@@ -236,6 +252,13 @@ pz_emit_ready(PzDatabase *db)
 		session_extension = get_extension_oid(PZ_EXTENSION, true);
 	if (pg_atomic_read_u32(&db->extension) != session_extension)
 		return false;
+	if (pz_emit_behind(db))
+	{
+		/* it may only be asleep */
+		if (db->worker_latch != NULL)
+			SetLatch(db->worker_latch);
+		return false;
+	}
 	failing = pg_atomic_read_u64(&db->failing_since);
 	return failing == 0 ||
 		!TimestampDifferenceExceeds((TimestampTz) failing, GetCurrentTimestamp(), PZ_FAILING_MS);

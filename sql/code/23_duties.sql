@@ -18,7 +18,7 @@ AS $$
 			rectify_subject,status,consent_state,permitted,decide,decision_internal}'),
 		('officer', true, '{consent,purposes,categories,protected_relations,protected_columns,erasure,observed,copies,maintenance}'),
 		('auditor', false, '{usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
-		('auditor', true, '{usage,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}')
+		('auditor', true, '{usage,refusals,uses_by_day,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty
