@@ -3,9 +3,10 @@
  * audit_set.c
  *	  Packed sets of subject numbers.
  *
- * A chunk of up to 65536 numbers is a byte that says how, and then either the
- * sorted members as 16-bit numbers, high byte first ('A'), or a bitmap of
- * 8 kB ('B'), whichever is shorter.  The form does not depend on the machine.
+ * A chunk of up to 65536 numbers is a byte that says how, and then whichever is
+ * the shortest: the sorted members as 16-bit numbers, high byte first ('A'), the
+ * distances of each from the one before as 7-bit groups, low ones first ('D'),
+ * or a bitmap of 8 kB ('B').  The form does not depend on the machine.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +17,50 @@
 
 #define PZ_SET_ARRAY	'A'
 #define PZ_SET_BITMAP	'B'
+#define PZ_SET_DISTANCES 'D'
 #define PZ_SET_BYTES	8192	/* of a bitmap */
-#define PZ_SET_ARRAY_MAX (PZ_SET_BYTES / 2) /* members in an array */
+
+/* Bytes of a distance. */
+static int
+distance_size(int distance)
+{
+	return distance < 0x80 ? 1 : distance < 0x4000 ? 2 : 3;
+}
+
+/*
+ * The distance at *at, which is moved behind it; errors if it does not end
+ * before end.
+ */
+static int
+read_distance(const uint8 **at, const uint8 *end)
+{
+	int			distance = 0;
+	int			shift;
+
+	for (shift = 0; shift < 21 && *at < end; shift += 7)
+	{
+		uint8		byte = *(*at)++;
+
+		distance |= (byte & 0x7f) << shift;
+		if ((byte & 0x80) == 0)
+			return distance;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("a set of subject numbers is damaged")));
+	return 0;					/* keep the compiler quiet */
+}
+
+/* A member that was computed; errors if it is none. */
+static int
+check_member(int member)
+{
+	if (member > 65535)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a set of subject numbers is damaged")));
+	return member;
+}
 
 /*
  * Pack n sorted, distinct members, in the current memory context.
@@ -25,22 +68,51 @@
 bytea *
 pz_set_pack(const uint16 *members, int n)
 {
-	size_t		size = 1 + (n <= PZ_SET_ARRAY_MAX ? n * 2 : PZ_SET_BYTES);
-	bytea	   *set = palloc0(VARHDRSZ + size);
-	uint8	   *bytes = (uint8 *) VARDATA(set);
+	int			distances = 0;
+	int			previous = -1;
+	char		form;
+	size_t		size;
+	bytea	   *set;
+	uint8	   *bytes;
 	int			i;
 
-	SET_VARSIZE(set, VARHDRSZ + size);
-	*bytes++ = n <= PZ_SET_ARRAY_MAX ? PZ_SET_ARRAY : PZ_SET_BITMAP;
 	for (i = 0; i < n; i++)
 	{
-		if (n <= PZ_SET_ARRAY_MAX)
+		distances += distance_size(members[i] - previous - 1);
+		previous = members[i];
+	}
+	/* of two that are as short, the one that is quicker to look into */
+	if (n <= PZ_SET_BYTES / 2 && n * 2 <= distances)
+		form = PZ_SET_ARRAY, size = n * 2;
+	else if (distances < PZ_SET_BYTES)
+		form = PZ_SET_DISTANCES, size = distances;
+	else
+		form = PZ_SET_BITMAP, size = PZ_SET_BYTES;
+
+	set = palloc0(VARHDRSZ + 1 + size);
+	SET_VARSIZE(set, VARHDRSZ + 1 + size);
+	bytes = (uint8 *) VARDATA(set);
+	*bytes++ = (uint8) form;
+	previous = -1;
+	for (i = 0; i < n; i++)
+	{
+		int			distance = members[i] - previous - 1;
+
+		switch (form)
 		{
-			bytes[2 * i] = (uint8) (members[i] >> 8);
-			bytes[2 * i + 1] = (uint8) members[i];
+			case PZ_SET_ARRAY:
+				*bytes++ = (uint8) (members[i] >> 8);
+				*bytes++ = (uint8) members[i];
+				break;
+			case PZ_SET_DISTANCES:
+				for (; distance >= 0x80; distance >>= 7)
+					*bytes++ = (uint8) (distance | 0x80);
+				*bytes++ = (uint8) distance;
+				break;
+			default:
+				bytes[members[i] >> 3] |= (uint8) (1 << (members[i] & 7));
 		}
-		else
-			bytes[members[i] >> 3] |= (uint8) (1 << (members[i] & 7));
+		previous = members[i];
 	}
 	return set;
 }
@@ -56,6 +128,7 @@ pz_set_check(const bytea *set)
 	char		form = size >= 0 ? VARDATA_ANY(set)[0] : '\0';
 
 	if (!((form == PZ_SET_ARRAY && size % 2 == 0 && size <= PZ_SET_BYTES) ||
+		  (form == PZ_SET_DISTANCES && size <= PZ_SET_BYTES) ||
 		  (form == PZ_SET_BITMAP && size == PZ_SET_BYTES)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -81,6 +154,18 @@ pz_set_unpack(const bytea *set, uint16 *members)
 			members[n++] = (uint16) ((bytes[i] << 8) | bytes[i + 1]);
 		return n;
 	}
+	if (bytes[-1] == PZ_SET_DISTANCES)
+	{
+		const uint8 *end = bytes + size;
+		int			member = -1;
+
+		while (bytes < end)
+		{
+			member += read_distance(&bytes, end) + 1;
+			members[n++] = (uint16) check_member(member);
+		}
+		return n;
+	}
 	for (i = 0; i < PZ_SET_BYTES * 8; i++)
 	{
 		if (bytes[i >> 3] & (1 << (i & 7)))
@@ -100,6 +185,15 @@ pz_set_has(const bytea *set, uint16 member)
 	int			low = 0;
 	int			high = size / 2 - 1;
 
+	if (bytes[-1] == PZ_SET_DISTANCES)
+	{
+		const uint8 *end = bytes + size;
+		int			at = -1;
+
+		while (bytes < end && at < member)
+			at += read_distance(&bytes, end) + 1;
+		return at == member;
+	}
 	if (bytes[-1] == PZ_SET_BITMAP)
 		return (bytes[member >> 3] & (1 << (member & 7))) != 0;
 	while (low <= high)
