@@ -37,10 +37,13 @@
 const Oid	pz_chunk_types[PZ_CHUNK_NCOLUMNS + 2] = {
 	INT8OID, INT8OID, INT4OID, BYTEAOID, INT8OID, INT8OID
 };
+const Oid	pz_template_types[PZ_TEMPLATE_NCOLUMNS + 2] = {
+	INT8OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID,
+	INT8OID, INT8OID
+};
 const Oid	pz_use_types[PZ_USE_NCOLUMNS + 2] = {
-	INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
-	INT4OID, TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, INT8OID,
-	INT8OID, INT8OID, TEXTOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID,
+	INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID,
 	INT8OID, INT8OID
 };
 const Oid	pz_more_types[PZ_MORE_NCOLUMNS + 2] = {
@@ -245,4 +248,15 @@ pz_chain_note_digest(PzChain *chain, const uint8 *salt, const char *const *texts
 			chain_put_bytes(chain, texts[i], (int) strlen(texts[i]));
 	}
 	chain_hash(chain, salt, PZ_NOTE_SALT_LEN, digest);
+}
+
+/*
+ * SHA-256 over some bytes, to digest[PZ_CHAIN_LEN]; nothing to do with the
+ * state of the chain.
+ */
+void
+pz_chain_digest(PzChain *chain, const void *data, int len, uint8 *digest)
+{
+	resetStringInfo(&chain->row);
+	chain_hash(chain, data, len, digest);
 }

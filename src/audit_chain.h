@@ -19,6 +19,7 @@
 #define PZ_NOTE_SALT_LEN 16
 
 /* Kinds of rows, in the order in which a batch chains them */
+#define PZ_CHAIN_TEMPLATE 't'
 #define PZ_CHAIN_CHUNK	'c'
 #define PZ_CHAIN_USE	'u'
 #define PZ_CHAIN_MORE	'm'
@@ -27,22 +28,26 @@
 
 /* What is chained of a table, in this order; two more columns say batch_no and link */
 #define PZ_CHUNK_COLUMNS "usage_id, part, chunk, members"
+#define PZ_TEMPLATE_COLUMNS \
+	"template_id, db_role, session_role, purpose_id, purpose, legal_basis, relation, relation_name, columns, " \
+	"categories, query_id, query, reason"
 #define PZ_USE_COLUMNS \
-	"usage_id, session_id, use_no, last_seq, started_at, ended_at, status, db_role, session_role, pid, " \
-	"purpose_id, purpose, legal_basis, relation, relation_name, columns, categories, rows_used, " \
-	"rows_withheld, subjects_used, precision, query_id, query, reason, boot_id, everybody_id"
+	"usage_id, session_id, use_no, last_seq, started_at, ended_at, template_id, note_id, rows_used, " \
+	"rows_withheld, subjects_used, boot_id, everybody_id, pid, status, precision"
 #define PZ_MORE_COLUMNS "usage_id, last_seq, ended_at, rows_used, rows_withheld, subjects_added"
 #define PZ_GAP_COLUMNS "gap_id, noticed_at, from_lsn, to_lsn, reason"
 #define PZ_NOTE_COLUMNS "app_user, application_name, pg_catalog.host(client_addr), context"
 #define PZ_BATCH_COLUMNS "batch_no, lsn, made_at, entries, total"
 
 #define PZ_CHUNK_NCOLUMNS	4
-#define PZ_USE_NCOLUMNS		26
+#define PZ_TEMPLATE_NCOLUMNS 13
+#define PZ_USE_NCOLUMNS		16
 #define PZ_MORE_NCOLUMNS	6
 #define PZ_GAP_NCOLUMNS		5
 #define PZ_BATCH_NCOLUMNS	5
 
 extern const Oid pz_chunk_types[PZ_CHUNK_NCOLUMNS + 2];
+extern const Oid pz_template_types[PZ_TEMPLATE_NCOLUMNS + 2];
 extern const Oid pz_use_types[PZ_USE_NCOLUMNS + 2];
 extern const Oid pz_more_types[PZ_MORE_NCOLUMNS + 2];
 extern const Oid pz_gap_types[PZ_GAP_NCOLUMNS];
@@ -65,12 +70,12 @@ extern int64 pz_chain_row(PzChain *chain, char kind, int n, const Oid *types,
 						  const Datum *values, const bool *nulls);
 extern int64 pz_chain_use(PzChain *chain, const Datum *values, const bool *nulls,
 						  const uint8 *note_digest, const int64 *numbers, int nnumbers);
+extern void pz_chain_digest(PzChain *chain, const void *data, int len, uint8 *digest);
 extern void pz_chain_end_batch(PzChain *chain, const Datum *values);
 extern void pz_chain_note_digest(PzChain *chain, const uint8 *salt, const char *const *texts, uint8 *digest);
 
 /* audit_chain_store.c: for the worker, inside SPI */
 extern void pz_chain_load(PzChain *chain);
-extern void pz_chain_note(PzChain *chain, const char *const *texts, bytea **salt, bytea **digest);
 extern void pz_chain_adopt(PzChain *chain);
 extern void pz_chain_seal(PzChain *chain, XLogRecPtr lsn);
 extern void pz_chain_committed(PzDatabase *db);

@@ -29,8 +29,7 @@
 #include "guc.h"
 #include "shmem.h"
 
-#define OWN_XID "pg_catalog.pg_current_xact_id()::pg_catalog.xid"
-#define OWN_ROWS "batch_no IS NULL AND xmin = " OWN_XID
+#define OWN_ROWS "batch_no IS NULL AND xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid"
 
 /* What this process has written last */
 static bool head_known = false;
@@ -79,59 +78,6 @@ pz_chain_load(PzChain *chain)
 		pz_store_gap(InvalidXLogRecPtr, InvalidXLogRecPtr,
 					 "the head of the record is not the one that was written");
 	}
-}
-
-/*
- * A new salt for the texts of a note, and the digest.
- */
-void
-pz_chain_note(PzChain *chain, const char *const *texts, bytea **salt, bytea **digest)
-{
-	*salt = palloc(VARHDRSZ + PZ_NOTE_SALT_LEN);
-	SET_VARSIZE(*salt, VARHDRSZ + PZ_NOTE_SALT_LEN);
-	if (!pg_strong_random(VARDATA(*salt), PZ_NOTE_SALT_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
-	*digest = palloc(VARHDRSZ + PZ_CHAIN_LEN);
-	SET_VARSIZE(*digest, VARHDRSZ + PZ_CHAIN_LEN);
-	pz_chain_note_digest(chain, (uint8 *) VARDATA(*salt), texts, (uint8 *) VARDATA(*digest));
-}
-
-/*
- * Give the own notes that have no digest one.
- */
-static void
-adopt_notes(PzChain *chain)
-{
-	static SPIPlanPtr select = NULL;
-	static SPIPlanPtr update = NULL;
-	const Oid	types[] = {INT8OID, BYTEAOID, BYTEAOID};
-	uint64		nrows = pz_store_execute(&select,
-										 "SELECT usage_id, " PZ_NOTE_COLUMNS " FROM personalize.audit_note "
-										 "WHERE digest IS NULL AND xmin = " OWN_XID, 0, NULL, NULL, NULL);
-	SPITupleTable *rows = SPI_tuptable;
-	uint64		row;
-
-	for (row = 0; row < nrows; row++)
-	{
-		const char *texts[PZ_NOTE_TEXTS];
-		bytea	   *salt;
-		bytea	   *digest;
-		Datum		values[3];
-		bool		isnull;
-		int			i;
-
-		for (i = 0; i < PZ_NOTE_TEXTS; i++)
-			texts[i] = SPI_getvalue(rows->vals[row], rows->tupdesc, i + 2);
-		pz_chain_note(chain, texts, &salt, &digest);
-		values[0] = SPI_getbinval(rows->vals[row], rows->tupdesc, 1, &isnull);
-		values[1] = PointerGetDatum(salt);
-		values[2] = PointerGetDatum(digest);
-		pz_store_execute(&update, "UPDATE personalize.audit_note SET salt = $2, digest = $3 WHERE usage_id = $1",
-						 3, types, values, NULL);
-	}
-	SPI_freetuptable(rows);
 }
 
 /*
@@ -191,7 +137,6 @@ pz_chain_adopt(PzChain *chain)
 	static SPIPlanPtr plans[6];
 
 	pz_store_execute(&unlock, "SELECT personalize.ledger_unlock_internal(true)", 0, NULL, NULL, NULL);
-	adopt_notes(chain);
 	adopt_rows(chain, PZ_CHAIN_CHUNK,
 			   "SELECT " PZ_CHUNK_COLUMNS " FROM personalize.audit_chunk WHERE " OWN_ROWS
 			   " ORDER BY usage_id, part, chunk", &plans[0],
@@ -200,7 +145,7 @@ pz_chain_adopt(PzChain *chain)
 			   PZ_CHUNK_NCOLUMNS, pz_chunk_types, 3);
 	adopt_rows(chain, PZ_CHAIN_USE,
 			   "SELECT " PZ_USE_COLUMNS ", (SELECT n.digest FROM personalize.audit_note n "
-			   "WHERE n.usage_id = u.usage_id) FROM personalize.audit_use u WHERE " OWN_ROWS
+			   "WHERE n.note_id = u.note_id) FROM personalize.audit_use u WHERE " OWN_ROWS
 			   " ORDER BY usage_id", &plans[2],
 			   "UPDATE personalize.audit_use SET batch_no = $1, link = $2 "
 			   "WHERE usage_id = $3 AND batch_no IS NULL", &plans[3],

@@ -38,34 +38,21 @@ typedef enum PzUseColumn
 	USE_LAST_SEQ,
 	USE_STARTED_AT,
 	USE_ENDED_AT,
-	USE_STATUS,
-	USE_DB_ROLE,
-	USE_SESSION_ROLE,
-	USE_PID,
-	USE_PURPOSE_ID,
-	USE_PURPOSE,
-	USE_LEGAL_BASIS,
-	USE_RELATION,
-	USE_RELATION_NAME,
-	USE_COLUMNS,
-	USE_CATEGORIES,
+	USE_TEMPLATE_ID,
+	USE_NOTE_ID,
 	USE_ROWS_USED,
 	USE_ROWS_WITHHELD,
 	USE_SUBJECTS_USED,
-	USE_PRECISION,
-	USE_QUERY_ID,
-	USE_QUERY,
-	USE_REASON,
 	USE_BOOT_ID,
 	USE_EVERYBODY_ID,
+	USE_PID,
+	USE_STATUS,
+	USE_PRECISION,
 	USE_BATCH_NO,
 	USE_LINK
 } PzUseColumn;
 
-#define USE_PARAMETERS \
-	"$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28"
-
-static const Oid note_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, BYTEAOID};
+#define USE_PARAMETERS "$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18"
 
 static PzRows use_rows = {
 	.insert = "INSERT INTO personalize.audit_use (" PZ_USE_COLUMNS ", batch_no, link) "
@@ -77,12 +64,6 @@ static PzRows open_rows = {
 	"SELECT * FROM unnest(" USE_PARAMETERS ")",
 	.ncolumns = PZ_USE_NCOLUMNS + 2, .types = pz_use_types
 };
-static PzRows note_rows = {
-	.insert = "INSERT INTO personalize.audit_note (usage_id, app_user, application_name, client_addr, context, salt, digest) "
-	"SELECT n.id, n.app_user, n.name, n.addr::pg_catalog.inet, n.context, n.salt, n.digest "
-	"FROM unnest($1,$2,$3,$4,$5,$6,$7) AS n(id, app_user, name, addr, context, salt, digest)",
-	.ncolumns = lengthof(note_types), .types = note_types
-};
 static PzRows more_rows = {
 	.insert = "INSERT INTO personalize.audit_more (" PZ_MORE_COLUMNS ", batch_no, link) "
 	"SELECT * FROM unnest($1,$2,$3,$4,$5,$6,$7,$8)",
@@ -93,44 +74,6 @@ static const char *const precision_names[] = {"exact", "bounded", "superset"};
 
 static PzUseExtra *extras;		/* of the rows of use_rows, in the memory of the batch */
 static int	extras_space;
-
-/*
- * NULL for an empty string.
- */
-static const char *
-pz_store_nonempty(const char *string)
-{
-	return string != NULL && string[0] != '\0' ? string : NULL;
-}
-
-/*
- * Queue what a use says in words, if it says anything.  Returns its salted
- * digest, or NULL.
- */
-static const uint8 *
-pz_store_note(PzChain *chain, int64 usage_id, const PzMsgIntent *intent)
-{
-	const char *texts[PZ_NOTE_TEXTS];
-	bytea	   *salt;
-	bytea	   *digest;
-	int			i;
-
-	texts[0] = pz_store_nonempty(intent->app_user);
-	texts[1] = pz_store_nonempty(intent->application_name);
-	texts[2] = pz_store_nonempty(intent->client_addr);
-	texts[3] = pz_store_nonempty(intent->context);
-	if (texts[0] == NULL && texts[1] == NULL && texts[2] == NULL && texts[3] == NULL)
-		return NULL;
-
-	pz_chain_note(chain, texts, &salt, &digest);
-	pz_rows_add(&note_rows);
-	pz_rows_set(&note_rows, 0, Int64GetDatum(usage_id));
-	for (i = 0; i < PZ_NOTE_TEXTS; i++)
-		pz_rows_set_text(&note_rows, 1 + i, texts[i]);
-	pz_rows_set(&note_rows, 5, PointerGetDatum(salt));
-	pz_rows_set(&note_rows, 6, PointerGetDatum(digest));
-	return (uint8 *) VARDATA(digest);
-}
 
 /*
  * Say what is chained with the last row of use_rows.
@@ -161,8 +104,9 @@ pz_store_new_use(PzFold *fold, PzChain *chain)
 	int			status = refused ? PZ_USE_REFUSED : fold->done != NULL ? fold->done->status : PZ_USE_OPEN;
 	PzUseExtra	extra;
 	int			added = pz_fold_store_subjects(fold, usage_id, true, rows == &use_rows, &extra);
+	int64		note_id;
 
-	extra.note_digest = pz_store_note(chain, usage_id, intent);
+	note_id = pz_dict_note(chain, intent, &extra.note_digest);
 	pz_rows_add(rows);
 	if (rows == &use_rows)
 		pz_fold_extra(&extra);
@@ -175,32 +119,22 @@ pz_store_new_use(PzFold *fold, PzChain *chain)
 		pz_rows_set(rows, USE_ENDED_AT, TimestampTzGetDatum(msg->header.time));
 	else if (fold->done != NULL)
 		pz_rows_set(rows, USE_ENDED_AT, TimestampTzGetDatum(fold->done->header.time));
-	pz_rows_set_text(rows, USE_STATUS, status_names[status]);
-	pz_rows_set_text(rows, USE_DB_ROLE, intent->role_name);
-	pz_rows_set_text(rows, USE_SESSION_ROLE, intent->session_role_name);
-	pz_rows_set(rows, USE_PID, Int32GetDatum((int32) msg->header.pid));
-	pz_rows_set(rows, USE_PURPOSE_ID, Int32GetDatum(intent->purpose_id));
-	pz_rows_set_text(rows, USE_PURPOSE, pz_store_nonempty(intent->purpose_name));
-	pz_rows_set_text(rows, USE_LEGAL_BASIS, pz_store_nonempty(intent->legal_basis));
-	pz_rows_set(rows, USE_RELATION, ObjectIdGetDatum(intent->relid));
-	pz_rows_set_text(rows, USE_RELATION_NAME, intent->relation_name);
-	pz_rows_set_text(rows, USE_COLUMNS, intent->columns);
-	pz_rows_set_text(rows, USE_CATEGORIES, intent->categories);
+	pz_rows_set(rows, USE_TEMPLATE_ID, Int64GetDatum(pz_dict_template(chain, intent)));
+	if (note_id != 0)
+		pz_rows_set(rows, USE_NOTE_ID, Int64GetDatum(note_id));
 	if (!refused)
 	{
 		pz_rows_set(rows, USE_ROWS_USED, Int64GetDatum(fold->done ? (int64) fold->done->rows_used : 0));
 		pz_rows_set(rows, USE_ROWS_WITHHELD, Int64GetDatum(fold->done ? (int64) fold->done->rows_withheld : 0));
 	}
 	pz_rows_set(rows, USE_SUBJECTS_USED, Int64GetDatum(added));
+	pz_rows_set(rows, USE_BOOT_ID, Int64GetDatum((int64) msg->header.boot_id));
+	pz_rows_set(rows, USE_PID, Int32GetDatum((int32) msg->header.pid));
+	pz_rows_set_text(rows, USE_STATUS, status_names[status]);
 	if (fold->done != NULL)
 		pz_rows_set_text(rows, USE_PRECISION, precision_names[fold->done->precision]);
 	else if (refused)
 		pz_rows_set_text(rows, USE_PRECISION, precision_names[PZ_EXACT]);
-	if (intent->query_id != 0)
-		pz_rows_set(rows, USE_QUERY_ID, Int64GetDatum((int64) intent->query_id));
-	pz_rows_set_text(rows, USE_QUERY, intent->query);
-	pz_rows_set_text(rows, USE_REASON, intent->reason);
-	pz_rows_set(rows, USE_BOOT_ID, Int64GetDatum((int64) msg->header.boot_id));
 }
 
 /*
@@ -225,7 +159,7 @@ pz_store_close(PzFold *fold, int added)
 	if (pz_store_execute(&plan,
 						 "WITH o AS (DELETE FROM personalize.audit_open WHERE session_id = $1 AND use_no = $2 RETURNING *) "
 						 "SELECT " PZ_USE_COLUMNS ", (SELECT n.digest FROM personalize.audit_note n "
-						 "WHERE n.usage_id = o.usage_id) FROM o",
+						 "WHERE n.note_id = o.note_id) FROM o",
 						 2, types, values, NULL) != 1)
 		elog(ERROR, "could not close a use");	/* cannot happen */
 	table = SPI_tuptable;
@@ -321,8 +255,8 @@ pz_store_old_use(PzFold *fold, PzDatabase *db)
 
 /*
  * Chain queued rows, in the order of their first nkeys columns, and set their
- * batch and link.  The chain's kinds come one after the other: chunks, uses,
- * what came after uses.
+ * batch and link.  The chain's kinds come one after the other: templates,
+ * chunks, uses, what came after uses.
  */
 static void
 pz_chain_rows(PzChain *chain, char kind, PzRows *rows, int nkeys)
@@ -379,9 +313,9 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	order = palloc(sizeof(PzFold *) * Max(n, 1));
 	pz_rows_reset(&use_rows);
 	pz_rows_reset(&open_rows);
-	pz_rows_reset(&note_rows);
 	pz_rows_reset(&more_rows);
 	pz_fold_subjects_reset();
+	pz_dict_reset();
 	extras = NULL;
 	extras_space = 0;
 
@@ -434,6 +368,7 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	}
 	if (lost)
 		pz_store_gap(InvalidXLogRecPtr, position->lsn, "the beginning of a use is missing");
+	pz_chain_rows(&chain, PZ_CHAIN_TEMPLATE, &pz_template_rows, 1);
 	pz_chain_rows(&chain, PZ_CHAIN_CHUNK, &pz_chunk_rows, 3);
 	pz_chain_rows(&chain, PZ_CHAIN_USE, &use_rows, 1);
 	pz_chain_rows(&chain, PZ_CHAIN_MORE, &more_rows, 2);
@@ -442,7 +377,8 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	pz_chain_seal(&chain, position->lsn);
 	pz_rows_execute(&use_rows);
 	pz_rows_execute(&open_rows);
-	pz_rows_execute(&note_rows);
+	pz_rows_execute(&pz_template_rows);
+	pz_rows_execute(&pz_note_rows);
 	pz_rows_execute(&pz_subject_rows);
 	pz_rows_execute(&pz_chunk_rows);
 	pz_rows_execute(&more_rows);

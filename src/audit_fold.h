@@ -8,6 +8,7 @@
 #ifndef PZ_AUDIT_FOLD_H
 #define PZ_AUDIT_FOLD_H
 
+#include "audit_chain.h"
 #include "audit_msg.h"
 #include "audit_store.h"
 
@@ -46,5 +47,12 @@ extern void pz_fold_sort(PzFold *fold);
 extern void pz_fold_key(PzFold *fold, const PzMsgKey *key);
 extern void pz_fold_number_keys(void);
 extern int	pz_fold_store_subjects(PzFold *fold, int64 usage_id, bool fresh, bool whole, PzUseExtra *extra);
+
+/* audit_dict.c */
+extern PzRows pz_template_rows;
+extern PzRows pz_note_rows;
+extern void pz_dict_reset(void);
+extern int64 pz_dict_template(PzChain *chain, const PzMsgIntent *intent);
+extern int64 pz_dict_note(PzChain *chain, const PzMsgIntent *intent, const uint8 **digest);
 
 #endif							/* PZ_AUDIT_FOLD_H */

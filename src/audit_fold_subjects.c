@@ -43,12 +43,14 @@ PzRows		pz_chunk_rows = {
 static PzRows key_rows = {
 	.insert = "INSERT INTO personalize.audit_key (kind_id, key, digest) "
 	"SELECT k.kind_id, CASE WHEN t.digest IS NULL THEN k.key END, t.digest "
-	"FROM (SELECT DISTINCT u.kind_id, u.key COLLATE \"C\" AS key, u.digest "
-	"FROM unnest($1,$2,$3) AS u(kind_id, key, digest)) k "
+	"FROM (SELECT u.kind_id, u.key COLLATE \"C\" AS key, u.digest, min(u.place) AS place "
+	"FROM unnest($1,$2,$3) WITH ORDINALITY AS u(kind_id, key, digest, place) GROUP BY 1, 2, 3) k "
 	"LEFT JOIN personalize.tombstone t ON t.digest = k.digest "
 	"WHERE NOT EXISTS (SELECT FROM personalize.subject s WHERE s.kind_id = k.kind_id AND s.key = k.key) "
 	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.kind_id = k.kind_id AND a.key = k.key) "
-	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.digest = t.digest)",
+	"AND NOT EXISTS (SELECT FROM personalize.audit_key a WHERE a.digest = t.digest) "
+	/* who is met together gets numbers together: sets are shorter then */
+	"ORDER BY k.place",
 	.ncolumns = lengthof(key_types), .types = key_types
 };
 static PzRows number_rows = {
@@ -211,7 +213,7 @@ pz_fold_skip_stored(PzFold *fold, int64 usage_id)
 	n = pz_store_execute(&small_plan,
 						 "SELECT subject_no FROM personalize.audit_subject WHERE usage_id = $1 ORDER BY 1",
 						 1, types, &value, NULL);
-	stored = palloc(sizeof(int64) * Max(n, 65536));
+	stored = palloc(sizeof(int64) * Max(n, PZ_SET_NUMBERS));
 	for (i = 0; i < n; i++)
 		stored[i] = DatumGetInt64(pz_store_value(i, 1, &isnull));
 	pz_fold_remove(fold, stored, (int) n);
@@ -220,7 +222,7 @@ pz_fold_skip_stored(PzFold *fold, int64 usage_id)
 						 "SELECT chunk, members FROM personalize.audit_chunk WHERE usage_id = $1",
 						 1, types, &value, NULL);
 	chunks = SPI_tuptable;
-	members = palloc(sizeof(uint16) * 65536);
+	members = palloc(sizeof(uint16) * PZ_SET_NUMBERS);
 	for (i = 0; i < n && fold->nnumbers > 0; i++)
 	{
 		int32		chunk = DatumGetInt32(SPI_getbinval(chunks->vals[i], chunks->tupdesc, 1, &isnull));
@@ -271,7 +273,7 @@ pz_fold_store_subjects(PzFold *fold, int64 usage_id, bool fresh, bool whole, PzU
 		return fold->nnumbers;
 	}
 
-	members = palloc(sizeof(uint16) * 65536);
+	members = palloc(sizeof(uint16) * PZ_SET_NUMBERS);
 	for (i = 0; i < fold->nnumbers;)
 	{
 		int32		chunk = PZ_SET_CHUNK(fold->numbers[i]);

@@ -3,10 +3,10 @@
  * audit_set.c
  *	  Packed sets of subject numbers.
  *
- * A chunk of up to 65536 numbers is a byte that says how, and then whichever is
+ * A chunk of up to PZ_SET_NUMBERS numbers is a byte that says how, and then whichever is
  * the shortest: the sorted members as 16-bit numbers, high byte first ('A'), the
  * distances of each from the one before as 7-bit groups, low ones first ('D'),
- * or a bitmap of 8 kB ('B').  The form does not depend on the machine.
+ * or a bitmap ('B').  The form does not depend on the machine.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 #define PZ_SET_ARRAY	'A'
 #define PZ_SET_BITMAP	'B'
 #define PZ_SET_DISTANCES 'D'
-#define PZ_SET_BYTES	8192	/* of a bitmap */
+#define PZ_SET_BYTES	(PZ_SET_NUMBERS / 8)	/* of a bitmap */
 
 /* Bytes of a distance. */
 static int
@@ -55,7 +55,7 @@ read_distance(const uint8 **at, const uint8 *end)
 static int
 check_member(int member)
 {
-	if (member > 65535)
+	if (member >= PZ_SET_NUMBERS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a set of subject numbers is damaged")));
@@ -137,7 +137,7 @@ pz_set_check(const bytea *set)
 }
 
 /*
- * Write the members of a set, in order, to an array with room for 65536.
+ * Write the members of a set, in order, to an array with room for PZ_SET_NUMBERS.
  * Returns how many there are.  Errors if the set is damaged.
  */
 int
@@ -151,7 +151,7 @@ pz_set_unpack(const bytea *set, uint16 *members)
 	if (bytes[-1] == PZ_SET_ARRAY)
 	{
 		for (i = 0; i < size; i += 2)
-			members[n++] = (uint16) ((bytes[i] << 8) | bytes[i + 1]);
+			members[n++] = (uint16) check_member((bytes[i] << 8) | bytes[i + 1]);
 		return n;
 	}
 	if (bytes[-1] == PZ_SET_DISTANCES)

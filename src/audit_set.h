@@ -3,17 +3,18 @@
  * audit_set.h
  *	  Packed sets of subject numbers.
  *
- * The upper bits of a number say in which chunk it is, the lower 16 are a
- * member of the chunk.
+ * A number is in the chunk that it makes divided by PZ_SET_NUMBERS; the rest is
+ * the member.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef PZ_AUDIT_SET_H
 #define PZ_AUDIT_SET_H
 
-#define PZ_SET_CHUNK(number)	((int32) ((number) >> 16))
-#define PZ_SET_MEMBER(number)	((uint16) ((number) & 0xffff))
-#define PZ_SET_NUMBER(chunk, member)	((((int64) (chunk)) << 16) | (member))
+#define PZ_SET_NUMBERS	15360	/* in a chunk: four bitmaps, with their rows, fill a page */
+#define PZ_SET_CHUNK(number)	((int32) ((number) / PZ_SET_NUMBERS))
+#define PZ_SET_MEMBER(number)	((uint16) ((number) % PZ_SET_NUMBERS))
+#define PZ_SET_NUMBER(chunk, member)	(((int64) (chunk)) * PZ_SET_NUMBERS + (member))
 
 extern bytea *pz_set_pack(const uint16 *members, int n);
 extern int	pz_set_unpack(const bytea *set, uint16 *members);

@@ -103,14 +103,14 @@ personalize_audit_sync(PG_FUNCTION_ARGS)
 
 /*
  * audit_set_pack_internal(members integer[]) returns bytea: members between 0
- * and 65535 in any order.
+ * and PZ_SET_NUMBERS - 1 in any order.
  */
 Datum
 personalize_audit_set_pack(PG_FUNCTION_ARGS)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	uint8	   *present = palloc0(65536);
-	uint16	   *members = palloc(sizeof(uint16) * 65536);
+	uint8	   *present = palloc0(PZ_SET_NUMBERS);
+	uint16	   *members = palloc(sizeof(uint16) * PZ_SET_NUMBERS);
 	int			n = 0;
 	Datum	   *values;
 	bool	   *nulls;
@@ -122,13 +122,13 @@ personalize_audit_set_pack(PG_FUNCTION_ARGS)
 	{
 		int32		value = DatumGetInt32(values[i]);
 
-		if (nulls[i] || value < 0 || value > 65535)
+		if (nulls[i] || value < 0 || value >= PZ_SET_NUMBERS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("members of a set must be between 0 and 65535")));
+					 errmsg("members of a set must be between 0 and %d", PZ_SET_NUMBERS - 1)));
 		present[value] = 1;
 	}
-	for (i = 0; i < 65536; i++)
+	for (i = 0; i < PZ_SET_NUMBERS; i++)
 	{
 		if (present[i])
 			members[n++] = (uint16) i;
@@ -153,7 +153,7 @@ Datum
 personalize_audit_set_members(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	uint16	   *members = palloc(sizeof(uint16) * 65536);
+	uint16	   *members = palloc(sizeof(uint16) * PZ_SET_NUMBERS);
 	int			n = pz_set_unpack(PG_GETARG_BYTEA_PP(0), members);
 	int32		chunk = PG_GETARG_INT32(1);
 	bool		isnull = false;

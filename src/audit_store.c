@@ -45,6 +45,7 @@ typedef struct PzSession
 
 static HTAB *sessions = NULL;
 Oid			pz_store_usage_id_seq = InvalidOid; /* personalize.usage_id_seq */
+Oid			pz_store_text_seq = InvalidOid; /* personalize.audit_text_seq */
 int			pz_store_gaps = 0;	/* written in this transaction */
 
 /*
@@ -85,6 +86,7 @@ pz_store_installed(void)
 		!OidIsValid(get_relname_relid("audit_position", schema)))
 		return InvalidOid;
 	pz_store_usage_id_seq = get_relname_relid("usage_id_seq", schema);
+	pz_store_text_seq = get_relname_relid("audit_text_seq", schema);
 	return extension;
 }
 

@@ -25,6 +25,7 @@ typedef struct PzPosition
 
 /* audit_store.c */
 extern Oid	pz_store_usage_id_seq;
+extern Oid	pz_store_text_seq;
 extern int	pz_store_gaps;
 extern void pz_store_begin(void);
 extern void pz_store_end(void);
@@ -43,7 +44,7 @@ extern Datum pz_store_value(uint64 row, int column, bool *isnull);
 extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db);
 
 /* audit_rows.c */
-#define PZ_ROWS_COLUMNS 28		/* most columns of a PzRows */
+#define PZ_ROWS_COLUMNS 18		/* most columns of a PzRows */
 
 /* Rows of one table that are inserted together */
 typedef struct PzRows

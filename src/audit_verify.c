@@ -197,9 +197,46 @@ check_note(Check *check, Reader *uses, int64 usage_id)
 	return stored;
 }
 
+/* Is the first column of a kind of rows usage_id? */
+static bool
+has_usage_id(char kind)
+{
+	return kind != PZ_CHAIN_GAP && kind != PZ_CHAIN_TEMPLATE;
+}
+
+/*
+ * The first use of a template, to say where a damaged one is met; 0 if there
+ * is none.
+ */
+static int64
+first_use_of(int64 template_id)
+{
+	Oid			types[] = {INT8OID};
+	Datum		values[1];
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	values[0] = Int64GetDatum(template_id);
+	if (SPI_execute_with_args("SELECT min(usage_id) FROM personalize.audit_use WHERE template_id = $1",
+							  1, types, values, NULL, true, 1) == SPI_OK_SELECT && SPI_processed == 1)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+/*
+ * Note that a row does not fit, of whose first column id is the value.
+ */
+static void
+check_bad_row(Check *check, char kind, int64 id, const char *reason)
+{
+	if (kind == PZ_CHAIN_TEMPLATE)
+		id = first_use_of(id);
+	check_bad(check, kind != PZ_CHAIN_GAP && id != 0, id, reason);
+}
+
 /*
  * Check the rows of one table that are in a batch.  The columns are the n that
- * are chained, batch_no and link; the first is usage_id but for gaps.
+ * are chained, batch_no and link.
  */
 static void
 check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int64 batch_no)
@@ -224,7 +261,7 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 			values[i] = reader_value(reader, i, &nulls[i]);
 		if (of < batch_no)
 		{
-			check_bad(check, kind != PZ_CHAIN_GAP, usage_id, "a row belongs to no batch");
+			check_bad_row(check, kind, usage_id, "a row belongs to no batch");
 			break;
 		}
 		if (kind == PZ_CHAIN_USE)
@@ -238,9 +275,9 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 		else
 			link = pz_chain_row(&check->chain, kind, n, types, values, nulls);
 		if (DatumGetInt64(reader_value(reader, n + 1, &isnull)) != link || isnull)
-			check_bad(check, kind != PZ_CHAIN_GAP, usage_id,
-					  "a row was changed, added or moved, or one before it is missing");
-		if (!check->bad && kind != PZ_CHAIN_GAP)
+			check_bad_row(check, kind, usage_id,
+						  "a row was changed, added or moved, or one before it is missing");
+		if (!check->bad && has_usage_id(kind))
 			check->last_usage_id = usage_id;
 		reader->at++;
 		MemoryContextReset(row_context);
@@ -253,10 +290,10 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
  * Check that a table has no rows after the last batch.
  */
 static void
-check_end(Check *check, Reader *reader, bool has_usage_id)
+check_end(Check *check, Reader *reader, char kind)
 {
 	if (!check->bad && reader_has(reader))
-		check_bad(check, has_usage_id, reader_number(reader, 0, 0), "a row belongs to no batch");
+		check_bad_row(check, kind, reader_number(reader, 0, 0), "a row belongs to no batch");
 }
 
 /*
@@ -291,17 +328,20 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	uint64		written = db != NULL ? pg_atomic_read_u64(&db->batch) : 0;
 	bool		anchored = anchor_head == NULL || anchor_batch == 0;
 	Reader		batches;
+	Reader		templates;
 	Reader		chunks;
 	Reader		uses;
 	Reader		more;
 	Reader		gaps;
 
 	reader_open(&batches, "SELECT " PZ_BATCH_COLUMNS ", head FROM personalize.audit_batch ORDER BY batch_no");
+	reader_open(&templates, "SELECT " PZ_TEMPLATE_COLUMNS ", batch_no, link FROM personalize.audit_template "
+				"ORDER BY batch_no NULLS FIRST, template_id");
 	reader_open(&chunks, "SELECT " PZ_CHUNK_COLUMNS ", batch_no, link FROM personalize.audit_chunk "
 				"ORDER BY batch_no NULLS FIRST, usage_id, part, chunk");
 	reader_open(&uses, "SELECT u.*, n.digest, n.salt, " PZ_NOTE_COLUMNS " FROM (SELECT " PZ_USE_COLUMNS
-				", batch_no, link FROM personalize.audit_use) u LEFT JOIN (SELECT usage_id AS id, digest, salt, app_user, "
-				"application_name, client_addr, context FROM personalize.audit_note) n ON n.id = u.usage_id "
+				", batch_no, link FROM personalize.audit_use) u LEFT JOIN (SELECT note_id AS id, digest, salt, app_user, "
+				"application_name, client_addr, context FROM personalize.audit_note) n ON n.id = u.note_id "
 				"ORDER BY u.batch_no NULLS FIRST, u.usage_id");
 	reader_open(&more, "SELECT " PZ_MORE_COLUMNS ", batch_no, link FROM personalize.audit_more "
 				"ORDER BY batch_no NULLS FIRST, usage_id, last_seq");
@@ -324,6 +364,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 
 		if (batch_no != check->chain.batch_no + 1)
 			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "a batch is missing");
+		check_rows(check, &templates, PZ_CHAIN_TEMPLATE, PZ_TEMPLATE_NCOLUMNS, pz_template_types, batch_no);
 		check_rows(check, &chunks, PZ_CHAIN_CHUNK, PZ_CHUNK_NCOLUMNS, pz_chunk_types, batch_no);
 		check_rows(check, &uses, PZ_CHAIN_USE, PZ_USE_NCOLUMNS, pz_use_types, batch_no);
 		check_rows(check, &more, PZ_CHAIN_MORE, PZ_MORE_NCOLUMNS, pz_more_types, batch_no);
@@ -349,11 +390,12 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	if (!anchored)
 		check_bad(check, check->last_usage_id != 0, check->last_usage_id,
 				  "the chain does not go through the anchor: it was cut off or computed anew");
-	check_end(check, &chunks, true);
-	check_end(check, &uses, true);
-	check_end(check, &more, true);
-	check_end(check, &gaps, false);
-	check_end(check, &check->subjects, true);
+	check_end(check, &templates, PZ_CHAIN_TEMPLATE);
+	check_end(check, &chunks, PZ_CHAIN_CHUNK);
+	check_end(check, &uses, PZ_CHAIN_USE);
+	check_end(check, &more, PZ_CHAIN_MORE);
+	check_end(check, &gaps, PZ_CHAIN_GAP);
+	check_end(check, &check->subjects, PZ_CHAIN_USE);
 	if (!check->bad && written > (uint64) newest_batch())
 		check_bad(check, check->last_usage_id != 0, check->last_usage_id, "the end of the record was cut off");
 }

@@ -691,7 +691,8 @@ pz_registry_append_only(Oid relid)
 {
 	static const char *const names[] = {
 		"consent_event", "subject", "tombstone", "erasure", "maintenance_event",
-		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk", "audit_batch"
+		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk", "audit_batch",
+		"audit_template"
 	};
 	const char *name;
 	int			i;

@@ -2,24 +2,32 @@
  * Audit: what can be asked about the use of personal data.
  */
 CREATE OR REPLACE VIEW personalize.usage AS
-	SELECT u.usage_id, u.started_at, COALESCE(m.ended_at, u.ended_at) AS ended_at, u.status, u.db_role, u.session_role,
-		n.app_user, n.application_name, n.client_addr, u.pid, u.session_id, u.purpose, u.legal_basis,
-		u.relation::pg_catalog.regclass AS relation, u.relation_name, u.columns, u.categories,
+	SELECT u.usage_id, u.started_at, COALESCE(m.ended_at, u.ended_at) AS ended_at, u.status, t.db_role, t.session_role,
+		CASE WHEN u.use_no >= 0 THEN n.app_user END AS app_user, n.application_name, n.client_addr, u.pid, u.session_id,
+		t.purpose, t.legal_basis, t.relation::pg_catalog.regclass AS relation, t.relation_name,
+		CASE WHEN u.use_no >= 0 THEN t.columns END AS columns, CASE WHEN u.use_no >= 0 THEN t.categories END AS categories,
 		GREATEST(u.rows_used, m.rows_used) AS rows_used,
 		GREATEST(u.rows_withheld, m.rows_withheld) AS rows_withheld,
-		u.subjects_used + COALESCE(m.subjects_added, 0) AS subjects_used, u.precision, u.query_id, u.query, n.context,
-		u.reason, u.everybody_id IS NOT NULL AS everybody
+		u.subjects_used + COALESCE(m.subjects_added, 0) AS subjects_used, u.precision,
+		CASE WHEN u.use_no >= 0 THEN t.query_id END AS query_id, CASE WHEN u.use_no >= 0 THEN t.query END AS query,
+		CASE WHEN u.use_no >= 0 THEN n.context END AS context,
+		CASE WHEN u.status <> 'crashed' THEN t.reason
+			WHEN u.use_no >= 0 THEN 'the server stopped without notice'
+			ELSE 'the server stopped without notice; uses of this session just before may not be on record by themselves'
+			END AS reason,
+		u.everybody_id IS NOT NULL AS everybody
 	FROM (
 		SELECT * FROM personalize.audit_use
 		UNION ALL
 		SELECT * FROM personalize.audit_open
 	) u
+	LEFT JOIN personalize.audit_template t ON t.template_id = u.template_id
 	LEFT JOIN (
 		SELECT x.usage_id, pg_catalog.max(x.ended_at) AS ended_at, pg_catalog.max(x.rows_used) AS rows_used,
 			pg_catalog.max(x.rows_withheld) AS rows_withheld, pg_catalog.sum(x.subjects_added)::bigint AS subjects_added
 		FROM personalize.audit_more x GROUP BY x.usage_id
 	) m ON m.usage_id = u.usage_id
-	LEFT JOIN personalize.audit_note n ON n.usage_id = u.usage_id;
+	LEFT JOIN personalize.audit_note n ON n.note_id = u.note_id;
 COMMENT ON VIEW personalize.usage IS
 	'Who used personal data for what: one row for each statement, protected relation and purpose';
 
@@ -42,7 +50,7 @@ RETURNS bytea
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'personalize_audit_set_pack';
 COMMENT ON FUNCTION personalize.audit_set_pack_internal(integer[]) IS
-	'Packs numbers from 0 to 65535 into a set';
+	'Packs numbers from 0 to 15359 into a set';
 
 CREATE OR REPLACE FUNCTION personalize.audit_set_has_internal(members bytea, subject_no bigint)
 RETURNS boolean
@@ -116,7 +124,7 @@ BEGIN
 			SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted
 			UNION
 			SELECT c.usage_id FROM personalize.audit_chunk c
-			WHERE c.chunk = (wanted >> 16)::integer
+			WHERE c.chunk = (wanted / 15360)::integer
 			  AND personalize.audit_set_has_internal(c.members, wanted));
 	END LOOP;
 	/* sets of everybody after a crash */
@@ -201,15 +209,15 @@ BEGIN
 	SELECT pg_catalog.array_agg(up.id) INTO purposes FROM up;
 
 	INSERT INTO personalize.audit_chunk (chunk, usage_id, part, members)
-		SELECT (s.subject_no >> 16)::integer, audit_everybody_internal.usage_id, 0,
-			personalize.audit_set_pack_internal(pg_catalog.array_agg((s.subject_no & 65535)::integer))
+		SELECT (s.subject_no / 15360)::integer, audit_everybody_internal.usage_id, 0,
+			personalize.audit_set_pack_internal(pg_catalog.array_agg((s.subject_no % 15360)::integer))
 		FROM (SELECT x.subject_no, x.kind_id FROM personalize.subject x
 			UNION ALL SELECT a.subject_no, a.kind_id FROM personalize.audit_key a) AS s
 		WHERE (pg_catalog.cardinality(kinds) = 0 OR s.kind_id = ANY (kinds))
 		  AND (NOT by_consent
 			   OR EXISTS (SELECT FROM personalize.consent_event e
 					WHERE e.subject_no = s.subject_no AND e.purpose_id = ANY (purposes) AND e.action = 'given'))
-		GROUP BY s.subject_no >> 16;
+		GROUP BY s.subject_no / 15360;
 END
 $$;
 COMMENT ON FUNCTION personalize.audit_everybody_internal(bigint, oid, integer, text) IS
@@ -243,17 +251,20 @@ BEGIN
 	 * the lease.
 	 */
 	FOR victim IN
-		SELECT o.*, NULL::timestamptz AS lease_from, NULL::timestamptz AS lease_until
-		FROM personalize.audit_open o
-		WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
-		UNION ALL
-		SELECT u.*, l.started_at, l.expires_at
-		FROM personalize.audit_lease l
-		JOIN (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) u
-			ON u.session_id = l.session_id AND u.use_no = l.use_no
-		WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
-		  AND (l.expires_at > audit_crash_internal.seen_at OR audit_crash_internal.seen_at IS NULL)
-		ORDER BY usage_id
+		SELECT x.*, t.purpose_id, t.legal_basis, t.relation
+		FROM (
+			SELECT o.*, NULL::timestamptz AS lease_from, NULL::timestamptz AS lease_until
+			FROM personalize.audit_open o
+			WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+			UNION ALL
+			SELECT u.*, l.started_at, l.expires_at
+			FROM personalize.audit_lease l
+			JOIN (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) u
+				ON u.session_id = l.session_id AND u.use_no = l.use_no
+			WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+			  AND (l.expires_at > audit_crash_internal.seen_at OR audit_crash_internal.seen_at IS NULL)
+		) x JOIN personalize.audit_template t ON t.template_id = x.template_id
+		ORDER BY x.usage_id
 	LOOP
 		/* everybody then permitted: one set for each relation and purpose, under a number of its own */
 		place := pg_catalog.format('%s %s %s', victim.relation, victim.purpose_id, victim.legal_basis);
@@ -275,26 +286,16 @@ BEGIN
 					UNION SELECT personalize.audit_numbers_internal(this_id)) x;
 			END IF;
 			INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
-					db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name, columns,
-					categories, subjects_used, precision, query_id, query, reason, boot_id, everybody_id)
+					pid, template_id, note_id, subjects_used, precision, boot_id, everybody_id)
 				VALUES (this_id, victim.session_id, victim.use_no, victim.last_seq, victim.started_at, noticed_at, 'crashed',
-					victim.db_role, victim.session_role, victim.pid, victim.purpose_id, victim.purpose, victim.legal_basis,
-					victim.relation, victim.relation_name, victim.columns, victim.categories, subjects, 'superset',
-					victim.query_id, victim.query, 'the server stopped without notice', victim.boot_id, set_id);
+					victim.pid, victim.template_id, victim.note_id, subjects, 'superset', victim.boot_id, set_id);
 		ELSE
 			this_id := pg_catalog.nextval('personalize.usage_id_seq');
 			INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
-					db_role, session_role, pid, purpose_id, purpose, legal_basis, relation, relation_name,
-					subjects_used, precision, reason, boot_id, everybody_id)
+					pid, template_id, note_id, subjects_used, precision, boot_id, everybody_id)
 				VALUES (this_id, victim.session_id, -victim.use_no, 0, victim.lease_from,
 					LEAST(victim.lease_until, noticed_at), 'crashed',
-					victim.db_role, victim.session_role, victim.pid, victim.purpose_id, victim.purpose, victim.legal_basis,
-					victim.relation, victim.relation_name, subjects, 'superset',
-					'the server stopped without notice; uses of this session just before may not be on record by themselves',
-					victim.boot_id, set_id);
-			INSERT INTO personalize.audit_note (usage_id, application_name, client_addr)
-				SELECT this_id, n.application_name, n.client_addr
-				FROM personalize.audit_note n WHERE n.usage_id = victim.usage_id;
+					victim.pid, victim.template_id, victim.note_id, subjects, 'superset', victim.boot_id, set_id);
 		END IF;
 		crashed := crashed + 1;
 	END LOOP;

@@ -19,13 +19,14 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER RO
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH chosen AS MATERIALIZED (
-		SELECT u.usage_id, u.everybody_id, u.purpose, u.relation_name, u.categories, u.started_at,
+		SELECT u.usage_id, u.everybody_id, t.purpose, t.relation_name, t.categories, u.started_at,
 			COALESCE(GREATEST(u.ended_at, (SELECT max(m.ended_at) FROM personalize.audit_more m WHERE m.usage_id = u.usage_id)),
 				statement_timestamp()) AS ended_at
 		FROM (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) AS u
+			JOIN personalize.audit_template t ON t.template_id = u.template_id
 		WHERE u.status <> 'refused'
-		  AND ($3 IS NULL OR u.relation = $3::oid)
-		  AND ($4 IS NULL OR u.db_role = $4::text OR u.session_role = $4::text)
+		  AND ($3 IS NULL OR t.relation = $3::oid)
+		  AND ($4 IS NULL OR t.db_role = $4::text OR t.session_role = $4::text)
 		  AND u.started_at <= COALESCE($2, 'infinity')
 	), within AS (
 		SELECT c.usage_id AS set_id, c.* FROM chosen c WHERE c.ended_at >= COALESCE($1, '-infinity')
@@ -66,9 +67,9 @@ COMMENT ON FUNCTION personalize.breach_scope(timestamptz, timestamptz, regclass,
 	'Whose data was used in a time, of what categories, first and last: for the notification of a breach (GDPR Art. 33 and 34). The subject is NULL for persons who were erased since; each is a line';
 
 CREATE OR REPLACE VIEW personalize.refusals AS
-	SELECT u.db_role, u.relation_name, u.purpose, u.reason, pg_catalog.count(*) AS refusals,
+	SELECT t.db_role, t.relation_name, t.purpose, t.reason, pg_catalog.count(*) AS refusals,
 		pg_catalog.min(u.started_at) AS first_seen, pg_catalog.max(u.started_at) AS last_seen
-	FROM personalize.audit_use AS u
+	FROM personalize.audit_use AS u JOIN personalize.audit_template AS t ON t.template_id = u.template_id
 	WHERE u.status = 'refused'
 	GROUP BY 1, 2, 3, 4;
 COMMENT ON VIEW personalize.refusals IS

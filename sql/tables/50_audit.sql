@@ -10,17 +10,13 @@
 CREATE SEQUENCE personalize.usage_id_seq;
 COMMENT ON SEQUENCE personalize.usage_id_seq IS 'Numbers of uses, in the order in which the audit worker met them';
 
-CREATE TABLE personalize.audit_use (
-	usage_id bigint PRIMARY KEY,
-	session_id bigint NOT NULL,
-	use_no bigint NOT NULL,
-	last_seq bigint NOT NULL,
-	started_at timestamptz NOT NULL,
-	ended_at timestamptz,
-	status text COLLATE "C" NOT NULL CHECK (status IN ('open', 'ended', 'failed', 'crashed', 'refused')),
+CREATE SEQUENCE personalize.audit_text_seq;
+COMMENT ON SEQUENCE personalize.audit_text_seq IS 'Numbers of templates and notes of uses';
+
+CREATE TABLE personalize.audit_template (
+	template_id bigint PRIMARY KEY,
 	db_role text NOT NULL,
 	session_role text NOT NULL,
-	pid integer NOT NULL,
 	purpose_id integer NOT NULL,
 	purpose text,
 	legal_basis text,
@@ -28,23 +24,43 @@ CREATE TABLE personalize.audit_use (
 	relation_name text NOT NULL,
 	columns text,
 	categories text,
-	rows_used bigint,
-	rows_withheld bigint,
-	subjects_used bigint,
-	precision text COLLATE "C" CHECK (precision IN ('exact', 'bounded', 'superset')),
 	query_id bigint,
 	query text,
 	reason text,
+	batch_no bigint,
+	link bigint
+);
+COMMENT ON TABLE personalize.audit_template IS
+	'What many uses have in common: who reads which relation for what by which statement. Stored once, or again after the audit worker has started';
+COMMENT ON COLUMN personalize.audit_template.reason IS 'Why it was refused, or would have been';
+
+CREATE TABLE personalize.audit_use (
+	usage_id bigint PRIMARY KEY,
+	session_id bigint NOT NULL,
+	use_no bigint NOT NULL,
+	last_seq bigint NOT NULL,
+	started_at timestamptz NOT NULL,
+	ended_at timestamptz,
+	template_id bigint NOT NULL,
+	note_id bigint,
+	rows_used bigint,
+	rows_withheld bigint,
+	subjects_used bigint,
 	boot_id bigint NOT NULL,
 	everybody_id bigint,
 	batch_no bigint,
-	link bigint
+	link bigint,
+	pid integer NOT NULL,
+	status text COLLATE "C" NOT NULL CHECK (status IN ('open', 'ended', 'failed', 'crashed', 'refused')),
+	precision text COLLATE "C" CHECK (precision IN ('exact', 'bounded', 'superset'))
 );
 COMMENT ON TABLE personalize.audit_use IS
 	'Uses that have ended: one row for each statement, protected relation and purpose. Read it by the view usage';
 COMMENT ON COLUMN personalize.audit_use.session_id IS 'Random number of the session that used the data';
 COMMENT ON COLUMN personalize.audit_use.use_no IS 'Number of the use within its session; negative: stands for what a lease may have hidden in a crash';
 COMMENT ON COLUMN personalize.audit_use.last_seq IS 'Number of the last message of the session about this use';
+COMMENT ON COLUMN personalize.audit_use.template_id IS 'What the use has in common with others; of a crashed lease: with the use that came with it';
+COMMENT ON COLUMN personalize.audit_use.note_id IS 'What it says in words that can name a person';
 COMMENT ON COLUMN personalize.audit_use.boot_id IS 'Run of the server in which it happened';
 COMMENT ON COLUMN personalize.audit_use.everybody_id IS
 	'The server crashed: everybody then permitted counts as used. The usage_id under which that set is stored';
@@ -75,7 +91,7 @@ COMMENT ON TABLE personalize.audit_more IS
 	'What uses did after they had been recorded as ended (triggers at the end of a statement, for example)';
 
 CREATE TABLE personalize.audit_note (
-	usage_id bigint PRIMARY KEY,
+	note_id bigint PRIMARY KEY,
 	app_user text,
 	application_name text,
 	client_addr inet,
@@ -84,7 +100,7 @@ CREATE TABLE personalize.audit_note (
 	digest bytea
 );
 COMMENT ON TABLE personalize.audit_note IS
-	'What a use says in words that can name a person; kept apart so that erasure can take it away';
+	'What uses say in words that can name a person; kept apart so that erasure can take it away';
 COMMENT ON COLUMN personalize.audit_note.digest IS
 	'SHA-256 of salt and words, which is in the chain in place of the words';
 COMMENT ON COLUMN personalize.audit_note.salt IS
@@ -121,7 +137,7 @@ CREATE TABLE personalize.audit_chunk (
 );
 ALTER TABLE personalize.audit_chunk ALTER COLUMN members SET STORAGE EXTERNAL;
 COMMENT ON TABLE personalize.audit_chunk IS
-	'Whose data a use saw, for uses of many subjects: packed sets within each 65536 subject numbers';
+	'Whose data a use saw, for uses of many subjects: packed sets within each 15360 subject numbers';
 COMMENT ON COLUMN personalize.audit_chunk.part IS
 	'Number of the last message of the session whose subjects are in the set; a long use has several';
 CREATE INDEX audit_chunk_usage ON personalize.audit_chunk (usage_id);
@@ -183,4 +199,3 @@ COMMENT ON COLUMN personalize.audit_batch.head IS 'State of the chain after the 
 CREATE INDEX audit_use_loose ON personalize.audit_use (usage_id) WHERE batch_no IS NULL;
 CREATE INDEX audit_chunk_loose ON personalize.audit_chunk (usage_id) WHERE batch_no IS NULL;
 CREATE INDEX audit_gap_loose ON personalize.audit_gap (gap_id) WHERE batch_no IS NULL;
-CREATE INDEX audit_note_loose ON personalize.audit_note (usage_id) WHERE digest IS NULL;

@@ -60,7 +60,7 @@ SELECT ok, first_bad FROM personalize.verify_audit(:'after');
 SELECT personalize.audit_head() = :'after' AS same;
 SELECT ok FROM personalize.verify_audit('something');
 SELECT ok FROM personalize.audit_verify_internal(NULL, NULL, NULL);
-UPDATE personalize.audit_use SET purpose = 'another';
+UPDATE personalize.audit_use SET status = 'failed';
 SET ROLE regress_chn_app;
 SELECT ok FROM personalize.verify_audit();
 SELECT personalize.audit_head();
@@ -71,16 +71,17 @@ SELECT ok FROM personalize.verify_audit('999999999:1:' || split_part(:'after', '
 SELECT ok FROM personalize.verify_audit(NULL);
 
 /* not even a superuser changes lines without more ado */
-UPDATE personalize.audit_use SET purpose = 'another' WHERE usage_id = :few;
+UPDATE personalize.audit_use SET status = 'failed' WHERE usage_id = :few;
+UPDATE personalize.audit_template SET purpose = 'another';
 DELETE FROM personalize.audit_batch;
 
 /* one who goes to lengths is found: each change, undone after the verdict; where it can be, the use is named */
 CREATE TABLE chn.attempt (no integer PRIMARY KEY, change text, wanted text, changed bigint, ok boolean, first_bad bigint, reason text);
 INSERT INTO chn.attempt (no, change, wanted) VALUES
-	(1, 'UPDATE personalize.audit_use SET purpose = ''another'' WHERE usage_id = FEW', 'FEW'),
-	(2, 'UPDATE personalize.audit_use SET db_role = ''nobody'' WHERE usage_id = FEW', 'FEW'),
+	(1, 'UPDATE personalize.audit_template SET purpose = ''another'' WHERE template_id = (SELECT template_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
+	(2, 'UPDATE personalize.audit_template SET db_role = ''nobody'' WHERE template_id = (SELECT template_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
 	(3, 'UPDATE personalize.audit_use SET started_at = started_at - interval ''1 us'' WHERE usage_id = MANY', 'MANY'),
-	(4, 'UPDATE personalize.audit_use SET reason = '''' WHERE usage_id = FEW', 'FEW'),
+	(4, 'UPDATE personalize.audit_template SET reason = '''' WHERE template_id = (SELECT template_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
 	(5, 'UPDATE personalize.audit_use SET everybody_id = 1 WHERE usage_id = FEW', 'FEW'),
 	(6, 'UPDATE personalize.audit_subject SET subject_no = subject_no + 100 WHERE usage_id = FEW', 'FEW'),
 	(7, 'DELETE FROM personalize.audit_subject WHERE usage_id = FEW AND subject_no = (SELECT max(subject_no) FROM personalize.audit_subject WHERE usage_id = FEW)', 'FEW'),
@@ -91,18 +92,22 @@ INSERT INTO chn.attempt (no, change, wanted) VALUES
 	(12, 'DELETE FROM personalize.audit_chunk WHERE usage_id = MANY', NULL),
 	(13, 'DELETE FROM personalize.audit_chunk WHERE usage_id = SLOW', NULL),
 	(14, 'INSERT INTO personalize.audit_chunk (chunk, usage_id, part, members) VALUES (0, FEW, 1, ''A'')', NULL),
-	(15, 'UPDATE personalize.audit_note SET context = ''harmless'' WHERE usage_id = FEW', 'FEW'),
-	(16, 'UPDATE personalize.audit_note SET app_user = NULL WHERE usage_id = FEW', 'FEW'),
-	(17, 'UPDATE personalize.audit_note SET digest = sha256(digest) WHERE usage_id = FEW', 'FEW'),
-	(18, 'DELETE FROM personalize.audit_note WHERE usage_id = FEW', 'FEW'),
-	(19, 'INSERT INTO personalize.audit_note (usage_id, digest) VALUES (PLAIN, sha256(''''))', 'PLAIN'),
+	(15, 'UPDATE personalize.audit_note SET context = ''harmless'' WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
+	(16, 'UPDATE personalize.audit_note SET app_user = NULL WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
+	(17, 'UPDATE personalize.audit_note SET digest = sha256(digest) WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
+	(18, 'DELETE FROM personalize.audit_note WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
+	(19, 'UPDATE personalize.audit_use SET note_id = (SELECT max(note_id) FROM personalize.audit_note) WHERE usage_id = PLAIN', 'PLAIN'),
 	(20, 'UPDATE personalize.audit_batch SET made_at = made_at - interval ''1 s'' WHERE batch_no = 1', NULL),
 	(21, 'UPDATE personalize.audit_use SET link = link + 1 WHERE usage_id = FEW', 'FEW'),
+	(22, 'UPDATE personalize.audit_use SET template_id = (SELECT min(template_id) FROM personalize.audit_template) - 1 WHERE usage_id = FEW', 'FEW'),
+	(23, 'UPDATE personalize.audit_use SET status = ''failed'' WHERE usage_id = FEW', 'FEW'),
+	(24, 'DELETE FROM personalize.audit_template WHERE template_id = (SELECT template_id FROM personalize.audit_use WHERE usage_id = FEW)', NULL),
+	(25, 'INSERT INTO personalize.audit_template SELECT (t).* FROM (SELECT jsonb_populate_record(t, ''{"template_id": 999999999}'') AS t FROM personalize.audit_template t ORDER BY template_id DESC LIMIT 1) x', NULL),
 	(30, 'DELETE FROM personalize.audit_use WHERE usage_id = FEW', NULL),
 	(31, 'DELETE FROM personalize.audit_use WHERE usage_id >= FEW', NULL),
 	(32, 'DELETE FROM personalize.audit_batch WHERE batch_no = 1', NULL),
 	(33, 'DELETE FROM personalize.audit_use', NULL),
-	(34, 'TRUNCATE personalize.audit_use, personalize.audit_chunk, personalize.audit_subject, personalize.audit_batch, personalize.audit_more, personalize.audit_gap', NULL),
+	(34, 'TRUNCATE personalize.audit_use, personalize.audit_chunk, personalize.audit_subject, personalize.audit_batch, personalize.audit_more, personalize.audit_gap, personalize.audit_template', NULL),
 	(40, 'INSERT INTO personalize.audit_use SELECT (u).* FROM (SELECT jsonb_populate_record(u, ''{"usage_id": 999999999, "use_no": 999999999}'') AS u FROM personalize.audit_use u WHERE usage_id = FEW) x', NULL),
 	(41, 'INSERT INTO personalize.audit_use SELECT (u).* FROM (SELECT jsonb_populate_record(u, ''{"usage_id": 999999999, "use_no": 999999999, "batch_no": null}'') AS u FROM personalize.audit_use u WHERE usage_id = FEW) x', NULL),
 	(42, 'INSERT INTO personalize.audit_use SELECT (u).* FROM (SELECT jsonb_populate_record(u, ''{"usage_id": 999999999, "use_no": 999999999, "batch_no": 999999999}'') AS u FROM personalize.audit_use u WHERE usage_id = FEW) x', NULL),
@@ -149,11 +154,27 @@ SELECT ok, first_bad FROM personalize.verify_audit(:'after');
 /* erasure takes words away; the chain stays, and the digest left has no salt */
 SELECT personalize.erase_subject(7, 'on request', kind => 'chn_person') IS NOT NULL AS erased;
 SELECT personalize.audit_sync();
-SELECT app_user, salt IS NULL AS no_salt, digest IS NOT NULL AS digest FROM personalize.audit_note WHERE usage_id = :few;
+SELECT app_user, salt IS NULL AS no_salt, digest IS NOT NULL AS digest FROM personalize.audit_note
+WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = :few);
 SELECT ok, first_bad FROM personalize.verify_audit(:'after');
 SELECT subjects_used, (SELECT count(*) FROM personalize.subjects_of(:few)) AS counted,
 	(SELECT count(subject) FROM personalize.subjects_of(:few)) AS named FROM personalize.usage WHERE usage_id = :few;
 
+/* the same words in a later use are kept, although the worker knows them: it was another person who was meant, or the same who came back */
+SET ROLE regress_chn_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'chn_ship';
+SET LOCAL personalize.context = 'few';
+SET LOCAL personalize.app_user = 'clerk of 7';
+SELECT name FROM chn.customer WHERE id = 8;
+SELECT name FROM chn.customer WHERE id = 9;
+COMMIT;
+RESET ROLE;
+SELECT personalize.audit_sync();
+SELECT usage_id = :few AS first, app_user FROM personalize.usage WHERE context = 'few' AND relation = 'chn.customer'::regclass ORDER BY usage_id;
+SELECT count(DISTINCT note_id) AS notes, count(DISTINCT template_id) AS templates FROM personalize.audit_use AS u
+WHERE usage_id IN (SELECT usage_id FROM personalize.usage WHERE context = 'few');
+SELECT ok, first_bad FROM personalize.verify_audit(:'after');
 SELECT personalize.unprotect('chn.customer');
 DROP SCHEMA chn CASCADE;
 DROP ROLE regress_chn_app;

@@ -30,7 +30,7 @@ sub there
 	is($node->safe_psql('postgres', q{
 		SELECT count(*), count(DISTINCT (a.session_id, a.use_no)), bool_and(a.status = 'ended'),
 			bool_and((SELECT string_agg(s.subject, ',') FROM personalize.subjects_of(usage_id) AS s) = '2')
-		FROM personalize.audit_use AS a JOIN personalize.audit_note AS n USING (usage_id) WHERE n.context = 'r'}), "$wanted|$wanted|t|t", $name);
+		FROM personalize.audit_use AS a JOIN personalize.audit_note AS n USING (note_id) WHERE n.context = 'r'}), "$wanted|$wanted|t|t", $name);
 }
 
 sub worker_pid
@@ -67,7 +67,7 @@ for my $round (1 .. 2)
 	# the last uses before the kill may have lost their exact record with the unflushed WAL, not their lease
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM personalize.usage WHERE context = 'r' AND status = 'ended'}
 			. " HAVING count(*) BETWEEN $wanted - 10 AND $wanted"), $node->safe_psql('postgres',
-		q{SELECT count(DISTINCT (a.session_id, a.use_no)) FROM personalize.audit_use AS a JOIN personalize.audit_note AS n USING (usage_id)
+		q{SELECT count(DISTINCT (a.session_id, a.use_no)) FROM personalize.audit_use AS a JOIN personalize.audit_note AS n USING (note_id)
 			WHERE n.context = 'r' AND a.status = 'ended'}),
 		"killed, round $round: no use is there twice");
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM personalize.usage WHERE status = 'open'}), '0', "killed, round $round: no use is left open");
