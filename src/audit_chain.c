@@ -195,7 +195,7 @@ pz_chain_row(PzChain *chain, char kind, int n, const Oid *types, const Datum *va
 }
 
 /*
- * Chain a use: its row, the digest of its note (NULL: it has none) and the
+ * Chain a use: its row, the digests of its note (NULL: it has none) and the
  * sorted numbers of its subjects that are not in chunks.  Returns its link.
  */
 int64
@@ -208,7 +208,7 @@ pz_chain_use(PzChain *chain, const Datum *values, const bool *nulls, const uint8
 	if (note_digest == NULL)
 		appendStringInfoChar(&chain->row, 0);
 	else
-		chain_put_bytes(chain, (const char *) note_digest, PZ_CHAIN_LEN);
+		chain_put_bytes(chain, (const char *) note_digest, PZ_NOTE_LEN);
 	chain_put_number(chain, nnumbers);
 	for (i = 0; i < nnumbers; i++)
 		chain_put_number(chain, numbers[i]);
@@ -231,23 +231,25 @@ pz_chain_end_batch(PzChain *chain, const Datum *values)
 }
 
 /*
- * Salted digest of the texts of a note (PZ_NOTE_COLUMNS), of which some may be
- * NULL, to digest[PZ_CHAIN_LEN].
+ * Salted digests of the texts of a note (PZ_NOTE_COLUMNS), of which some may
+ * be NULL, to digest[PZ_NOTE_LEN].  Each has a salt of its own, salt being
+ * PZ_NOTE_SALT_LEN bytes for each: erasure takes a text away with its salt, and
+ * the others can still be checked.
  */
 void
 pz_chain_note_digest(PzChain *chain, const uint8 *salt, const char *const *texts, uint8 *digest)
 {
 	int			i;
 
-	resetStringInfo(&chain->row);
 	for (i = 0; i < PZ_NOTE_TEXTS; i++)
 	{
+		resetStringInfo(&chain->row);
 		if (texts[i] == NULL)
 			appendStringInfoChar(&chain->row, 0);
 		else
 			chain_put_bytes(chain, texts[i], (int) strlen(texts[i]));
+		chain_hash(chain, salt + i * PZ_NOTE_SALT_LEN, PZ_NOTE_SALT_LEN, digest + i * PZ_CHAIN_LEN);
 	}
-	chain_hash(chain, salt, PZ_NOTE_SALT_LEN, digest);
 }
 
 /*

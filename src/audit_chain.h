@@ -14,9 +14,13 @@
 
 #include "shmem.h"
 
+/* Reason of a gap: why verify_audit() is not content without a newer anchor */
+#define PZ_CHAIN_CHANGED "the head of the record is not the one that was written"
+
 #define PZ_CHAIN_LEN	32		/* bytes of a SHA-256 */
 #define PZ_NOTE_TEXTS	4		/* PZ_NOTE_COLUMNS */
-#define PZ_NOTE_SALT_LEN 16
+#define PZ_NOTE_SALT_LEN 16	/* for each text */
+#define PZ_NOTE_LEN	(PZ_CHAIN_LEN * PZ_NOTE_TEXTS)	/* bytes of the digests of a note */
 
 /* Kinds of rows, in the order in which a batch chains them */
 #define PZ_CHAIN_TEMPLATE 't'
@@ -79,5 +83,6 @@ extern void pz_chain_load(PzChain *chain);
 extern void pz_chain_adopt(PzChain *chain);
 extern void pz_chain_seal(PzChain *chain, XLogRecPtr lsn);
 extern void pz_chain_committed(PzDatabase *db);
+extern int64 pz_chain_written(uint8 *head);
 
 #endif							/* PZ_AUDIT_CHAIN_H */

@@ -17,6 +17,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -49,8 +50,8 @@ void
 pz_chain_load(PzChain *chain)
 {
 	static SPIPlanPtr plan = NULL;
-	PzDatabase *db = pz_shmem_my_database();
-	int64		written = db != NULL ? (int64) pg_atomic_read_u64(&db->batch) : 0;
+	uint8		written_head[PZ_CHAIN_LEN];
+	int64		written = pz_chain_written(written_head);
 	bool		isnull;
 
 	pz_chain_init(chain);
@@ -65,10 +66,16 @@ pz_chain_load(PzChain *chain)
 		/* its length is checked by the table */
 		memcpy(chain->head, VARDATA_ANY(head), PZ_CHAIN_LEN);
 	}
+	/* the own memory is ahead of what others know, until it is committed */
 	if (head_known)
+	{
 		written = last_batch_no;
-	if (chain->batch_no < written ||
-		(head_known && (chain->batch_no != written || memcmp(chain->head, last_head, PZ_CHAIN_LEN) != 0)))
+		memcpy(written_head, last_head, PZ_CHAIN_LEN);
+	}
+	if ((head_known || written != 0) &&
+		(chain->batch_no < written ||
+		 (chain->batch_no == written && memcmp(chain->head, written_head, PZ_CHAIN_LEN) != 0) ||
+		 (head_known && chain->batch_no != written)))
 	{
 		ereport(LOG,
 				(errmsg("personalize has found another head of the audit than it has written"),
@@ -76,7 +83,7 @@ pz_chain_load(PzChain *chain)
 						   (long long) written, (long long) chain->batch_no),
 				 errhint("Somebody has changed the record of use. Compare it with a head that was kept elsewhere: personalize.verify_audit().")));
 		pz_store_gap(InvalidXLogRecPtr, InvalidXLogRecPtr,
-					 "the head of the record is not the one that was written");
+					 PZ_CHAIN_CHANGED);
 	}
 }
 
@@ -208,7 +215,10 @@ pz_chain_committed(PzDatabase *db)
 
 	if (!head_known)
 		return;
-	pg_atomic_write_u64(&db->batch, (uint64) last_batch_no);
+	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+	db->batch = last_batch_no;
+	memcpy(db->head, last_head, PZ_CHAIN_LEN);
+	LWLockRelease(pz_shared->lock);
 	if (pz_audit_anchor == 0 || last_batch_no == logged_batch_no)
 		return;
 	now = GetCurrentTimestamp();
@@ -221,4 +231,26 @@ pz_chain_committed(PzDatabase *db)
 					(long long) last_batch_no, (long long) last_total, hex)));
 	logged_batch_no = last_batch_no;
 	logged_at = now;
+}
+
+/*
+ * The last batch that workers of this run of the server have committed for the
+ * extension that is here now; 0 if none, or unknown.  Its head goes to
+ * head[PZ_CHAIN_LEN].  In a transaction.
+ */
+int64
+pz_chain_written(uint8 *head)
+{
+	PzDatabase *db = pz_shmem_my_database();
+	int64		batch_no = 0;
+
+	memset(head, 0, PZ_CHAIN_LEN);
+	/* of another one that was dropped: its worker may not have noticed */
+	if (db == NULL || pg_atomic_read_u32(&db->extension) != get_extension_oid(PZ_EXTENSION, true))
+		return 0;
+	LWLockAcquire(pz_shared->lock, LW_SHARED);
+	batch_no = db->batch;
+	memcpy(head, db->head, PZ_CHAIN_LEN);
+	LWLockRelease(pz_shared->lock);
+	return batch_no;
 }

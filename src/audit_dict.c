@@ -10,8 +10,8 @@
  * else.
  *
  * A note that erasure has taken words from must not be used for new uses,
- * whose words these are, too: it has lost its salt, which is looked for when
- * the note is used for the first time in a batch.
+ * whose words these are, too: that is looked for when the note is used for the
+ * first time in a batch.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,7 @@ typedef struct DictEntry
 	uint8		content[PZ_CHAIN_LEN];	/* hash key */
 	int64		id;
 	uint64		batch;			/* in which it was last seen to be whole */
-	uint8		digest[PZ_CHAIN_LEN];	/* of a note, salted */
+	uint8		digest[PZ_NOTE_LEN];	/* of a note, salted */
 } DictEntry;
 
 static HTAB *templates = NULL;
@@ -159,7 +159,7 @@ note_is_whole(int64 note_id)
 	const Oid	types[] = {INT8OID};
 	Datum		value = Int64GetDatum(note_id);
 
-	return pz_store_execute(&plan, "SELECT FROM personalize.audit_note WHERE note_id = $1 AND salt IS NOT NULL",
+	return pz_store_execute(&plan, "SELECT FROM personalize.audit_note WHERE note_id = $1 AND NOT erased",
 							1, types, &value, NULL) > 0;
 }
 
@@ -185,7 +185,7 @@ pz_dict_note(PzChain *chain, const PzMsgIntent *intent, const uint8 **digest)
 {
 	const char *texts[PZ_NOTE_TEXTS] = {nonempty(intent->app_user), nonempty(intent->application_name),
 	nonempty(intent->client_addr), nonempty(intent->context)};
-	uint8		salt[PZ_NOTE_SALT_LEN];
+	uint8		salt[PZ_NOTE_SALT_LEN * PZ_NOTE_TEXTS];
 	StringInfoData content;
 	DictEntry  *entry;
 	bool		found;
@@ -202,7 +202,7 @@ pz_dict_note(PzChain *chain, const PzMsgIntent *intent, const uint8 **digest)
 	pfree(content.data);
 	if (!found || (entry->batch != batch && !note_is_whole(entry->id)))
 	{
-		if (!pg_strong_random(salt, PZ_NOTE_SALT_LEN))
+		if (!pg_strong_random(salt, sizeof(salt)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not generate random values")));
@@ -212,10 +212,10 @@ pz_dict_note(PzChain *chain, const PzMsgIntent *intent, const uint8 **digest)
 		pz_rows_set(&pz_note_rows, 0, Int64GetDatum(entry->id));
 		for (i = 0; i < PZ_NOTE_TEXTS; i++)
 			pz_rows_set_text(&pz_note_rows, 1 + i, texts[i]);
-		pz_rows_set(&pz_note_rows, 5, bytes_datum(salt, PZ_NOTE_SALT_LEN));
-		pz_rows_set(&pz_note_rows, 6, bytes_datum(entry->digest, PZ_CHAIN_LEN));
+		pz_rows_set(&pz_note_rows, 5, bytes_datum(salt, sizeof(salt)));
+		pz_rows_set(&pz_note_rows, 6, bytes_datum(entry->digest, PZ_NOTE_LEN));
 	}
 	entry->batch = batch;
-	*digest = (uint8 *) VARDATA_ANY(DatumGetByteaPP(bytes_datum(entry->digest, PZ_CHAIN_LEN)));
+	*digest = (uint8 *) VARDATA_ANY(DatumGetByteaPP(bytes_datum(entry->digest, PZ_NOTE_LEN)));
 	return entry->id;
 }

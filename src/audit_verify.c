@@ -26,7 +26,7 @@
 
 #include "audit_chain.h"
 #include "compat.h"
-#include "shmem.h"
+#include "errors.h"
 
 #define FETCH_ROWS	1000
 
@@ -47,6 +47,7 @@ typedef struct Check
 	PzChain		chain;
 	Reader		subjects;
 	int64		last_usage_id;	/* of the last row that fitted, 0: none */
+	int64		changed_batch;	/* in which the worker noted a change of the head, 0: none */
 	bool		bad;
 	bool		has_first_bad;
 	int64		first_bad;
@@ -152,46 +153,47 @@ check_subjects(Check *check, int64 usage_id, int *n)
 }
 
 /*
- * Digest of the note of the use at hand, which has the columns
+ * Digests of the note of the use at hand, which has the columns
  * PZ_USE_COLUMNS, batch_no, link, digest, salt and PZ_NOTE_COLUMNS; NULL if it
- * has none.  Checks that the words match it, unless erasure has taken some.
+ * has none.  Checks that the words match them; where erasure has taken the salt
+ * there must be no word.
  */
 static const uint8 *
 check_note(Check *check, Reader *uses, int64 usage_id)
 {
-	static uint8 stored[PZ_CHAIN_LEN];
+	static uint8 stored[PZ_NOTE_LEN];
+	static const uint8 no_salt[PZ_NOTE_SALT_LEN] = {0};
 	int			column = PZ_USE_NCOLUMNS + 2;
-	uint8		computed[PZ_CHAIN_LEN];
+	uint8		computed[PZ_NOTE_LEN];
 	const char *texts[PZ_NOTE_TEXTS];
-	struct varlena *bytes;
+	struct varlena *digests;
+	struct varlena *salts;
 	bool		isnull;
 	Datum		value = reader_value(uses, column, &isnull);
 	int			i;
 
 	if (isnull)
 		return NULL;
-	bytes = PG_DETOAST_DATUM_PACKED(value);
-	if (VARSIZE_ANY_EXHDR(bytes) != PZ_CHAIN_LEN)
+	digests = PG_DETOAST_DATUM_PACKED(value);
+	salts = PG_DETOAST_DATUM_PACKED(reader_value(uses, column + 1, &isnull));
+	if (VARSIZE_ANY_EXHDR(digests) != PZ_NOTE_LEN || VARSIZE_ANY_EXHDR(salts) != PZ_NOTE_SALT_LEN * PZ_NOTE_TEXTS)
 	{
 		check_bad(check, true, usage_id, "a digest was changed");
 		return NULL;
 	}
-	memcpy(stored, VARDATA_ANY(bytes), PZ_CHAIN_LEN);
-	value = reader_value(uses, column + 1, &isnull);
-	if (isnull)
-		return stored;
-	bytes = PG_DETOAST_DATUM_PACKED(value);
+	memcpy(stored, VARDATA_ANY(digests), PZ_NOTE_LEN);
 	for (i = 0; i < PZ_NOTE_TEXTS; i++)
 	{
 		value = reader_value(uses, column + 2 + i, &isnull);
 		texts[i] = isnull ? NULL : TextDatumGetCString(value);
 	}
-	if (VARSIZE_ANY_EXHDR(bytes) != PZ_NOTE_SALT_LEN)
-		check_bad(check, true, usage_id, "a digest was changed");
-	else
+	pz_chain_note_digest(&check->chain, (uint8 *) VARDATA_ANY(salts), texts, computed);
+	for (i = 0; i < PZ_NOTE_TEXTS; i++)
 	{
-		pz_chain_note_digest(&check->chain, (uint8 *) VARDATA_ANY(bytes), texts, computed);
-		if (memcmp(computed, stored, PZ_CHAIN_LEN) != 0)
+		bool		taken = memcmp(VARDATA_ANY(salts) + i * PZ_NOTE_SALT_LEN, no_salt, PZ_NOTE_SALT_LEN) == 0;
+
+		if (taken ? texts[i] != NULL :
+			memcmp(computed + i * PZ_CHAIN_LEN, stored + i * PZ_CHAIN_LEN, PZ_CHAIN_LEN) != 0)
 			check_bad(check, true, usage_id, "what a use says in words was changed");
 	}
 	return stored;
@@ -274,6 +276,9 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 		}
 		else
 			link = pz_chain_row(&check->chain, kind, n, types, values, nulls);
+		/* reason is the last column */
+		if (kind == PZ_CHAIN_GAP && strcmp(TextDatumGetCString(values[n - 1]), PZ_CHAIN_CHANGED) == 0)
+			check->changed_batch = batch_no;
 		if (DatumGetInt64(reader_value(reader, n + 1, &isnull)) != link || isnull)
 			check_bad_row(check, kind, usage_id,
 						  "a row was changed, added or moved, or one before it is missing");
@@ -297,25 +302,26 @@ check_end(Check *check, Reader *reader, char kind)
 }
 
 /*
- * The number of the last batch that there is now.
+ * The last batch that there is now, whatever the snapshot of the query, to
+ * *batch_no and head[PZ_CHAIN_LEN]; 0 if there is none.
  */
-static int64
-newest_batch(void)
+static void
+newest_batch(int64 *batch_no, uint8 *head)
 {
-	int64		newest = 0;
 	bool		isnull;
 
+	*batch_no = 0;
+	memset(head, 0, PZ_CHAIN_LEN);
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (SPI_execute("SELECT max(batch_no) FROM personalize.audit_batch", true, 1) == SPI_OK_SELECT &&
+	if (SPI_execute("SELECT batch_no, head FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1", true, 1) == SPI_OK_SELECT &&
 		SPI_processed == 1)
 	{
-		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+		struct varlena *bytes = PG_DETOAST_DATUM_PACKED(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 
-		if (!isnull)
-			newest = DatumGetInt64(value);
+		*batch_no = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		memcpy(head, VARDATA_ANY(bytes), PZ_CHAIN_LEN);
 	}
 	PopActiveSnapshot();
-	return newest;
 }
 
 /*
@@ -324,8 +330,10 @@ newest_batch(void)
 static void
 check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anchor_head)
 {
-	PzDatabase *db = pz_shmem_my_database();
-	uint64		written = db != NULL ? pg_atomic_read_u64(&db->batch) : 0;
+	uint8		written_head[PZ_CHAIN_LEN];
+	int64		written = pz_chain_written(written_head);
+	uint8		newest_head[PZ_CHAIN_LEN];
+	int64		newest;
 	bool		anchored = anchor_head == NULL || anchor_batch == 0;
 	Reader		batches;
 	Reader		templates;
@@ -387,6 +395,12 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 		}
 		batches.at++;
 	}
+	newest_batch(&newest, newest_head);
+	if (!anchored && !check->bad && anchor_batch > check->chain.batch_no && anchor_batch <= newest)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("the anchor is newer than what this transaction can see"),
+				 errhint("Call verify_audit() in a new transaction.")));
 	if (!anchored)
 		check_bad(check, check->last_usage_id != 0, check->last_usage_id,
 				  "the chain does not go through the anchor: it was cut off or computed anew");
@@ -396,8 +410,12 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	check_end(check, &more, PZ_CHAIN_MORE);
 	check_end(check, &gaps, PZ_CHAIN_GAP);
 	check_end(check, &check->subjects, PZ_CHAIN_USE);
-	if (!check->bad && written > (uint64) newest_batch())
-		check_bad(check, check->last_usage_id != 0, check->last_usage_id, "the end of the record was cut off");
+	/* what the worker has written may be older than what is there now, not newer */
+	if (written > newest || (written == newest && written != 0 && memcmp(written_head, newest_head, PZ_CHAIN_LEN) != 0))
+		check_bad(check, check->last_usage_id != 0, check->last_usage_id, "the end of the record was cut off or changed");
+	if (check->changed_batch != 0 && !(anchor_head != NULL && anchored && anchor_batch >= check->changed_batch))
+		check_bad(check, check->last_usage_id != 0, check->last_usage_id,
+				  "the record was changed before: see personalize.audit_gap; an anchor from after that settles it");
 }
 
 /*

@@ -295,11 +295,21 @@ static void
 pz_worker_position(PzPosition *position, XLogRecPtr start)
 {
 	const char *gap = NULL;
+	XLogRecPtr	promised = (XLogRecPtr) pg_atomic_read_u64(&my_database->promised);
 	XLogRecPtr	from;
 
 	pz_worker_load(position);
 	from = position->lsn;
-	if (position->found && position->lsn > start)
+	if (position->found && promised != 0 && position->lsn > promised)
+	{
+		/*
+		 * What is between can still be read: the slot is never ahead of what
+		 * was.  Messages that were ingested are known by their numbers.
+		 */
+		gap = "the position was set forward";
+		position->lsn = (XLogRecPtr) pg_atomic_read_u64(&my_database->done);
+	}
+	else if (position->found && position->lsn > start)
 	{
 		gap = "the position was beyond the end of WAL";
 		position->lsn = start;
@@ -328,6 +338,7 @@ pz_worker_position(PzPosition *position, XLogRecPtr start)
 		position->seen_at = 0;
 		(void) pz_store_crash(true, 0);
 	}
+	pg_atomic_write_u64(&my_database->promised, position->lsn);
 	pz_worker_chain(position->lsn);
 	pz_store_position(position);
 	pz_store_end();
@@ -546,6 +557,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		{
 			pgstat_report_activity(STATE_RUNNING, "ingesting records of use");
 			position->lsn = at;
+			pg_atomic_write_u64(&my_database->promised, at);
 			MemoryContextSwitchTo(batch);
 			pz_store_batch(batch_messages, n, position, my_database);
 			MemoryContextSwitchTo(TopMemoryContext);
@@ -618,7 +630,12 @@ pz_audit_worker_main(Datum arg)
 
 	/* a chain of an extension that is gone means nothing for this one */
 	if (pg_atomic_read_u32(&my_database->extension) != extension)
-		pg_atomic_write_u64(&my_database->batch, 0);
+	{
+		LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+		my_database->batch = 0;
+		LWLockRelease(pz_shared->lock);
+		pg_atomic_write_u64(&my_database->promised, 0);
+	}
 	pz_worker_load(&position);
 	pz_worker_slot(position.found ? position.lsn : InvalidXLogRecPtr);
 	start = pz_worker_start_message();

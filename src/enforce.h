@@ -53,6 +53,9 @@ typedef struct PzWithin
 extern void pz_within_enter(PzWithin *entry);
 extern void pz_within_leave(PzWithin *entry);
 extern void pz_within_end_transaction(void);
+extern bool pz_within_is_switched(void);
+extern void pz_within_note(void);
+extern void pz_within_command(void);
 extern Oid	pz_within_without(int32 purpose_id, bool copies);
 extern bool pz_within_has_duty(const char *duty);
 

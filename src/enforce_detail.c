@@ -225,20 +225,32 @@ hide_detail(ErrorData *edata)
 
 /*
  * An error is being raised while rows are written that must not be seen: raise
- * another one in its place, if its text could hold a value.
+ * another one in its place, if its text could hold a value.  Whoever catches
+ * it may go on within the same statement, so that goes on hiding.
  */
 static void
 hide_values(void)
 {
+	static bool asking = false;
 	int			code = geterrcode();
-	bool		replace;
+	bool		replace = false;
 
-	hides_values = false;		/* not again for what is raised here */
-	replace = pz_ddl_may_quote(code) && !pz_enforce_sees_all();
-	hides_values = true;
+	if (asking || !pz_ddl_may_quote(code))
+		return;
+	asking = true;				/* an error of the question itself shows nothing */
+	PG_TRY();
+	{
+		replace = !pz_enforce_sees_all();
+	}
+	PG_FINALLY();
+	{
+		asking = false;
+	}
+	PG_END_TRY();
 	if (!replace)
 		return;
-	hides_values = false;
+	/* no context: it can quote statements with values; whoever catches this puts it back */
+	error_context_stack = NULL;
 	ereport(ERROR,
 			(errcode(code),
 			 errmsg("a value of a protected relation does not allow the statement"),

@@ -314,10 +314,10 @@ is_policy_check(const WithCheckOption *wco, Relation rel, Index varno, Oid user)
 			return false;
 		case WCO_RLS_INSERT_CHECK:
 			return is_policy_for(wco->qual, rel, varno, user, ACL_INSERT_CHR, true) ||
-				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, true);
+				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, false);
 		case WCO_RLS_UPDATE_CHECK:
 			return is_policy_for(wco->qual, rel, varno, user, ACL_UPDATE_CHR, true) ||
-				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, true);
+				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, false);
 		default:
 			/* of rows that are there, for ON CONFLICT and MERGE */
 			return is_policy_for(wco->qual, rel, varno, user, ACL_UPDATE_CHR, false) ||

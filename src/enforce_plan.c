@@ -569,9 +569,43 @@ writes_given_values(ModifyTable *node)
 		return false;
 	return !holds_subselect((Node *) source->targetlist, NULL) &&
 		!holds_subselect((Node *) source->qual, NULL) &&
+		!holds_subselect((Node *) node->withCheckOptionLists, NULL) &&
 		!(IsA(source, Result) && holds_subselect(((Result *) source)->resconstantqual, NULL)) &&
 		!(IsA(source, ValuesScan) && holds_subselect((Node *) ((ValuesScan *) source)->values_lists, NULL)) &&
 		!holds_subselect((Node *) node->onConflictSet, NULL) && !holds_subselect(node->onConflictWhere, NULL);
+}
+
+/*
+ * Does a DELETE choose its rows by nothing but themselves and given values:
+ * is it a scan of its target alone, without the result of a sub-select?
+ */
+static bool
+deletes_given_rows(ModifyTable *node)
+{
+	Plan	   *source = node->plan.lefttree;
+	List	   *quals;
+
+	if (node->operation != CMD_DELETE || source == NULL || source->righttree != NULL ||
+		source->initPlan != NIL)
+		return false;
+	switch (nodeTag(source))
+	{
+		case T_SeqScan:
+			quals = NIL;
+			break;
+		case T_IndexScan:
+			quals = ((IndexScan *) source)->indexqualorig;
+			break;
+		case T_BitmapHeapScan:
+			quals = ((BitmapHeapScan *) source)->bitmapqualorig;
+			break;
+		case T_TidScan:
+			quals = ((TidScan *) source)->tidquals;
+			break;
+		default:
+			return false;
+	}
+	return !holds_subselect((Node *) source->qual, NULL) && !holds_subselect((Node *) quals, NULL);
 }
 
 /*
@@ -584,7 +618,8 @@ add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 	ModifyTable *node = (ModifyTable *) plan;
 	ListCell   *lc;
 
-	if (plan == NULL || !IsA(plan, ModifyTable) || writes_given_values(node))
+	if (plan == NULL || !IsA(plan, ModifyTable) || writes_given_values(node) ||
+		deletes_given_rows(node))
 		return;					/* it stands at the top of a tree or of a CTE */
 	foreach(lc, node->resultRelations)
 	{

@@ -13,7 +13,9 @@
  * operation (guc.c).
  *
  * What runs below such code may switch the user again (SECURITY DEFINER), so
- * users are remembered where statements are run.
+ * users are remembered where statements are run, and, in a security-restricted
+ * operation, where a function is made ready to be called: there PostgreSQL
+ * calls functions without a statement.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,13 +26,60 @@
 #include "enforce.h"
 #include "registry.h"
 
+#define PZ_CALLERS_MAX	32
+
 static PzWithin *within = NULL; /* innermost; in the stack frames of our hooks */
 
+/* As whom functions were called since PostgreSQL has switched the user */
+static Oid	callers[PZ_CALLERS_MAX];
+static int	ncallers = 0;
+static bool too_many = false;	/* there were more */
+
 /* Does PostgreSQL run code as another user now, so that it gains nothing? */
-static bool
-is_switched(void)
+bool
+pz_within_is_switched(void)
 {
 	return InSecurityRestrictedOperation() || InNoForceRLSOperation();
+}
+
+/* Forget who has called functions. */
+static void
+forget_callers(void)
+{
+	ncallers = 0;
+	too_many = false;
+}
+
+/*
+ * A function is made ready to be called (OAT_FUNCTION_EXECUTE): remember by
+ * whom.
+ */
+void
+pz_within_note(void)
+{
+	Oid			role = GetUserId();
+	int			i;
+
+	if (!InSecurityRestrictedOperation())
+	{
+		forget_callers();
+		return;
+	}
+	for (i = 0; i < ncallers; i++)
+		if (callers[i] == role)
+			return;
+	if (ncallers < PZ_CALLERS_MAX)
+		callers[ncallers++] = role;
+	else
+		too_many = true;
+}
+
+/* A command begins. */
+void
+pz_within_command(void)
+{
+	if (!InSecurityRestrictedOperation())
+		forget_callers();
 }
 
 /*
@@ -40,7 +89,7 @@ is_switched(void)
 void
 pz_within_enter(PzWithin *entry)
 {
-	entry->role = is_switched() ? GetUserId() : InvalidOid;
+	entry->role = pz_within_is_switched() ? GetUserId() : InvalidOid;
 	entry->outer = within;
 	within = entry;
 }
@@ -57,6 +106,7 @@ void
 pz_within_end_transaction(void)
 {
 	within = NULL;
+	forget_callers();
 }
 
 /* Does a role, other than the outer user, lack a purpose, or the right to copy for it if copies? */
@@ -78,13 +128,17 @@ Oid
 pz_within_without(int32 purpose_id, bool copies)
 {
 	PzWithin   *entry;
+	int			i;
 
-	if (is_switched() && lacks(GetUserId(), purpose_id, copies))
+	if (pz_within_is_switched() && lacks(GetUserId(), purpose_id, copies))
 		return GetUserId();
 	for (entry = within; entry; entry = entry->outer)
 		if (OidIsValid(entry->role) && lacks(entry->role, purpose_id, copies))
 			return entry->role;
-	return InvalidOid;
+	for (i = 0; InSecurityRestrictedOperation() && i < ncallers; i++)
+		if (lacks(callers[i], purpose_id, copies))
+			return callers[i];
+	return InSecurityRestrictedOperation() && too_many ? GetUserId() : InvalidOid;
 }
 
 /* Has everybody for whom code runs a duty: the outer user, and the others? */
@@ -92,12 +146,16 @@ bool
 pz_within_has_duty(const char *duty)
 {
 	PzWithin   *entry;
+	int			i;
 
 	if (!pz_registry_has_duty(GetOuterUserId(), duty) ||
-		(is_switched() && !pz_registry_has_duty(GetUserId(), duty)))
+		(pz_within_is_switched() && !pz_registry_has_duty(GetUserId(), duty)))
 		return false;
 	for (entry = within; entry; entry = entry->outer)
 		if (OidIsValid(entry->role) && !pz_registry_has_duty(entry->role, duty))
 			return false;
-	return true;
+	for (i = 0; InSecurityRestrictedOperation() && i < ncallers; i++)
+		if (!pz_registry_has_duty(callers[i], duty))
+			return false;
+	return !(InSecurityRestrictedOperation() && too_many);
 }

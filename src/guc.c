@@ -57,17 +57,20 @@ check_text(char **newval, void **extra, GucSource source)
 }
 
 /*
- * A purpose.  Not while PostgreSQL runs code of an owner within somebody else's
- * command, who would lend it his purposes.  (GUC_NOT_WHILE_SEC_REST would do
- * that, but forbids it to every SECURITY DEFINER function, too.)
+ * A purpose.  Not one that shows everything while PostgreSQL runs code of an
+ * owner within somebody else's command, who would lend it his purposes: besides
+ * enforce_within.c, a second lock before what matters most.
+ * (GUC_NOT_WHILE_SEC_REST would forbid it to every SECURITY DEFINER function.)
  */
 static bool
 check_purpose(char **newval, void **extra, GucSource source)
 {
-	if (source >= PGC_S_INTERACTIVE && InSecurityRestrictedOperation() && *newval != NULL && (*newval)[0] != '\0')
+	if (source >= PGC_S_INTERACTIVE && InSecurityRestrictedOperation() && *newval != NULL &&
+		(strcmp(*newval, "backup") == 0 || strcmp(*newval, "break_glass") == 0 ||
+		 strcmp(*newval, "subject_rights") == 0 || strcmp(*newval, "maintenance") == 0))
 	{
 		GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
-		GUC_check_errmsg("cannot state a purpose within a security-restricted operation");
+		GUC_check_errmsg("cannot state a built-in purpose within a security-restricted operation");
 		GUC_check_errhint("Functions in indexes, statistics and materialized views run for the purpose of the command that calls them.");
 		return false;
 	}

@@ -279,7 +279,8 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 		copy_frame(frame, queryDesc);
 
 	hides = pz_detail_enter(queryDesc);
-	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle() && pz_detail_is_idle())
+	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle() && pz_detail_is_idle() &&
+		!pz_within_is_switched())
 	{
 		if (prev_ExecutorRun)
 			prev_ExecutorRun(PZ_EXECUTOR_RUN_PASS);
@@ -320,9 +321,9 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
+	bool		hides = pz_detail_enter(queryDesc);
 	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
 	PzRiState	ri = pz_ri_enter();
-	bool		hides = pz_detail_enter(queryDesc);
 	PzWithin	within;
 	bool		cleared;
 
@@ -397,6 +398,12 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 {
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
+	if (access == OAT_FUNCTION_EXECUTE)
+	{
+		if (objectId >= FirstNormalObjectId)
+			pz_within_note();
+		return;
+	}
 	if (in_database())
 	{
 		pz_hard_object_access(access, classId, objectId, subId);

@@ -89,11 +89,11 @@ pz_shmem_startup(void)
 			pg_atomic_init_u32(&db->why, PZ_DOWN_UNKNOWN);
 			pg_atomic_init_u64(&db->want, 0);
 			pg_atomic_init_u64(&db->done, 0);
+			pg_atomic_init_u64(&db->promised, 0);
 			pg_atomic_init_u64(&db->failing_since, 0);
 			pg_atomic_init_u64(&db->messages, 0);
 			pg_atomic_init_u64(&db->bad, 0);
 			pg_atomic_init_u64(&db->holes, 0);
-			pg_atomic_init_u64(&db->batch, 0);
 			ConditionVariableInit(&db->cv);
 		}
 	}
@@ -196,11 +196,12 @@ pz_shmem_find_database(Oid dbid, bool create)
 		pg_atomic_write_u32(&found->why, PZ_DOWN_STARTING);
 		pg_atomic_write_u64(&found->want, 0);
 		pg_atomic_write_u64(&found->done, 0);
+		pg_atomic_write_u64(&found->promised, 0);
 		pg_atomic_write_u64(&found->failing_since, 0);
 		pg_atomic_write_u64(&found->messages, 0);
 		pg_atomic_write_u64(&found->bad, 0);
 		pg_atomic_write_u64(&found->holes, 0);
-		pg_atomic_write_u64(&found->batch, 0);
+		found->batch = 0;
 		found->worker_pid = 0;
 		found->requested_at = 0;
 		found->hold_until = 0;

@@ -40,11 +40,13 @@ typedef struct PzDatabase
 	pg_atomic_uint32 why;		/* PzDown, while not ready */
 	pg_atomic_uint64 want;		/* end of the newest message of this database */
 	pg_atomic_uint64 done;		/* WAL up to here is ingested and committed */
+	pg_atomic_uint64 promised;	/* the same, or about to be committed; 0: unknown */
 	pg_atomic_uint64 failing_since; /* TimestampTz of the first of a row of failures, 0: none */
 	pg_atomic_uint64 messages;	/* messages ingested since server start */
 	pg_atomic_uint64 bad;		/* messages with our prefix rejected since server start */
 	pg_atomic_uint64 holes;		/* numbers missing in the sequence of a session */
-	pg_atomic_uint64 batch;		/* last batch of the chain that the worker has committed, 0: none yet */
+	int64		batch;			/* lock; last batch of the chain that is committed, 0: none yet */
+	uint8		head[32];		/* lock; state of the chain after it */
 	pid_t		worker_pid;		/* lock; 0: no worker */
 	Latch	   *worker_latch;	/* of the last worker; setting a stale one does no harm */
 	TimestampTz requested_at;	/* lock; somebody wants a worker here, 0: nobody */

@@ -121,6 +121,17 @@ $$;
 COMMENT ON FUNCTION personalize.evidence_is_of_internal(jsonb, text[]) IS
 	'Whether a value or a name anywhere in evidence names one of the keys';
 
+CREATE OR REPLACE FUNCTION personalize.salt_without_internal(salt bytea, without boolean[])
+RETURNS bytea
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT string_agg(CASE WHEN w.taken THEN decode(repeat('00', 16), 'hex') ELSE substr($1, (w.place::integer - 1) * 16 + 1, 16) END, '' ORDER BY w.place)
+	FROM unnest($2) WITH ORDINALITY AS w(taken, place)
+$$;
+COMMENT ON FUNCTION personalize.salt_without_internal(bytea, boolean[]) IS
+	'The salts of a note without those of the words that erasure takes';
+
 CREATE OR REPLACE FUNCTION personalize.scrub_internal(kind_id integer, keys text[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
@@ -140,7 +151,10 @@ BEGIN
 		needle := lower(needle);
 		/* strpos decides for nearly all lines, and is cheap */
 		UPDATE personalize.audit_note AS n SET
-				salt = NULL,
+				salt = personalize.salt_without_internal(n.salt, ARRAY[personalize.text_names_internal(n.app_user, one),
+					personalize.text_names_internal(n.application_name, one), personalize.text_names_internal(n.app_user, one),
+					personalize.text_names_internal(n.context, one)]),
+				erased = true,
 				app_user = CASE WHEN personalize.text_names_internal(n.app_user, one) THEN NULL ELSE n.app_user END,
 				client_addr = CASE WHEN personalize.text_names_internal(n.app_user, one) THEN NULL ELSE n.client_addr END,
 				application_name = CASE WHEN personalize.text_names_internal(n.application_name, one) THEN NULL ELSE n.application_name END,

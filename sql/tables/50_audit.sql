@@ -96,15 +96,17 @@ CREATE TABLE personalize.audit_note (
 	application_name text,
 	client_addr inet,
 	context text,
-	salt bytea,
-	digest bytea
+	salt bytea NOT NULL,
+	digest bytea NOT NULL,
+	erased boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE personalize.audit_note IS
 	'What uses say in words that can name a person; kept apart so that erasure can take it away';
 COMMENT ON COLUMN personalize.audit_note.digest IS
-	'SHA-256 of salt and words, which is in the chain in place of the words';
+	'SHA-256 of salt and words for each of the four, which is in the chain in place of the words';
 COMMENT ON COLUMN personalize.audit_note.salt IS
-	'Taken away with the first word that erasure takes, so that the digest cannot be tried against names';
+	'Random bytes for each of the four; zeroes where erasure has taken a word, so that the digest cannot be tried against names';
+COMMENT ON COLUMN personalize.audit_note.erased IS 'Erasure has taken words from it';
 
 CREATE TABLE personalize.audit_key (
 	subject_no bigint PRIMARY KEY DEFAULT pg_catalog.nextval('personalize.subject_no_seq'),

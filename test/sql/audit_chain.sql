@@ -99,6 +99,8 @@ INSERT INTO chn.attempt (no, change, wanted) VALUES
 	(19, 'UPDATE personalize.audit_use SET note_id = (SELECT max(note_id) FROM personalize.audit_note) WHERE usage_id = PLAIN', 'PLAIN'),
 	(20, 'UPDATE personalize.audit_batch SET made_at = made_at - interval ''1 s'' WHERE batch_no = 1', NULL),
 	(21, 'UPDATE personalize.audit_use SET link = link + 1 WHERE usage_id = FEW', 'FEW'),
+	(26, 'UPDATE personalize.audit_note SET salt = decode(repeat(''00'', 64), ''hex''), app_user = ''alice'' WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
+	(27, 'UPDATE personalize.audit_note SET salt = overlay(salt placing decode(repeat(''00'', 16), ''hex'') FROM 1) WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = FEW)', 'FEW'),
 	(22, 'UPDATE personalize.audit_use SET template_id = (SELECT min(template_id) FROM personalize.audit_template) - 1 WHERE usage_id = FEW', 'FEW'),
 	(23, 'UPDATE personalize.audit_use SET status = ''failed'' WHERE usage_id = FEW', 'FEW'),
 	(24, 'DELETE FROM personalize.audit_template WHERE template_id = (SELECT template_id FROM personalize.audit_use WHERE usage_id = FEW)', NULL),
@@ -154,9 +156,15 @@ SELECT ok, first_bad FROM personalize.verify_audit(:'after');
 /* erasure takes words away; the chain stays, and the digest left has no salt */
 SELECT personalize.erase_subject(7, 'on request', kind => 'chn_person') IS NOT NULL AS erased;
 SELECT personalize.audit_sync();
-SELECT app_user, salt IS NULL AS no_salt, digest IS NOT NULL AS digest FROM personalize.audit_note
+SELECT app_user, application_name, context, substr(salt, 1, 16) = decode(repeat('00', 16), 'hex') AS no_salt, erased FROM personalize.audit_note
 WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = :few);
 SELECT ok, first_bad FROM personalize.verify_audit(:'after');
+/* a word put where erasure has taken one */
+BEGIN;
+SELECT personalize.ledger_unlock_internal(true);
+UPDATE personalize.audit_note SET app_user = 'alice' WHERE note_id = (SELECT note_id FROM personalize.audit_use WHERE usage_id = :few);
+SELECT ok, first_bad = :few AS few FROM personalize.verify_audit(:'after');
+ROLLBACK;
 SELECT subjects_used, (SELECT count(*) FROM personalize.subjects_of(:few)) AS counted,
 	(SELECT count(subject) FROM personalize.subjects_of(:few)) AS named FROM personalize.usage WHERE usage_id = :few;
 

@@ -96,6 +96,20 @@ EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING 'caught: % %', SQLSTATE, SQLERRM;
 END
 $$;
+/* an error that the statement itself catches does not end the hiding */
+CREATE FUNCTION tld_app.f(t text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	x integer;
+BEGIN
+	BEGIN
+		x := 'abc';
+	EXCEPTION WHEN OTHERS THEN
+		NULL;
+	END;
+	RETURN t;
+END
+$$;
+UPDATE tld.person SET kind = tld_app.f('int') WHERE id = 1;
 /* what one's own values cause is shown where nothing is masked, and without hiding anything later */
 INSERT INTO tld.person (id, n) VALUES (4001, 'abc'::text::integer);
 SELECT 'abc'::text::integer;
@@ -109,6 +123,11 @@ MERGE INTO tld_app.candidate AS c USING (SELECT id, name FROM tld.person) AS p O
 /* so is what was guessed and found */
 INSERT INTO tld_app.candidate SELECT v.* FROM (VALUES (1, 'name1'), (2, 'name1')) AS v (i, t) WHERE ((v.i, v.t) IN (SELECT id, name FROM tld.person)) IS TRUE;
 INSERT INTO tld_app.candidate SELECT 2, 'name2' WHERE EXISTS (SELECT FROM tld.person WHERE id = 2 AND name = 'name2');
+CREATE VIEW tld_app.checked AS SELECT * FROM tld_app.candidate AS c WHERE EXISTS (SELECT FROM tld.person AS p WHERE p.id = c.id AND p.name = c.name) WITH CHECK OPTION;
+INSERT INTO tld_app.checked VALUES (3, 'name3');
+/* what chooses its rows by themselves is none */
+WITH d AS (DELETE FROM tld_app.candidate WHERE id = 5 AND name = 'name5' RETURNING id) SELECT p.name FROM tld.person AS p JOIN d ON d.id = p.id + 2;
+INSERT INTO tld_app.candidate VALUES (5, 'name5');
 INSERT INTO tld_app.candidate VALUES (9, 'given');
 DELETE FROM tld_app.candidate WHERE id = 9;
 SELECT count(*) AS untouched FROM tld_app.candidate;

@@ -94,6 +94,77 @@ BEGIN; SET LOCAL personalize.purpose = 'wth_ship'; SELECT count(*) FROM wth.pers
 RESET ROLE;
 SELECT personalize.revoke_purpose('wth_ship', 'regress_wth_app');
 
+/* nor through a SECURITY DEFINER function of somebody who may: called by a statement, an expression, statistics, a materialized view */
+CREATE ROLE regress_wth_holder;
+CREATE SCHEMA wth_holder AUTHORIZATION regress_wth_holder;
+GRANT USAGE ON SCHEMA wth_holder TO PUBLIC;
+GRANT SELECT ON wth.person TO regress_wth_holder;
+SELECT personalize.grant_purpose('wth_ship', 'regress_wth_holder', may_copy => true);
+SET ROLE regress_wth_holder;
+CREATE FUNCTION wth_holder.diag(i integer) RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$ BEGIN RETURN (SELECT p.diag FROM wth.person AS p WHERE p.id = i); END $$;
+CREATE FUNCTION wth_holder.diag_imm(i integer) RETURNS text LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER AS $$
+BEGIN
+	IF current_setting('wth.wanted', true) IS NULL THEN
+		RETURN '';
+	END IF;
+	RETURN wth_holder.diag(i);
+EXCEPTION WHEN OTHERS THEN
+	RAISE WARNING 'refused: %', SQLERRM;
+	RETURN '';
+END
+$$;
+SET ROLE regress_wth_app;
+CREATE OR REPLACE FUNCTION wth_app.f(a integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+	v text;
+BEGIN
+	IF current_setting('wth.wanted', true) = 'statement' THEN
+		SELECT wth_holder.diag(1) INTO v;
+	ELSIF current_setting('wth.wanted', true) = 'expression' THEN
+		v := wth_holder.diag(1);
+	END IF;
+	IF v IS NOT NULL THEN
+		RAISE WARNING 'got %', v;
+	END IF;
+	RETURN a;
+EXCEPTION WHEN OTHERS THEN
+	RAISE WARNING 'refused: %', SQLERRM;
+	RETURN a;
+END
+$$;
+CREATE TABLE wth_app.numbers (a integer);
+INSERT INTO wth_app.numbers VALUES (1);
+CREATE STATISTICS wth_app.stat ON (wth_holder.diag_imm(a)) FROM wth_app.numbers;
+CREATE MATERIALIZED VIEW wth_app.got AS SELECT wth_holder.diag(1) WITH NO DATA;
+RESET ROLE;
+BEGIN;
+SET LOCAL personalize.purpose = 'wth_ship';
+SET LOCAL wth.wanted = 'statement';
+ANALYZE wth_app.mine;
+SET LOCAL wth.wanted = 'expression';
+ANALYZE wth_app.mine;
+SET LOCAL wth.wanted = 'statistics';
+ANALYZE wth_app.numbers;
+COMMIT;
+SELECT most_common_vals::text LIKE '%secret%' AS stolen FROM pg_stats_ext_exprs WHERE statistics_schemaname = 'wth_app';
+BEGIN; SET LOCAL personalize.purpose = 'wth_ship'; REFRESH MATERIALIZED VIEW wth_app.got; COMMIT;
+/* who may, may */
+SELECT personalize.grant_purpose('wth_ship', 'regress_wth_app', may_copy => true);
+BEGIN; SET LOCAL personalize.purpose = 'wth_ship'; SET LOCAL wth.wanted = 'expression'; ANALYZE wth_app.mine; REFRESH MATERIALIZED VIEW wth_app.got; COMMIT;
+SELECT * FROM wth_app.got;
+SELECT personalize.revoke_purpose('wth_ship', 'regress_wth_app');
+
+/* a trigger function of the owner that states a purpose of its own does not stop an erasure */
+SET ROLE regress_wth_owner;
+CREATE TABLE wth.noted (n integer);
+CREATE FUNCTION wth.note() RETURNS trigger LANGUAGE plpgsql SET personalize.purpose = 'wth_ship' AS $$ BEGIN INSERT INTO wth.noted VALUES (1); RETURN OLD; END $$;
+CREATE TRIGGER note BEFORE DELETE ON wth.person FOR EACH ROW EXECUTE FUNCTION wth.note();
+SET ROLE regress_wth_officer;
+BEGIN;
+SELECT personalize.erase_subject(1, kind => 'wth_person') IS NOT NULL AS erased;
+ROLLBACK;
+RESET ROLE;
+DROP TRIGGER note ON wth.person;
 /* triggers of the owner in an erasure, for a purpose that the officer holds */
 SET ROLE regress_wth_owner;
 CREATE FUNCTION wth.t() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -167,8 +238,9 @@ SELECT personalize.audit_sync();
 /* who read, and who was refused: nobody on record for a purpose of somebody else's */
 SELECT purpose, db_role, status, count(*) FROM personalize.usage
 WHERE relation_name LIKE 'wth.%' AND status <> 'refused' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
-DROP SCHEMA wth_app, wth CASCADE;
+SELECT personalize.revoke_purpose('wth_ship', 'regress_wth_holder');
+DROP SCHEMA wth_app, wth_holder, wth CASCADE;
 SELECT personalize.revoke_duty('regress_wth_officer', 'officer');
 SELECT personalize.revoke_purpose('wth_ship', 'regress_wth_officer');
-DROP OWNED BY regress_wth_owner, regress_wth_app, regress_wth_officer;
-DROP ROLE regress_wth_owner, regress_wth_app, regress_wth_officer;
+DROP OWNED BY regress_wth_owner, regress_wth_app, regress_wth_officer, regress_wth_holder;
+DROP ROLE regress_wth_owner, regress_wth_app, regress_wth_officer, regress_wth_holder;

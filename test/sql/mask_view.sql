@@ -38,6 +38,7 @@ CREATE VIEW mvw_app.checked WITH (security_barrier, security_invoker) AS
 	SELECT * FROM mvw.person WHERE email IS NULL OR (mvw_app.leak(email) AND email = 'mail3') WITH CHECK OPTION;
 CREATE VIEW mvw_app.named WITH (security_barrier, security_invoker) AS SELECT * FROM mvw.person WHERE mvw_app.leak(name) WITH CHECK OPTION;
 CREATE VIEW mvw_app.nested WITH (security_barrier, security_invoker) AS SELECT * FROM mvw_app.by_leak WHERE email IS DISTINCT FROM 'mail2';
+CREATE VIEW mvw_app.bare WITH (security_invoker) AS SELECT * FROM mvw.person;
 BEGIN;
 SET LOCAL personalize.purpose = 'mvw_care';
 \set ON_ERROR_ROLLBACK on
@@ -59,6 +60,25 @@ INSERT INTO mvw.person (id, name) VALUES (5, 'x') ON CONFLICT (id) DO UPDATE SET
 INSERT INTO mvw_app.checked (id, email) VALUES (7, 'mail3') RETURNING id, email;
 INSERT INTO mvw_app.checked (id, email) VALUES (8, 'mail8') RETURNING id, email;
 \set ON_ERROR_ROLLBACK off
+ROLLBACK;
+/* policies that say one thing of rows that are there and another of those that are written, both unmasked */
+RESET ROLE;
+SET client_min_messages = warning;
+DROP POLICY shown ON mvw.person;
+CREATE POLICY twofold ON mvw.person USING (email <> 'mail3') WITH CHECK (email <> 'mail9');
+SET ROLE regress_mview_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'mvw_care';
+UPDATE mvw.person SET name = name WHERE id > 0 RETURNING id;
+UPDATE mvw_app.bare SET name = name WHERE id > 0 RETURNING id;
+ROLLBACK;
+RESET ROLE;
+CREATE POLICY more ON mvw.person AS RESTRICTIVE USING (email <> 'mail2') WITH CHECK (email <> 'mail8');
+SET ROLE regress_mview_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'mvw_care';
+UPDATE mvw_app.bare SET name = name WHERE id > 0 RETURNING id;
+DELETE FROM mvw_app.bare RETURNING id;
 ROLLBACK;
 RESET ROLE;
 DROP SCHEMA mvw_app, mvw CASCADE;
