@@ -97,6 +97,13 @@ extern int	pz_frame_nuses(const PzFrame *frame);
 extern PzUse *pz_frame_use(const PzFrame *frame, int i);
 extern void pz_frame_note_all(PzFrame *frame);
 extern void pz_frame_note_rows(void);
+extern void pz_frame_fill_who(PzUse *use);
+
+/* enforce_refuse.c */
+extern void pz_refuse_init(void (*refused) (PzUse *use, const char *reason));
+extern void pz_refuse_command(const PzRelation *rel, const char *reason);
+
+/* enforce_frame.c, enforce_check.c */
 extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));

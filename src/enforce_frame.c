@@ -284,6 +284,20 @@ setting_or_null(const char *value)
 }
 
 /*
+ * Fill in who it is that uses something, in the current memory context.
+ */
+void
+pz_frame_fill_who(PzUse *use)
+{
+	use->role = GetOuterUserId();
+	use->session_role = GetSessionUserId();
+	use->role_name = GetUserNameFromId(use->role, true);
+	use->session_role_name = GetUserNameFromId(use->session_role, true);
+	use->app_user = setting_or_null(pz_app_user);
+	use->context = setting_or_null(pz_context);
+}
+
+/*
  * Fill in one use, in the frame's memory, which is current.
  */
 static void
@@ -297,12 +311,7 @@ freeze_use(FrameUse *fu, const PzPlanUse *plan_use, PzFrame *frame)
 	fu->observed = plan_use->rel->observed;
 	use->mcxt = frame->mcxt;
 	use->started_at = frame->running.clock;
-	use->role = GetOuterUserId();
-	use->session_role = GetSessionUserId();
-	use->role_name = GetUserNameFromId(use->role, true);
-	use->session_role_name = GetUserNameFromId(use->session_role, true);
-	use->app_user = setting_or_null(pz_app_user);
-	use->context = setting_or_null(pz_context);
+	pz_frame_fill_who(use);
 	use->purpose_id = fu->purpose->known ? fu->purpose->purpose.purpose_id : PZ_PURPOSE_NONE;
 	use->purpose_name = fu->purpose->name;
 	use->legal_basis = fu->purpose->known ? fu->purpose->purpose.basis_name : "";

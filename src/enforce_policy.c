@@ -44,10 +44,13 @@ refuse_on_protected(RangeVar *rv)
 	if (OidIsValid(relid))
 		pz_table_settle(relid);
 	if (OidIsValid(relid) && pz_registry_guards(relid))
+	{
+		pz_refuse_command(pz_registry_relation(relid), "change of row security");
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot change the row security that protects relation %s", pz_registry_relation(relid)->name),
 				 errhint("A privacy officer can call personalize.unprotect(), which takes it away.")));
+	}
 }
 
 /* DROP POLICY: each object is the name of a relation and that of the policy. */
@@ -164,11 +167,14 @@ pz_policy_check_contents(AlterTableStmt *stmt)
 									   names_others(expr, cmd->name));
 		}
 		if (refused)
+		{
+			pz_refuse_command(pz_registry_relation(relid), "column filled from an expression");
 			ereport(ERROR,
 					(errcode(PZ_ERR_REFUSED),
 					 errmsg("cannot fill column \"%s\" of a protected relation from an expression", cmd->name),
 					 errdetail("Values of other columns would be shown under the category of this one, those of all rows."),
 					 errhint("Leave out USING, or name no other column in it; or have a privacy officer call "
 							 "personalize.open_maintenance() first, and classify the column anew.")));
+		}
 	}
 }

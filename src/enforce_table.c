@@ -91,11 +91,14 @@ pz_table_check_truncate(TruncateStmt *stmt)
 		pz_table_settle(lfirst_oid(lc));
 		rel = pz_registry_relation(lfirst_oid(lc));
 		if (rel && !rel->observed && !pz_enforce_sees_all())
+		{
+			pz_refuse_command(rel, "TRUNCATE");
 			ereport(ERROR,
 					(errcode(PZ_ERR_REFUSED),
 					 errmsg("cannot truncate protected relation %s", rel->name),
 					 errhint("DELETE removes the rows that your purpose may use. To empty the relation, state the purpose "
 							 "'break_glass', or have a privacy officer call personalize.unprotect().")));
+		}
 	}
 }
 
@@ -112,8 +115,11 @@ pz_table_check_trigger(CreateTrigStmt *stmt)
 		pz_table_settle(relid);
 	if (OidIsValid(relid) && pz_registry_guards(relid) && !pz_owns_relation_compat(relid, GetUserId()) &&
 		!pz_within_has_duty("officer"))
+	{
+		pz_refuse_command(pz_registry_relation(relid), "CREATE TRIGGER");
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("cannot make a trigger on protected relation %s", pz_registry_relation(relid)->name),
 				 errhint("A trigger is shown whole rows. Ask the owner of the relation or a privacy officer.")));
+	}
 }

@@ -624,6 +624,7 @@ pz_hooks_install(void)
 	object_access_hook = pz_object_access;
 
 	pz_frame_init(frame_abandoned);
+	pz_refuse_init(pz_audit_refused);
 	RegisterXactCallback(pz_xact_callback, NULL);
 	RegisterSubXactCallback(pz_subxact_callback, NULL);
 }
