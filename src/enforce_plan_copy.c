@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_plan_copy.c
+ *	  Does a statement put what it reads where consent does not reach?
+ *
+ * A list of what does not: what is not known to write nothing but what stands
+ * in the statement, or to delete by nothing but that, is a copy.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+
+#include "enforce.h"
+#include "registry.h"
+
+/* Does an expression hold the result of a sub-select? */
+static bool
+holds_subselect(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) ||
+		(IsA(node, Param) && ((Param *) node)->paramkind != PARAM_EXTERN))
+		return true;
+	return expression_tree_walker(node, holds_subselect, context);
+}
+
+/* Does an INSERT write nothing but values that stand in the statement? */
+static bool
+writes_given_values(ModifyTable *node)
+{
+	Plan	   *source = node->plan.lefttree;
+
+	if (node->operation != CMD_INSERT || source == NULL || source->lefttree != NULL ||
+		!(IsA(source, Result) || IsA(source, ValuesScan)))
+		return false;
+	return !holds_subselect((Node *) source->targetlist, NULL) &&
+		!holds_subselect((Node *) source->qual, NULL) &&
+		!holds_subselect((Node *) node->withCheckOptionLists, NULL) &&
+		!(IsA(source, Result) && holds_subselect(((Result *) source)->resconstantqual, NULL)) &&
+		!(IsA(source, ValuesScan) && holds_subselect((Node *) ((ValuesScan *) source)->values_lists, NULL)) &&
+		!holds_subselect((Node *) node->onConflictSet, NULL) && !holds_subselect(node->onConflictWhere, NULL);
+}
+
+/*
+ * Does a DELETE choose its rows by nothing but themselves and given values:
+ * is it a scan of its target alone, without the result of a sub-select?
+ */
+static bool
+deletes_given_rows(ModifyTable *node)
+{
+	Plan	   *source = node->plan.lefttree;
+	List	   *quals;
+
+	if (node->operation != CMD_DELETE || source == NULL || source->righttree != NULL ||
+		source->initPlan != NIL)
+		return false;
+	switch (nodeTag(source))
+	{
+		case T_SeqScan:
+			quals = NIL;
+			break;
+		case T_IndexScan:
+			quals = ((IndexScan *) source)->indexqualorig;
+			break;
+		case T_BitmapHeapScan:
+			quals = ((BitmapHeapScan *) source)->bitmapqualorig;
+			break;
+		case T_TidScan:
+			quals = ((TidScan *) source)->tidquals;
+			break;
+		default:
+			return false;
+	}
+	return !holds_subselect((Node *) source->qual, NULL) && !holds_subselect((Node *) quals, NULL);
+}
+
+/*
+ * Add to *targets what a plan tree writes to that is not protected.  Deleting
+ * rows by what a protected relation says keeps it, too: in those that are left.
+ */
+static void
+add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
+{
+	ModifyTable *node = (ModifyTable *) plan;
+	ListCell   *lc;
+
+	if (plan == NULL || !IsA(plan, ModifyTable) || writes_given_values(node) ||
+		deletes_given_rows(node))
+		return;					/* it stands at the top of a tree or of a CTE */
+	foreach(lc, node->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
+
+		/* a view keeps nothing: a trigger of its has the rows, and what that does is looked at */
+		if (!pz_registry_guards(rte->relid) && rte->relkind != RELKIND_VIEW)
+		{
+			Index		named = node->rootRelation > 0 ? node->rootRelation : lfirst_int(lc);
+
+			*targets = list_append_unique_oid(*targets, rt_fetch(named, pstmt->rtable)->relid);
+		}
+	}
+}
+
+/*
+ * Relations that are not protected and that a statement writes to, as it names
+ * them (OIDs); without those that the command it belongs to makes.
+ */
+List *
+pz_plan_copy_targets(QueryDesc *queryDesc)
+{
+	PlannedStmt *pstmt = queryDesc->plannedstmt;
+	List	   *targets = NIL;
+	ListCell   *lc;
+
+	add_targets(pstmt->planTree, pstmt, &targets);
+	foreach(lc, pstmt->subplans)
+		add_targets(lfirst(lc), pstmt, &targets);
+	return targets;
+}
+
+/*
+ * Does a statement put what it reads into a relation that is not protected?
+ */
+bool
+pz_plan_copies(QueryDesc *queryDesc)
+{
+	if (queryDesc->dest && (queryDesc->dest->mydest == DestIntoRel || queryDesc->dest->mydest == DestTransientRel))
+		return true;
+	return pz_plan_copy_targets(queryDesc) != NIL;
+}
