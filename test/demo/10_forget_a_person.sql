@@ -44,3 +44,12 @@ ROLLBACK;
 \echo 'The officer erases it again:'
 SET ROLE privacy_officer;
 SELECT personalize.erase_subject(4, reason => 'request 2026-17, re-import') -> 'relations' @> '[{"relation": "shop.customers", "rows": 1}]' AS erased_again;
+\echo 'The record of use is as it was written all the same; the auditor checks:'
+SET ROLE privacy_auditor;
+\o /dev/null
+SELECT personalize.audit_sync();
+\o
+SELECT ok, first_bad FROM personalize.verify_audit();
+\set ECHO none
+SELECT ok AS holds FROM personalize.verify_audit() \gset
+\ir check/holds.psql
