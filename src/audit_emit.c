@@ -9,8 +9,8 @@
  * database reads them from the WAL (audit_worker.c).
  *
  * An intent is written before the first row of a protected relation is
- * looked at.  At personalize.audit = on, an intent that is flushed carries a
- * lease: it says that this session may use this relation for this purpose
+ * looked at.  At personalize.audit = on and strict, an intent that is flushed
+ * carries a lease: it says that this session may use this relation for this purpose
  * until then, and later intents under it need no flush.  If the server
  * crashes, a lease that had not run out stands for all intents that were not
  * on disk yet.  The lease in the WAL runs somewhat longer than the session
@@ -394,7 +394,7 @@ pz_audit_begin(PzUse *use)
 	PzLease    *lease = NULL;
 	TimestampTz now;
 	TimestampTz until = 0;
-	bool		flush = (pz_audit_level == PZ_AUDIT_STRICT);
+	bool		flush = false;
 
 	if (use->use_no != 0)
 		return;
@@ -402,7 +402,7 @@ pz_audit_begin(PzUse *use)
 	pz_emit_require_writable();
 
 	now = pz_clock_now();
-	if (pz_audit_level == PZ_AUDIT_ON)
+	if (pz_audit_level != PZ_AUDIT_ASYNC)
 	{
 		bool		found;
 

@@ -97,8 +97,8 @@ pz_guc_init(void)
 							   PGC_USERSET, 0, check_text, assign_text, NULL);
 	DefineCustomEnumVariable("personalize.audit",
 							 "Sets how durable the record of use is.",
-							 "\"strict\" makes the exact record durable before a statement is complete, "
-							 "\"on\" a lease before the first row, \"async\" nothing: "
+							 "\"on\" makes a lease durable before the first row, \"strict\" also the exact record "
+							 "before a statement is complete, \"async\" nothing: "
 							 "then uses in the last instants before a server crash may be lost.",
 							 &pz_audit_level, PZ_AUDIT_ON, audit_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
@@ -109,7 +109,7 @@ pz_guc_init(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("personalize.audit_lease",
 							"Sets for how long one durable statement of who may use what covers later uses.",
-							"Used when personalize.audit is \"on\". After a server crash everybody permitted counts as used "
+							"Used when personalize.audit is \"on\" or \"strict\". After a server crash everybody permitted counts as used "
 							"for a lease that had not run out.",
 							&pz_audit_lease, 60, 1, 3600,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
