@@ -149,6 +149,7 @@ pz_store_close(PzFold *fold, int added)
 	Datum		values[2];
 	PzUseExtra	extra = {0};
 	SPITupleTable *table;
+	Datum		note;
 	bool		isnull;
 	int64		subjects;
 	int64		last_seq;
@@ -183,12 +184,9 @@ pz_store_close(PzFold *fold, int added)
 	pz_rows_set(&use_rows, USE_SUBJECTS_USED, Int64GetDatum(subjects + added));
 	pz_rows_set_text(&use_rows, USE_PRECISION, precision_names[fold->done->precision]);
 
-	{
-		Datum		note = SPI_getbinval(table->vals[0], table->tupdesc, PZ_USE_NCOLUMNS + 1, &isnull);
-
-		if (!isnull)
-			extra.note_digest = (uint8 *) VARDATA_ANY(DatumGetByteaP(datumCopy(note, false, -1)));
-	}
+	note = SPI_getbinval(table->vals[0], table->tupdesc, PZ_USE_NCOLUMNS + 1, &isnull);
+	if (!isnull)
+		extra.note_digest = (uint8 *) VARDATA_ANY(DatumGetByteaP(datumCopy(note, false, -1)));
 	pz_fold_extra(&extra);
 	SPI_freetuptable(table);
 }

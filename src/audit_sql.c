@@ -142,7 +142,10 @@ personalize_audit_set_pack(PG_FUNCTION_ARGS)
 Datum
 personalize_audit_set_has(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(pz_set_has(PG_GETARG_BYTEA_PP(0), PZ_SET_MEMBER(PG_GETARG_INT64(1))));
+	int64		number = PG_GETARG_INT64(1);
+
+	/* numbers of subjects are positive */
+	PG_RETURN_BOOL(number >= 0 && pz_set_has(PG_GETARG_BYTEA_PP(0), PZ_SET_MEMBER(number)));
 }
 
 /*

@@ -181,7 +181,7 @@ extern void pz_explain_check_print(PlannedStmt *pstmt);
 /* enforce_detail.c */
 extern void pz_detail_watch(void);
 extern void pz_detail_note(PlannedStmt *pstmt);
-extern bool pz_detail_enter(QueryDesc *queryDesc);
+extern bool pz_detail_enter(QueryDesc *queryDesc, const PzFrame *frame);
 extern void pz_detail_leave(bool before);
 extern bool pz_detail_is_idle(void);
 extern void pz_detail_end_transaction(void);

@@ -91,10 +91,10 @@ pz_detail_note(PlannedStmt *pstmt)
  * see every cell?  What has no frame and writes is referential integrity.
  */
 static bool
-writes_unseen(QueryDesc *queryDesc)
+writes_unseen(QueryDesc *queryDesc, const PzFrame *frame)
 {
 	PlannedStmt *pstmt = queryDesc->plannedstmt;
-	bool		is_ri = pz_frame_find(queryDesc) == NULL;
+	bool		is_ri = frame == NULL;
 	ListCell   *lc;
 
 	if (pstmt->commandType == CMD_INSERT && is_ri)
@@ -115,16 +115,17 @@ writes_unseen(QueryDesc *queryDesc)
 }
 
 /*
- * A statement runs; says what was before, for pz_detail_leave.  What runs
+ * A statement with this frame, or none, runs; says what was before, for
+ * pz_detail_leave.  What runs
  * within one that writes to what it may not see shows no values, either.
  */
 bool
-pz_detail_enter(QueryDesc *queryDesc)
+pz_detail_enter(QueryDesc *queryDesc, const PzFrame *frame)
 {
 	bool		before = hides_values;
 
 	if (queryDesc->plannedstmt->resultRelations != NIL && !before && pz_registry_active())
-		hides_values = writes_unseen(queryDesc);
+		hides_values = writes_unseen(queryDesc, frame);
 	return before;
 }
 

@@ -109,15 +109,46 @@ pz_within_end_transaction(void)
 	forget_callers();
 }
 
-/* Does a role, other than the outer user, lack a purpose, or the right to copy for it if copies? */
+/* What a role must hold: a purpose, with the right to copy for it if copies, or else a duty. */
+typedef struct Need
+{
+	int32		purpose_id;
+	bool		copies;
+	const char *duty;			/* NULL: the purpose */
+} Need;
+
+/* Does a role lack what is needed? */
 static bool
-lacks(Oid role, int32 purpose_id, bool copies)
+lacks(Oid role, const Need *need)
 {
 	bool		may_copy = false;
 
-	if (role == GetOuterUserId())
-		return false;
-	return !pz_registry_granted(purpose_id, role, &may_copy) || (copies && !may_copy);
+	if (need->duty)
+		return !pz_registry_has_duty(role, need->duty);
+	return !pz_registry_granted(need->purpose_id, role, &may_copy) || (need->copies && !may_copy);
+}
+
+/*
+ * A role, besides the outer user, for which code runs and that lacks what is
+ * needed; InvalidOid if there is none.
+ */
+static Oid
+who_lacks(const Need *need)
+{
+	Oid			outer = GetOuterUserId();
+	bool		restricted = InSecurityRestrictedOperation();
+	PzWithin   *entry;
+	int			i;
+
+	if (pz_within_is_switched() && GetUserId() != outer && lacks(GetUserId(), need))
+		return GetUserId();
+	for (entry = within; entry; entry = entry->outer)
+		if (OidIsValid(entry->role) && entry->role != outer && lacks(entry->role, need))
+			return entry->role;
+	for (i = 0; restricted && i < ncallers; i++)
+		if (callers[i] != outer && lacks(callers[i], need))
+			return callers[i];
+	return restricted && too_many ? GetUserId() : InvalidOid;
 }
 
 /*
@@ -127,35 +158,16 @@ lacks(Oid role, int32 purpose_id, bool copies)
 Oid
 pz_within_without(int32 purpose_id, bool copies)
 {
-	PzWithin   *entry;
-	int			i;
+	Need		need = {purpose_id, copies, NULL};
 
-	if (pz_within_is_switched() && lacks(GetUserId(), purpose_id, copies))
-		return GetUserId();
-	for (entry = within; entry; entry = entry->outer)
-		if (OidIsValid(entry->role) && lacks(entry->role, purpose_id, copies))
-			return entry->role;
-	for (i = 0; InSecurityRestrictedOperation() && i < ncallers; i++)
-		if (lacks(callers[i], purpose_id, copies))
-			return callers[i];
-	return InSecurityRestrictedOperation() && too_many ? GetUserId() : InvalidOid;
+	return who_lacks(&need);
 }
 
 /* Has everybody for whom code runs a duty: the outer user, and the others? */
 bool
 pz_within_has_duty(const char *duty)
 {
-	PzWithin   *entry;
-	int			i;
+	Need		need = {0, false, duty};
 
-	if (!pz_registry_has_duty(GetOuterUserId(), duty) ||
-		(pz_within_is_switched() && !pz_registry_has_duty(GetUserId(), duty)))
-		return false;
-	for (entry = within; entry; entry = entry->outer)
-		if (OidIsValid(entry->role) && !pz_registry_has_duty(entry->role, duty))
-			return false;
-	for (i = 0; InSecurityRestrictedOperation() && i < ncallers; i++)
-		if (!pz_registry_has_duty(callers[i], duty))
-			return false;
-	return !(InSecurityRestrictedOperation() && too_many);
+	return !lacks(GetOuterUserId(), &need) && !OidIsValid(who_lacks(&need));
 }

@@ -278,7 +278,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	else if (frame && pz_copies_filling())
 		copy_frame(frame, queryDesc);
 
-	hides = pz_detail_enter(queryDesc);
+	hides = pz_detail_enter(queryDesc, frame);
 	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle() && pz_detail_is_idle() &&
 		!pz_within_is_switched())
 	{
@@ -321,8 +321,9 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
-	bool		hides = pz_detail_enter(queryDesc);
-	PzFrame    *outer = pz_frame_push(pz_frame_find(queryDesc));
+	PzFrame    *frame = pz_frame_find(queryDesc);
+	bool		hides = pz_detail_enter(queryDesc, frame);
+	PzFrame    *outer = pz_frame_push(frame);
 	PzRiState	ri = pz_ri_enter();
 	PzWithin	within;
 	bool		cleared;
@@ -464,6 +465,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	bool		dropped = pz_hard_command(false);
 	bool		cleared = false;
 
+	pz_within_command();
 	switch (nodeTag(parsetree))
 	{
 		case T_VariableSetStmt:

@@ -12,36 +12,18 @@
 #
 # Environment: PG_CONFIG, the PostgreSQL to use.
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd) || exit 1
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 PEOPLE=${1:-1000000}
 USES=${2:-100000}
 ROUNDS=${3:-7}
-
-. "$ROOT/test/lib/bootstrap.sh"
-. "$ROOT/test/lib/workdir.sh"
-. "$ROOT/test/lib/cluster.sh"
-
-finish()
-{
-	trap - EXIT
-	pz_bootstrap_cleanup
-	pz_workdir_remove
-}
-
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 sql() { pz_client psql -X -q -At -v ON_ERROR_STOP=1 "$@"; }
 
 # Milliseconds on a clock
 now() { echo $(($(date +%s%N) / 1000000)); }
 
-# median and quartiles of the numbers on the standard input
-quartiles()
-{
-	sort -g | awk '{ v[NR] = $1 } END { printf "%.6g [%.6g..%.6g], n = %d\n", v[int((NR + 1) / 2)], v[int((NR + 3) / 4)], v[int((3 * NR + 3) / 4)], NR }'
-}
+# A line with the median and quartiles of each round
+figures() { printf '%s, n = %d\n' "$(quartiles)" "$ROUNDS"; }
 
 # Bytes of the tables of the audit
 size()
@@ -91,7 +73,7 @@ done >"$PZ_TMP/ingest"
 vacuum
 after=$(size)
 stored=$(sql -c "SELECT count(*) FROM personalize.usage WHERE query LIKE '%name FROM person WHERE id%'")
-printf 'ingestion, uses a second:               '; quartiles <"$PZ_TMP/ingest"
+printf 'ingestion, uses a second:               '; figures <"$PZ_TMP/ingest"
 printf 'storage, bytes a use of one person:     %d (%d uses)\n' $(((after - before) / stored)) "$stored"
 
 for ((round = 1; round <= ROUNDS; round++)); do
@@ -100,12 +82,12 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	[ "${result%%|*}" = t ] || { echo "verify_audit: $result"; exit 1; }
 	echo $((${result##*|} * 1000 / ($(now) - from)))
 done >"$PZ_TMP/verify"
-printf 'verify_audit, rows a second:            '; quartiles <"$PZ_TMP/verify"
+printf 'verify_audit, rows a second:            '; figures <"$PZ_TMP/verify"
 
 for ((round = 1; round <= ROUNDS; round++)); do
 	sql -c '\timing on' -c "SELECT count(*) FROM personalize.usage_of($((round * 7 + 1)))" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'
 done >"$PZ_TMP/usage_of"
-printf 'usage_of over %7d uses, ms:         ' "$stored"; quartiles <"$PZ_TMP/usage_of"
+printf 'usage_of over %7d uses, ms:         ' "$stored"; figures <"$PZ_TMP/usage_of"
 
 for people in 100000 500000; do
 	vacuum

@@ -11,33 +11,12 @@
 #
 # Environment: PG_CONFIG, the PostgreSQL to use.
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd) || exit 1
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ROUNDS=${1:-9}
 SECONDS_EACH=${2:-4}
 CLIENTS=${3:-8}
 PEOPLE=10000
 VARIANTS=(plain async on strict insert)
-
-. "$ROOT/test/lib/bootstrap.sh"
-. "$ROOT/test/lib/workdir.sh"
-. "$ROOT/test/lib/cluster.sh"
-
-finish()
-{
-	trap - EXIT
-	pz_bootstrap_cleanup
-	pz_workdir_remove
-}
-
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-# median and quartiles of the numbers on the standard input
-quartiles()
-{
-	sort -g | awk '{ v[NR] = $1 } END { printf "%.4g [%.4g..%.4g]", v[int((NR + 1) / 2)], v[int((NR + 3) / 4)], v[int((3 * NR + 3) / 4)] }'
-}
 
 pz_bootstrap && pz_workdir_make "$ROOT" && pz_private_prefix && pz_workdir_install || exit 1
 pz_cluster_start c || exit 1
@@ -115,6 +94,6 @@ for ((round = 0; round < ROUNDS; round++)); do
 done
 printf '%-8s %28s %28s\n' variant 'tps' 'to plain'
 for variant in "${VARIANTS[@]}"; do
-	printf '%-8s %28s %28s\n' "$variant" "$(quartiles <"$PZ_TMP/$variant.tps")" "$(quartiles <"$PZ_TMP/$variant.ratio")"
+	printf '%-8s %28s %28s\n' "$variant" "$(quartiles %.4g <"$PZ_TMP/$variant.tps")" "$(quartiles %.4g <"$PZ_TMP/$variant.ratio")"
 done
-printf 'strict to insert: %s\n' "$(quartiles <"$PZ_TMP/strict_to_insert")"
+printf 'strict to insert: %s\n' "$(quartiles %.4g <"$PZ_TMP/strict_to_insert")"

@@ -12,24 +12,9 @@
 #
 # Environment: PG_CONFIG, the PostgreSQL to use.
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd) || exit 1
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ROUNDS=${1:-9}
 SECONDS_EACH=${2:-5}
-
-. "$ROOT/test/lib/bootstrap.sh"
-. "$ROOT/test/lib/workdir.sh"
-. "$ROOT/test/lib/cluster.sh"
-
-finish()
-{
-	trap - EXIT
-	pz_bootstrap_cleanup
-	pz_workdir_remove
-}
-
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 VARIANTS=(plain preloaded protected)
 TICKS=$(getconf CLK_TCK)

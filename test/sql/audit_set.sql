@@ -23,6 +23,8 @@ SELECT name, cardinality(members) AS n, chr(get_byte(set, 0)) AS form, length(se
 	(SELECT bool_and(personalize.audit_set_has_internal(set, 3 * 15360 + i) = (i = ANY (members)))
 		FROM unnest(members || ARRAY[0, 1, 2, 127, 128, 129, 299, 300, 2999, 3000, 3601, 15358, 15359]) AS i) AS has
 FROM packed ORDER BY cardinality(members), name;
+/* a number that no subject can have is in none */
+SELECT bool_or(personalize.audit_set_has_internal(set, n)) AS has FROM packed, unnest('{-1,-15360,-9223372036854775808}'::bigint[]) AS n;
 /* order and repetition do not matter */
 SELECT personalize.audit_set_pack_internal('{5,3,5,70,3}') = personalize.audit_set_pack_internal('{3,5,70}') AS same;
 SELECT personalize.audit_set_pack_internal('{15360}');

@@ -148,6 +148,12 @@ ANALYZE wth_app.numbers;
 COMMIT;
 SELECT most_common_vals::text LIKE '%secret%' AS stolen FROM pg_stats_ext_exprs WHERE statistics_schemaname = 'wth_app';
 BEGIN; SET LOCAL personalize.purpose = 'wth_ship'; REFRESH MATERIALIZED VIEW wth_app.got; COMMIT;
+/* who was called in a command before has nothing to do with this one */
+SET ROLE regress_wth_holder;
+CREATE MATERIALIZED VIEW wth_holder.mine AS SELECT count(*) FROM wth.person WITH NO DATA;
+RESET ROLE;
+BEGIN; SET LOCAL personalize.purpose = 'wth_ship'; ANALYZE wth_app.mine; REFRESH MATERIALIZED VIEW wth_holder.mine; COMMIT;
+SELECT * FROM wth_holder.mine;
 /* who may, may */
 SELECT personalize.grant_purpose('wth_ship', 'regress_wth_app', may_copy => true);
 BEGIN; SET LOCAL personalize.purpose = 'wth_ship'; SET LOCAL wth.wanted = 'expression'; ANALYZE wth_app.mine; REFRESH MATERIALIZED VIEW wth_app.got; COMMIT;
