@@ -79,6 +79,7 @@ extern void pz_chain_end_batch(PzChain *chain, const Datum *values);
 extern void pz_chain_note_digest(PzChain *chain, const uint8 *salt, const char *const *texts, uint8 *digest);
 
 /* audit_chain_store.c: for the worker, inside SPI */
+extern int64 pz_chain_last(uint8 *head, int64 *total, XLogRecPtr *lsn);
 extern void pz_chain_load(PzChain *chain);
 extern void pz_chain_adopt(PzChain *chain);
 extern void pz_chain_seal(PzChain *chain, XLogRecPtr lsn);

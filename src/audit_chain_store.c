@@ -27,6 +27,7 @@
 #include "audit_chain.h"
 #include "audit_store.h"
 #include "compat.h"
+#include "errors.h"
 #include "guc.h"
 #include "shmem.h"
 
@@ -43,36 +44,58 @@ static int64 logged_batch_no = 0;
 static TimestampTz logged_at = 0;
 
 /*
- * Set up a chain that goes on after the last batch.  Errors as the database
- * does.
+ * The last batch of the chain, and its head; how many rows there were by then
+ * and where the WAL was, to total and lsn unless NULL.  0 (and zeroes) if there
+ * is none.  Somebody may have changed it.  Errors as the database does.
+ */
+int64
+pz_chain_last(uint8 *head, int64 *total, XLogRecPtr *lsn)
+{
+	static SPIPlanPtr plan = NULL;
+	bool		found = pz_store_execute(&plan, "SELECT batch_no, COALESCE(total, 0), COALESCE(lsn, '0/0'), COALESCE(head, '') "
+										 "FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1",
+										 0, NULL, NULL, NULL) > 0;
+	struct varlena *bytes;
+	bool		isnull;
+
+	memset(head, 0, PZ_CHAIN_LEN);
+	if (total != NULL)
+		*total = found ? DatumGetInt64(pz_store_value(0, 2, &isnull)) : 0;
+	if (lsn != NULL)
+		*lsn = found ? DatumGetLSN(pz_store_value(0, 3, &isnull)) : InvalidXLogRecPtr;
+	if (!found)
+		return 0;
+	bytes = PG_DETOAST_DATUM_PACKED(pz_store_value(0, 4, &isnull));
+	memcpy(head, VARDATA_ANY(bytes), Min(VARSIZE_ANY_EXHDR(bytes), PZ_CHAIN_LEN));
+	return DatumGetInt64(pz_store_value(0, 1, &isnull));
+}
+
+/*
+ * Set up a chain that goes on after the last batch, of the extension that the
+ * worker serves.  Errors as the database does, and if the extension is another
+ * one by now (the table is locked, so that it stays).
  */
 void
 pz_chain_load(PzChain *chain)
 {
-	static SPIPlanPtr plan = NULL;
 	uint8		written_head[PZ_CHAIN_LEN];
-	int64		written = pz_chain_written(written_head);
-	bool		isnull;
+	int64		written;
 
 	pz_chain_init(chain);
-	if (pz_store_execute(&plan, "SELECT batch_no, total, head FROM personalize.audit_batch "
-						 "ORDER BY batch_no DESC LIMIT 1", 0, NULL, NULL, NULL) > 0)
-	{
-		struct varlena *head;
-
-		chain->batch_no = DatumGetInt64(pz_store_value(0, 1, &isnull));
-		chain->total = DatumGetInt64(pz_store_value(0, 2, &isnull));
-		head = PG_DETOAST_DATUM_PACKED(pz_store_value(0, 3, &isnull));
-		/* its length is checked by the table */
-		memcpy(chain->head, VARDATA_ANY(head), PZ_CHAIN_LEN);
-	}
+	chain->batch_no = pz_chain_last(chain->head, &chain->total, NULL);
+	if (get_extension_oid(PZ_EXTENSION, true) != pz_store_extension)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("extension personalize was replaced")));
+	written = pz_chain_written(written_head);
 	/* the own memory is ahead of what others know, until it is committed */
 	if (head_known)
 	{
 		written = last_batch_no;
 		memcpy(written_head, last_head, PZ_CHAIN_LEN);
 	}
-	if ((head_known || written != 0) &&
+	/* before the first batch, a dump can be restored into the tables */
+	if (written != 0 &&
 		(chain->batch_no < written ||
 		 (chain->batch_no == written && memcmp(chain->head, written_head, PZ_CHAIN_LEN) != 0) ||
 		 (head_known && chain->batch_no != written)))

@@ -332,13 +332,11 @@ bool
 pz_msg_read(char *data, size_t len, PzMsg *msg)
 {
 	PzMsgCursor cursor;
-	uint8		mac[PZ_MAC_LEN];
 
 	if (len < sizeof(PzMsgHeader) + PZ_MAC_LEN || len > PZ_MSG_MAX)
 		return false;
 	len -= PZ_MAC_LEN;
-	if (!pz_keys_mac(data, len, mac) ||
-		timingsafe_bcmp(mac, data + len, PZ_MAC_LEN) != 0)
+	if (!pz_keys_verify(data, len, (uint8 *) data + len))
 		return false;
 
 	memset(msg, 0, sizeof(PzMsg));

@@ -137,6 +137,15 @@ pz_slot_advance(XLogRecPtr upto)
 }
 
 /*
+ * From where on the slot of this process keeps WAL; Invalid without a slot.
+ */
+XLogRecPtr
+pz_slot_restart(void)
+{
+	return MyReplicationSlot != NULL ? MyReplicationSlot->data.restart_lsn : InvalidXLogRecPtr;
+}
+
+/*
  * Drop the slot of this database, if there is one, held or not.
  */
 void

@@ -16,6 +16,7 @@
 extern bool pz_slot_possible(void);
 extern bool pz_slot_acquire(XLogRecPtr from);
 extern void pz_slot_advance(XLogRecPtr upto);
+extern XLogRecPtr pz_slot_restart(void);
 extern void pz_slot_drop(void);
 extern bool pz_slot_exists(Oid dbid);
 extern void pz_slot_drop_others(const List *databases);

@@ -44,6 +44,7 @@ typedef struct PzSession
 } PzSession;
 
 static HTAB *sessions = NULL;
+Oid			pz_store_extension = InvalidOid;	/* which the worker serves */
 Oid			pz_store_usage_id_seq = InvalidOid; /* personalize.usage_id_seq */
 Oid			pz_store_text_seq = InvalidOid; /* personalize.audit_text_seq */
 int			pz_store_gaps = 0;	/* written in this transaction */
@@ -121,55 +122,6 @@ Datum
 pz_store_value(uint64 row, int column, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
-}
-
-/*
- * Read the position of this database.
- */
-void
-pz_store_load(PzPosition *position)
-{
-	static SPIPlanPtr plan = NULL;
-	const Oid	types[] = {OIDOID};
-	Datum		values[1];
-	bool		isnull;
-
-	memset(position, 0, sizeof(PzPosition));
-	values[0] = ObjectIdGetDatum(MyDatabaseId);
-	if (pz_store_execute(&plan, "SELECT lsn, seen_at, system_identifier FROM personalize.audit_position "
-						 "WHERE database_oid = $1", 1, types, values, NULL) == 0)
-		return;
-	position->found = true;
-	position->lsn = DatumGetLSN(pz_store_value(0, 1, &isnull));
-	position->seen_at = DatumGetTimestampTz(pz_store_value(0, 2, &isnull));
-	if (isnull)
-		position->seen_at = 0;
-	if ((uint64) DatumGetInt64(pz_store_value(0, 3, &isnull)) != GetSystemIdentifier())
-	{
-		position->found = false;
-		position->other_cluster = true;
-	}
-}
-
-/*
- * Write the position of this database.
- */
-void
-pz_store_position(const PzPosition *position)
-{
-	static SPIPlanPtr plan = NULL;
-	const Oid	types[] = {OIDOID, INT8OID, LSNOID, TIMESTAMPTZOID};
-	Datum		values[4];
-
-	values[0] = ObjectIdGetDatum(MyDatabaseId);
-	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
-	values[2] = LSNGetDatum(position->lsn);
-	values[3] = TimestampTzGetDatum(position->seen_at);
-	pz_store_execute(&plan,
-					 "INSERT INTO personalize.audit_position (database_oid, system_identifier, lsn, seen_at) "
-					 "VALUES ($1, $2, $3, $4) ON CONFLICT (database_oid) DO UPDATE "
-					 "SET system_identifier = $2, lsn = $3, seen_at = $4",
-					 4, types, values, position->seen_at != 0 ? NULL : "   n");
 }
 
 /*
@@ -260,6 +212,8 @@ pz_store_sequence(const PzMsg *msg, PzDatabase *db)
 						 "SELECT pg_catalog.max(s.last_seq) FROM ("
 						 "(SELECT last_seq FROM personalize.audit_use WHERE session_id = $1 "
 						 "ORDER BY use_no DESC LIMIT 100) UNION ALL "
+						 "SELECT last_seq FROM personalize.audit_more WHERE usage_id IN (SELECT usage_id "
+						 "FROM personalize.audit_use WHERE session_id = $1 ORDER BY use_no DESC LIMIT 100) UNION ALL "
 						 "SELECT last_seq FROM personalize.audit_open WHERE session_id = $1) s",
 						 1, types, &value, NULL);
 		value = pz_store_value(0, 1, &isnull);

@@ -19,19 +19,20 @@ typedef struct PzPosition
 {
 	bool		found;			/* there is a position of this database and cluster */
 	bool		other_cluster;	/* there is one, of another cluster */
+	bool		genuine;		/* the worker has written it, and the last batch of the chain fits */
+	bool		guessed;		/* there may be no record that begins at lsn */
 	XLogRecPtr	lsn;			/* end of the last record that was read */
 	TimestampTz seen_at;		/* latest time met in the WAL, 0: none */
 } PzPosition;
 
 /* audit_store.c */
+extern Oid	pz_store_extension;
 extern Oid	pz_store_usage_id_seq;
 extern Oid	pz_store_text_seq;
 extern int	pz_store_gaps;
 extern void pz_store_begin(void);
 extern void pz_store_end(void);
 extern Oid	pz_store_installed(void);
-extern void pz_store_load(PzPosition *position);
-extern void pz_store_position(const PzPosition *position);
 extern void pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason);
 extern int64 pz_store_crash(bool all, TimestampTz seen_at);
 extern bool pz_store_sequence(const PzMsg *msg, PzDatabase *db);
@@ -39,6 +40,11 @@ extern void pz_store_leases(PzMsg **messages, int n);
 extern uint64 pz_store_execute(SPIPlanPtr *plan, const char *statement, int n, const Oid *types,
 							   Datum *values, const char *nulls);
 extern Datum pz_store_value(uint64 row, int column, bool *isnull);
+
+/* audit_position.c */
+extern void pz_store_load(PzPosition *position);
+extern void pz_store_position(const PzPosition *position);
+extern const char *pz_store_settle(PzPosition *position, XLogRecPtr start, XLogRecPtr done, bool had_slot);
 
 /* audit_fold.c */
 extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db);

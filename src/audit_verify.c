@@ -112,6 +112,19 @@ reader_number(Reader *reader, int column, int64 missing)
 }
 
 /*
+ * The same of bytes; none stand for NULL, which the table does not allow, but
+ * who changes it can.
+ */
+static bytea *
+reader_bytes(Reader *reader, int column)
+{
+	bool		isnull;
+	Datum		value = reader_value(reader, column, &isnull);
+
+	return isnull ? (bytea *) cstring_to_text("") : DatumGetByteaPP(value);
+}
+
+/*
  * Note what does not fit, if it is the first.
  */
 static void
@@ -175,7 +188,7 @@ check_note(Check *check, Reader *uses, int64 usage_id)
 	if (isnull)
 		return NULL;
 	digests = PG_DETOAST_DATUM_PACKED(value);
-	salts = PG_DETOAST_DATUM_PACKED(reader_value(uses, column + 1, &isnull));
+	salts = reader_bytes(uses, column + 1);
 	if (VARSIZE_ANY_EXHDR(digests) != PZ_NOTE_LEN || VARSIZE_ANY_EXHDR(salts) != PZ_NOTE_SALT_LEN * PZ_NOTE_TEXTS)
 	{
 		check_bad(check, true, usage_id, "a digest was changed");
@@ -277,7 +290,7 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 		else
 			link = pz_chain_row(&check->chain, kind, n, types, values, nulls);
 		/* reason is the last column */
-		if (kind == PZ_CHAIN_GAP && strcmp(TextDatumGetCString(values[n - 1]), PZ_CHAIN_CHANGED) == 0)
+		if (kind == PZ_CHAIN_GAP && !nulls[n - 1] && strcmp(TextDatumGetCString(values[n - 1]), PZ_CHAIN_CHANGED) == 0)
 			check->changed_batch = batch_no;
 		if (DatumGetInt64(reader_value(reader, n + 1, &isnull)) != link || isnull)
 			check_bad_row(check, kind, usage_id,
@@ -313,13 +326,13 @@ newest_batch(int64 *batch_no, uint8 *head)
 	*batch_no = 0;
 	memset(head, 0, PZ_CHAIN_LEN);
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (SPI_execute("SELECT batch_no, head FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1", true, 1) == SPI_OK_SELECT &&
+	if (SPI_execute("SELECT batch_no, COALESCE(head, '') FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1", true, 1) == SPI_OK_SELECT &&
 		SPI_processed == 1)
 	{
 		struct varlena *bytes = PG_DETOAST_DATUM_PACKED(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 
 		*batch_no = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-		memcpy(head, VARDATA_ANY(bytes), PZ_CHAIN_LEN);
+		memcpy(head, VARDATA_ANY(bytes), Min(VARSIZE_ANY_EXHDR(bytes), PZ_CHAIN_LEN));
 	}
 	PopActiveSnapshot();
 }
@@ -368,7 +381,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 
 		for (i = 0; i < PZ_BATCH_NCOLUMNS; i++)
 			values[i] = reader_value(&batches, i, &isnull);
-		head = PG_DETOAST_DATUM_PACKED(reader_value(&batches, PZ_BATCH_NCOLUMNS, &isnull));
+		head = reader_bytes(&batches, PZ_BATCH_NCOLUMNS);
 
 		if (batch_no != check->chain.batch_no + 1)
 			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "a batch is missing");

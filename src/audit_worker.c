@@ -289,47 +289,18 @@ pz_worker_chain(XLogRecPtr at)
 
 /*
  * Find out where to begin and put gaps on record.  start is the end of our
- * START message.
+ * START message; had_slot: the slot is of an earlier worker.
  */
 static void
-pz_worker_position(PzPosition *position, XLogRecPtr start)
+pz_worker_position(PzPosition *position, XLogRecPtr start, bool had_slot)
 {
-	const char *gap = NULL;
-	XLogRecPtr	promised = (XLogRecPtr) pg_atomic_read_u64(&my_database->promised);
 	XLogRecPtr	from;
-
-	pz_worker_load(position);
-	from = position->lsn;
-	if (position->found && promised != 0 && position->lsn > promised)
-	{
-		/*
-		 * What is between can still be read: the slot is never ahead of what
-		 * was.  Messages that were ingested are known by their numbers.
-		 */
-		gap = "the position was set forward";
-		position->lsn = (XLogRecPtr) pg_atomic_read_u64(&my_database->done);
-	}
-	else if (position->found && position->lsn > start)
-	{
-		gap = "the position was beyond the end of WAL";
-		position->lsn = start;
-	}
-	else if (position->found && position->lsn / wal_segment_size < pz_slot_oldest_segment())
-	{
-		gap = "the WAL had been removed";
-		/* where our slot reserved WAL; a record begins there */
-		position->lsn = GetRedoRecPtr();
-	}
-	else if (!position->found)
-	{
-		if (position->other_cluster)
-			gap = "the cluster is another one (upgrade or restore)";
-		position->lsn = start;
-	}
-	else
-		return;
+	const char *gap;
 
 	pz_store_begin();
+	pz_store_load(position);
+	from = position->lsn;
+	gap = pz_store_settle(position, start, (XLogRecPtr) pg_atomic_read_u64(&my_database->done), had_slot);
 	if (gap != NULL)
 		pz_store_gap(from, position->lsn, gap);
 	if (!position->found)
@@ -338,8 +309,8 @@ pz_worker_position(PzPosition *position, XLogRecPtr start)
 		position->seen_at = 0;
 		(void) pz_store_crash(true, 0);
 	}
-	pg_atomic_write_u64(&my_database->promised, position->lsn);
 	pz_worker_chain(position->lsn);
+	/* in any case: it may be signed with the key before this one */
 	pz_store_position(position);
 	pz_store_end();
 	pz_chain_committed(my_database);
@@ -442,16 +413,20 @@ pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *posit
 
 /*
  * Close what sessions of an earlier run of the server left open; all and
- * seen_at as in pz_store_crash.  at: how far the WAL was read.
+ * seen_at as in pz_store_crash.  at: how far the WAL was read; position: how
+ * far as it stands in the table.
  */
 static void
-pz_worker_sweep(bool all, TimestampTz seen_at, XLogRecPtr at)
+pz_worker_sweep(bool all, TimestampTz seen_at, XLogRecPtr at, const PzPosition *position)
 {
 	int64		crashed;
 
 	pz_store_begin();
 	crashed = pz_store_crash(all, seen_at);
 	pz_worker_chain(at);
+	/* it is signed together with the head of the chain */
+	if (crashed > 0)
+		pz_store_position(position);
 	pz_store_end();
 	pz_chain_committed(my_database);
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -482,7 +457,7 @@ record_start(XLogRecPtr at)
  * the server ended: there it is known which leases had run out by then.
  */
 static void
-pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
+pz_worker_loop(PzPosition *position, XLogRecPtr start)
 {
 	ReadLocalXLogPageNoWaitPrivate private = {0};
 	MemoryContext batch;
@@ -501,6 +476,14 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
+	if (position->guessed)
+	{
+		XLogRecPtr	next = XLogFindNextRecord(reader, at);
+
+		if (next != InvalidXLogRecPtr)
+			at = next;
+		private.end_of_wal = false;
+	}
 	XLogBeginRead(reader, record_start(at));
 
 	for (;;)
@@ -549,7 +532,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		if (recheck_extension)
 		{
 			recheck_extension = false;
-			if (pz_worker_installed() != extension)
+			if (pz_worker_installed() != pz_store_extension)
 				pz_worker_leave();
 		}
 
@@ -557,7 +540,6 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 		{
 			pgstat_report_activity(STATE_RUNNING, "ingesting records of use");
 			position->lsn = at;
-			pg_atomic_write_u64(&my_database->promised, at);
 			MemoryContextSwitchTo(batch);
 			pz_store_batch(batch_messages, n, position, my_database);
 			MemoryContextSwitchTo(TopMemoryContext);
@@ -571,13 +553,13 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start, Oid extension)
 
 		if (run_ended)
 		{
-			pz_worker_sweep(true, position->seen_at, at);
+			pz_worker_sweep(true, position->seen_at, at, position);
 			/* the clock may have been set meanwhile */
 			position->seen_at = 0;
 		}
 		if (!swept && at >= start)
 		{
-			pz_worker_sweep(false, 0, at);
+			pz_worker_sweep(false, 0, at, position);
 			swept = true;
 		}
 		pg_atomic_write_u64(&my_database->failing_since, 0);
@@ -602,7 +584,8 @@ pz_audit_worker_main(Datum arg)
 	Oid			dbid = DatumGetObjectId(arg);
 	PzPosition	position;
 	XLogRecPtr	start;
-	Oid			extension;
+	Oid			before;
+	bool		had_slot;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -618,8 +601,8 @@ pz_audit_worker_main(Datum arg)
 				 errmsg("the keys of personalize are not available")));
 	CacheRegisterSyscacheCallback(PROCOID, pz_worker_invalidated, (Datum) 0);
 
-	extension = pz_worker_installed();
-	if (!OidIsValid(extension))
+	pz_store_extension = pz_worker_installed();
+	if (!OidIsValid(pz_store_extension))
 		pz_worker_leave();
 	pz_worker_standby();
 	if (!pz_slot_possible())
@@ -628,26 +611,30 @@ pz_audit_worker_main(Datum arg)
 				 errmsg("personalize cannot keep a record of use"),
 				 errhint("Set wal_level to replica and max_replication_slots above zero, and restart the server.")));
 
-	/* a chain of an extension that is gone means nothing for this one */
-	if (pg_atomic_read_u32(&my_database->extension) != extension)
+	/* what was known of an extension that is gone means nothing for this one */
+	before = pg_atomic_read_u32(&my_database->extension);
+	if (before != pz_store_extension)
 	{
 		LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
 		my_database->batch = 0;
 		LWLockRelease(pz_shared->lock);
-		pg_atomic_write_u64(&my_database->promised, 0);
+		pg_atomic_write_u64(&my_database->done, 0);
+		had_slot = !OidIsValid(before) && pz_slot_exists(MyDatabaseId);
 	}
+	else
+		had_slot = pz_slot_exists(MyDatabaseId);
 	pz_worker_load(&position);
-	pz_worker_slot(position.found ? position.lsn : InvalidXLogRecPtr);
+	pz_worker_slot(position.genuine ? position.lsn : InvalidXLogRecPtr);
 	start = pz_worker_start_message();
-	pz_worker_position(&position, start);
+	pz_worker_position(&position, start, had_slot);
 	pz_slot_advance(position.lsn);
 
 	pz_shmem_raise(&my_database->want, start);
 	pg_atomic_write_u32(&my_database->why, PZ_DOWN_UNKNOWN);
-	pg_atomic_write_u32(&my_database->extension, extension);
+	pg_atomic_write_u32(&my_database->extension, pz_store_extension);
 	pg_atomic_write_u32(&my_database->ready, 1);
 	ConditionVariableBroadcast(&my_database->cv);
 	ereport(DEBUG1,
 			(errmsg_internal("personalize reads WAL from %X/%X", LSN_FORMAT_ARGS(position.lsn))));
-	pz_worker_loop(&position, start, extension);
+	pz_worker_loop(&position, start);
 }

@@ -262,4 +262,12 @@ pz_sets_expression_compat(AlterTableType type)
 #endif
 }
 
+/* Where a plan of partitions says how they are pruned while it runs: 18 keeps it apart */
+#if PG_VERSION_NUM >= 180000
+#define pz_prune_info_compat(append, pstmt) \
+	((append)->part_prune_index >= 0 ? list_nth((pstmt)->partPruneInfos, (append)->part_prune_index) : NULL)
+#else
+#define pz_prune_info_compat(append, pstmt) ((void) (pstmt), (append)->part_prune_info)
+#endif
+
 #endif							/* PZ_COMPAT_H */

@@ -11,10 +11,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
 
+#include "compat.h"
 #include "enforce.h"
 #include "registry.h"
 
@@ -47,23 +49,47 @@ writes_given_values(ModifyTable *node)
 		!holds_subselect((Node *) node->onConflictSet, NULL) && !holds_subselect(node->onConflictWhere, NULL);
 }
 
+/* Are partitions left out by what turns out while the plan runs? */
+static bool
+prunes_by_results(Append *append, PlannedStmt *pstmt)
+{
+	PartitionPruneInfo *info = pz_prune_info_compat(append, pstmt);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (info == NULL)
+		return false;
+	foreach(lc, info->prune_infos)
+		foreach(lc2, (List *) lfirst(lc))
+			if (((PartitionedRelPruneInfo *) lfirst(lc2))->exec_pruning_steps != NIL)
+				return true;
+	return false;
+}
+
 /*
- * Does a DELETE choose its rows by nothing but themselves and given values:
- * is it a scan of its target alone, without the result of a sub-select?
+ * Does a plan choose rows by nothing but themselves and given values: is it a
+ * scan of one relation, or of its partitions, without the result of a
+ * sub-select?
  */
 static bool
-deletes_given_rows(ModifyTable *node)
+scans_given_rows(Plan *source, PlannedStmt *pstmt)
 {
-	Plan	   *source = node->plan.lefttree;
-	List	   *quals;
+	List	   *quals = NIL;
+	ListCell   *lc;
 
-	if (node->operation != CMD_DELETE || source == NULL || source->righttree != NULL ||
-		source->initPlan != NIL)
+	if (source == NULL || source->righttree != NULL || source->initPlan != NIL)
 		return false;
+	check_stack_depth();
 	switch (nodeTag(source))
 	{
+		case T_Append:
+			if (prunes_by_results((Append *) source, pstmt))
+				return false;
+			foreach(lc, ((Append *) source)->appendplans)
+				if (!scans_given_rows(lfirst(lc), pstmt))
+					return false;
+			break;
 		case T_SeqScan:
-			quals = NIL;
 			break;
 		case T_IndexScan:
 			quals = ((IndexScan *) source)->indexqualorig;
@@ -80,6 +106,13 @@ deletes_given_rows(ModifyTable *node)
 	return !holds_subselect((Node *) source->qual, NULL) && !holds_subselect((Node *) quals, NULL);
 }
 
+/* Does a DELETE choose its rows by nothing but themselves and given values? */
+static bool
+deletes_given_rows(ModifyTable *node, PlannedStmt *pstmt)
+{
+	return node->operation == CMD_DELETE && scans_given_rows(node->plan.lefttree, pstmt);
+}
+
 /*
  * Add to *targets what a plan tree writes to that is not protected.  Deleting
  * rows by what a protected relation says keeps it, too: in those that are left.
@@ -91,7 +124,7 @@ add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 	ListCell   *lc;
 
 	if (plan == NULL || !IsA(plan, ModifyTable) || writes_given_values(node) ||
-		deletes_given_rows(node))
+		deletes_given_rows(node, pstmt))
 		return;					/* it stands at the top of a tree or of a CTE */
 	foreach(lc, node->resultRelations)
 	{

@@ -3,10 +3,13 @@
  * keys.c
  *	  The secret keys of this cluster and what is computed with them.
  *
- * The key file holds two keys of 32 bytes in hex, one a line:
+ * The key file holds keys of 32 bytes in hex, one a line:
  *
  *	  audit <64 hex digits>		authenticates messages of the audit in the WAL,
- *								since any role may call pg_logical_emit_message
+ *								since any role may call pg_logical_emit_message,
+ *								and the position up to which they were read
+ *	  audit_previous <64 ...>	the same before it was changed: what it has signed
+ *								is still believed; may be missing
  *	  subject <64 hex digits>	hides the keys of erased subjects in tombstones
  *
  * It is read once by the postmaster, before it drops into its main loop; all
@@ -39,7 +42,9 @@
 #define PZ_KEY_FILE_MAX	1024	/* a longer file is malformed */
 
 static uint8 audit_key[PZ_KEY_LEN];
+static uint8 previous_key[PZ_KEY_LEN];
 static uint8 subject_key[PZ_KEY_LEN];
+static bool has_previous = false;
 static bool keys_loaded = false;
 static pg_hmac_ctx *hmac = NULL;
 
@@ -59,24 +64,36 @@ pz_keys_format(char *line, size_t size, const char *word, const uint8 *key)
 }
 
 /*
+ * What follows "word " at the start of a line; NULL if there is no such line.
+ */
+static const char *
+pz_keys_line(const char *text, const char *word)
+{
+	size_t		wlen = strlen(word);
+	const char *line = text;
+
+	while (strncmp(line, word, wlen) != 0 || line[wlen] != ' ')
+	{
+		line = strchr(line, '\n');
+		if (line == NULL)
+			return NULL;
+		line++;
+	}
+	return line + wlen + 1;
+}
+
+/*
  * Find "word <64 hex digits>" at the start of a line.  False if it is not
  * there or not well-formed.
  */
 static bool
 pz_keys_scan(const char *text, const char *word, uint8 *key)
 {
-	size_t		wlen = strlen(word);
-	const char *line = text;
+	const char *line = pz_keys_line(text, word);
 	int			i;
 
-	while (strncmp(line, word, wlen) != 0 || line[wlen] != ' ')
-	{
-		line = strchr(line, '\n');
-		if (line == NULL)
-			return false;
-		line++;
-	}
-	line += wlen + 1;
+	if (line == NULL)
+		return false;
 	for (i = 0; i < PZ_KEY_LEN * 2; i++)
 	{
 		char		c = line[i];
@@ -208,6 +225,12 @@ pz_keys_load(void)
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("key file \"%s\" is malformed", pz_key_file),
 				 errhint("Restore it from a copy. It must hold a line \"audit\" and a line \"subject\" with 64 hexadecimal digits each.")));
+	has_previous = pz_keys_scan(text, "audit_previous", previous_key);
+	if (!has_previous && pz_keys_line(text, "audit_previous") != NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("key file \"%s\" is malformed", pz_key_file),
+				 errhint("A line \"audit_previous\" needs 64 hexadecimal digits.")));
 	memset(text, 0, sizeof(text));
 	keys_loaded = true;
 }
@@ -237,17 +260,40 @@ pz_keys_prepare(void)
 }
 
 /*
- * HMAC-SHA256 of data with the audit key.  Safe in the abort path and while
- * exiting: allocates nothing from memory contexts, takes no lock, never
- * errors.  False if it cannot be had; out is then undefined.
+ * HMAC-SHA256 of data with a key.  Safe in the abort path and while exiting:
+ * allocates nothing from memory contexts, takes no lock, never errors.  False
+ * if it cannot be had; out is then undefined.
+ */
+static bool
+pz_keys_hmac(const uint8 *key, const void *data, size_t len, uint8 out[PZ_MAC_LEN])
+{
+	return hmac != NULL &&
+		pg_hmac_init(hmac, key, PZ_KEY_LEN) >= 0 &&
+		pg_hmac_update(hmac, (const uint8 *) data, len) >= 0 &&
+		pg_hmac_final(hmac, out, PZ_MAC_LEN) >= 0;
+}
+
+/*
+ * The same with the audit key.
  */
 bool
 pz_keys_mac(const void *data, size_t len, uint8 out[PZ_MAC_LEN])
 {
-	return hmac != NULL &&
-		pg_hmac_init(hmac, audit_key, PZ_KEY_LEN) >= 0 &&
-		pg_hmac_update(hmac, (const uint8 *) data, len) >= 0 &&
-		pg_hmac_final(hmac, out, PZ_MAC_LEN) >= 0;
+	return pz_keys_hmac(audit_key, data, len, out);
+}
+
+/*
+ * Is mac that of data by the audit key, or the one before it?  Same promises.
+ */
+bool
+pz_keys_verify(const void *data, size_t len, const uint8 mac[PZ_MAC_LEN])
+{
+	uint8		computed[PZ_MAC_LEN];
+
+	if (pz_keys_hmac(audit_key, data, len, computed) && timingsafe_bcmp(computed, mac, PZ_MAC_LEN) == 0)
+		return true;
+	return has_previous && pz_keys_hmac(previous_key, data, len, computed) &&
+		timingsafe_bcmp(computed, mac, PZ_MAC_LEN) == 0;
 }
 
 /*

@@ -13,6 +13,7 @@
 extern void pz_keys_load(void);
 extern bool pz_keys_prepare(void);
 extern bool pz_keys_mac(const void *data, size_t len, uint8 out[PZ_MAC_LEN]);
+extern bool pz_keys_verify(const void *data, size_t len, const uint8 mac[PZ_MAC_LEN]);
 extern bool pz_keys_digest(int32 kind_id, const char *key, size_t len, uint8 out[PZ_MAC_LEN]);
 
 #endif							/* PZ_KEYS_H */

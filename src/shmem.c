@@ -89,7 +89,6 @@ pz_shmem_startup(void)
 			pg_atomic_init_u32(&db->why, PZ_DOWN_UNKNOWN);
 			pg_atomic_init_u64(&db->want, 0);
 			pg_atomic_init_u64(&db->done, 0);
-			pg_atomic_init_u64(&db->promised, 0);
 			pg_atomic_init_u64(&db->failing_since, 0);
 			pg_atomic_init_u64(&db->messages, 0);
 			pg_atomic_init_u64(&db->bad, 0);
@@ -196,7 +195,6 @@ pz_shmem_find_database(Oid dbid, bool create)
 		pg_atomic_write_u32(&found->why, PZ_DOWN_STARTING);
 		pg_atomic_write_u64(&found->want, 0);
 		pg_atomic_write_u64(&found->done, 0);
-		pg_atomic_write_u64(&found->promised, 0);
 		pg_atomic_write_u64(&found->failing_since, 0);
 		pg_atomic_write_u64(&found->messages, 0);
 		pg_atomic_write_u64(&found->bad, 0);

@@ -40,7 +40,6 @@ typedef struct PzDatabase
 	pg_atomic_uint32 why;		/* PzDown, while not ready */
 	pg_atomic_uint64 want;		/* end of the newest message of this database */
 	pg_atomic_uint64 done;		/* WAL up to here is ingested and committed */
-	pg_atomic_uint64 promised;	/* the same, or about to be committed; 0: unknown */
 	pg_atomic_uint64 failing_since; /* TimestampTz of the first of a row of failures, 0: none */
 	pg_atomic_uint64 messages;	/* messages ingested since server start */
 	pg_atomic_uint64 bad;		/* messages with our prefix rejected since server start */

@@ -18,14 +18,26 @@ RETURNS TABLE (kind text, subject text, categories text[], relations text[], pur
 LANGUAGE sql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH chosen AS MATERIALIZED (
-		SELECT u.usage_id, u.everybody_id, t.purpose, t.relation_name, t.categories, u.started_at,
+	WITH RECURSIVE above AS (
+		/* a row of a partition is used through what it is a part of, too, and the other way round */
+		SELECT $3::oid AS relation UNION SELECT i.inhparent FROM above a JOIN pg_inherits i ON i.inhrelid = a.relation
+	), below AS (
+		SELECT $3::oid AS relation UNION SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.relation
+	), chosen AS MATERIALIZED (
+		/* what a crashed lease stands for may have used every category that its purpose may use */
+		SELECT u.usage_id, u.everybody_id, t.purpose, t.relation_name, u.started_at,
+			CASE WHEN u.use_no >= 0 THEN t.categories
+				ELSE concat_ws(', ', t.categories, (SELECT string_agg('"' || replace(c.name, '"', '""') || '"', ', ')
+					FROM personalize.registry_category c WHERE c.name <> 'none' AND (
+						EXISTS (SELECT FROM personalize.registry_purpose p WHERE p.purpose_id = t.purpose_id AND p.builtin) OR
+						EXISTS (SELECT FROM personalize.registry_purpose_category pc
+							WHERE pc.purpose_id = t.purpose_id AND pc.category_id = c.category_id)))) END AS categories,
 			COALESCE(GREATEST(u.ended_at, (SELECT max(m.ended_at) FROM personalize.audit_more m WHERE m.usage_id = u.usage_id)),
 				statement_timestamp()) AS ended_at
 		FROM (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) AS u
 			JOIN personalize.audit_template t ON t.template_id = u.template_id
 		WHERE u.status <> 'refused'
-		  AND ($3 IS NULL OR t.relation = $3::oid)
+		  AND ($3 IS NULL OR t.relation IN (SELECT a.relation FROM above a UNION ALL SELECT b.relation FROM below b))
 		  AND ($4 IS NULL OR t.db_role = $4::text OR t.session_role = $4::text)
 		  AND u.started_at <= COALESCE($2, 'infinity')
 	), within AS (

@@ -162,10 +162,13 @@ CREATE TABLE personalize.audit_position (
 	database_oid oid PRIMARY KEY,
 	system_identifier bigint NOT NULL,
 	lsn pg_lsn NOT NULL,
-	seen_at timestamptz
+	seen_at timestamptz,
+	mac bytea NOT NULL
 );
 COMMENT ON TABLE personalize.audit_position IS
 	'How far the write-ahead log was read; changes in one transaction with what was read from it';
+COMMENT ON COLUMN personalize.audit_position.mac IS
+	'HMAC of the row and of the head of the chain: who sets it forward cannot sign it';
 
 CREATE TABLE personalize.audit_gap (
 	gap_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

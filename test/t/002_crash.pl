@@ -130,6 +130,15 @@ for my $case (['on', 'killed, on', $kill_backend], ['strict', 'killed, strict', 
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM (SELECT session_id, use_no FROM personalize.audit_use GROUP BY 1, 2 HAVING count(*) > 1) AS d'), '0', "$context: nothing is there twice");
 }
 
+# A lease that hid uses may have hidden any cell that the purpose may see
+$node->safe_psql('postgres', q{
+	SELECT personalize.define_category('other "one"', 'for tests');
+	SELECT personalize.define_purpose('ads', 'for tests', categories => '{general,"other \"one\""}')});
+my ($crashed_since) = crash_with('on', 'categories', $stop_immediately);
+$node->safe_psql('postgres', 'SELECT personalize.audit_sync()');
+is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT categories::text, ';') FROM personalize.breach_scope('$crashed_since', NULL, 'customer')"),
+	'{general,"other \"one\""}', 'the scope of a breach has every category that a crashed lease may have read');
+
 # What was exact and durable before the crash is so after it: at strict, each statement that was complete
 is($node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT s.subject, ',' ORDER BY s.subject) FROM personalize.usage AS u, personalize.subjects_of(u.usage_id) AS s

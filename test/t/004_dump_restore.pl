@@ -106,6 +106,8 @@ sub restored
 	$n->safe_psql($db, q{SELECT personalize.define_category('more', 'for tests')});
 	is($n->safe_psql($db, q{SELECT coalesce(string_agg(check_name || ': ' || detail, '; '), 'none') FROM personalize.status() WHERE NOT ok}), 'none', "$name: adopted, status() is all right");
 	check_restored($n, $db, "$name, adopted");
+	$n->safe_psql($db, 'SELECT personalize.audit_sync()');
+	is($n->safe_psql($db, 'SELECT ok FROM personalize.verify_audit()'), 't', "$name: the record of use verifies, with what came after");
 	$n->safe_psql($db, q{SELECT personalize.grant_consent(4, 'ads'); SELECT personalize.withdraw_consent(3, 'ads')});
 	is($n->safe_psql($db, "BEGIN; SET LOCAL ROLE app; SET LOCAL personalize.purpose = 'ads'; SELECT id FROM shop.customer ORDER BY id; COMMIT"), "1\n4", "$name: consent goes on");
 	is($n->safe_psql($db, q{SET ROLE duty; SELECT personalize.permitted(4, 'ads')}), 't', "$name: duties are there");
@@ -121,6 +123,15 @@ isnt($node->safe_psql('source', q{SELECT 'shop.customer'::regclass::oid}), $node
 isnt($node->safe_psql('source', q{SELECT attnum FROM pg_attribute WHERE attrelid = 'shop.customer'::regclass AND attname = 'id'}),
 	$node->safe_psql('target', q{SELECT attnum FROM pg_attribute WHERE attrelid = 'shop.customer'::regclass AND attname = 'id'}), 'the numbers of columns differ');
 restored($node, 'target', 'another database');
+
+# A restore that takes its time: the worker is there before the record of use is
+$node->safe_psql('postgres', 'CREATE DATABASE slow');
+$node->command_ok([ 'pg_restore', '--section=pre-data', '--exit-on-error', '-d', $node->connstr('slow'), "$dump.custom" ], 'the definitions alone');
+$node->safe_psql('slow', 'SELECT personalize.audit_sync()');
+$node->command_ok([ 'pg_restore', '--section=data', '--section=post-data', '--exit-on-error', '-d', $node->connstr('slow'), "$dump.custom" ], '... and the data later');
+is($node->safe_psql('slow', 'SELECT personalize.audit_sync() \\g /dev/null
+	SELECT count(*) FROM personalize.audit_gap'), '0', '... leaves no gap');
+restored($node, 'slow', 'a slow restore');
 
 # Into another cluster, from the script; tombstones need the key file
 my $other = new_node('other');

@@ -57,8 +57,73 @@ my $before = ended();
 }
 sync();
 is(ended(), $before + 1, 'a position that was set forward skips nothing');
-is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT reason, $$,$$) FROM personalize.audit_gap'), 'the position was set forward', '... and is on record');
+is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT reason, $$,$$) FROM personalize.audit_gap'), 'the position was changed', '... and is on record');
 is(verdict(), 't', '... in the chain');
+
+# Uses that the worker was about to put on record when it was ended: neither to where it would have been, by a row that
+# it has signed but not committed, nor to nowhere
+sub while_the_worker_waits
+{
+	my ($lock_table, $change) = @_;
+	my $lock = $node->background_psql('postgres');
+
+	$lock->query_safe("BEGIN; SELECT personalize.ledger_unlock_internal(true); LOCK TABLE personalize.$lock_table IN SHARE ROW EXCLUSIVE MODE");
+	$node->safe_psql('postgres', $read);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'personalize audit worker' AND wait_event_type = 'Lock'") or die 'the worker does not wait';
+	my $pid = $node->safe_psql('postgres', $worker);
+	$lock->query_safe($change);
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	$lock->query_safe('COMMIT');
+	$lock->quit;
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM ($worker) AS w WHERE pid <> $pid") or die 'no other worker';
+	sync();
+}
+$before = ended();
+while_the_worker_waits('audit_position', 'UPDATE personalize.audit_position SET lsn = pg_current_wal_insert_lsn()');
+is(ended(), $before + 1, 'a position within what was promised skips nothing');
+while_the_worker_waits('audit_use', 'DELETE FROM personalize.audit_position');
+is(ended(), $before + 2, 'nor does one that was removed');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap WHERE reason = $$the position was removed$$'), '1', '... which is on record');
+my $old = $node->safe_psql('postgres', 'SELECT quote_literal(lsn) || $$, seen_at = $$ || quote_nullable(seen_at) || $$, mac = $$ || quote_literal(mac) FROM personalize.audit_position');
+$node->safe_psql('postgres', "$read; SELECT pg_switch_wal()");
+sync();
+behind_the_back("UPDATE personalize.audit_position SET lsn = $old");
+is(ended(), $before + 4, 'an old position brings nothing twice');
+is(verdict(), 't', '... and the chain fits');
+
+# In a server that was started meanwhile nobody remembers where it was
+my $restarted_gaps = $node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap');
+$node->restart;
+$node->safe_psql('postgres', $read);
+sync();
+is($node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap'), $restarted_gaps, 'a restart leaves no gap');
+$before = ended();
+{
+	my $lock = $node->background_psql('postgres');
+
+	$lock->query_safe('BEGIN; SELECT personalize.ledger_unlock_internal(true); LOCK TABLE personalize.audit_position IN SHARE ROW EXCLUSIVE MODE');
+	$node->safe_psql('postgres', $read);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'personalize audit worker' AND wait_event_type = 'Lock'") or die 'the worker does not wait';
+	my $pid = $node->safe_psql('postgres', $worker);
+	# it stays so until the server is stopped, and cannot write what it was about to
+	kill('STOP', $pid);
+	$lock->query_safe('UPDATE personalize.audit_position SET lsn = pg_current_wal_insert_lsn()');
+	$lock->query_safe('COMMIT');
+	$lock->quit;
+	$node->stop('immediate');
+	$node->start;
+}
+sync();
+is(ended(), $before + 1, 'a position that was set forward before a restart skips nothing');
+
+# The extension is replaced in one transaction: its record begins anew, nothing is missing in it
+sub shop_again
+{
+	$node->safe_psql('postgres', 'BEGIN; SET LOCAL client_min_messages = warning; DROP EXTENSION personalize CASCADE; CREATE EXTENSION personalize; COMMIT');
+	sync();
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap'), '0', 'an extension that was replaced has no gap');
+	is(verdict(), 't', '... and its chain begins anew');
+}
 
 # The end is cut off
 behind_the_back(q{WITH b AS (DELETE FROM personalize.audit_batch WHERE batch_no = (SELECT max(batch_no) FROM personalize.audit_batch) RETURNING batch_no),
@@ -73,10 +138,13 @@ is(verdict(), 'f', '... nor if somebody calls it settled');
 is(verdict(head()), 't', 'an anchor from after it settles it');
 
 # The last head is another one, the number is the same
-my $gaps = $node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap');
+my $changed = 'SELECT count(*) FROM personalize.audit_gap WHERE reason LIKE $$the head%$$';
+my $gaps = $node->safe_psql('postgres', $changed);
 behind_the_back(q{UPDATE personalize.audit_batch SET head = sha256('x') WHERE batch_no = (SELECT max(batch_no) FROM personalize.audit_batch)});
-is($node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap'), $gaps + 1, 'another head is on record');
+is($node->safe_psql('postgres', $changed), $gaps + 1, 'another head is on record');
 is(verdict(), 'f', '... and found');
+
+shop_again();
 
 $node->stop;
 done_testing();
