@@ -251,6 +251,33 @@ pz_owns_relation_compat(Oid relid, Oid role)
 #endif
 }
 
+/* 16 (2489d76c4): columns say which outer joins make them null */
+static inline void
+pz_var_nulled_compat(Var *var, Bitmapset *nulling)
+{
+#if PG_VERSION_NUM >= 160000
+	var->varnullingrels = bms_copy(nulling);
+#endif
+}
+
+/* 16 (a61b1f748): see above.  The entries of a query go to another one. */
+static inline void
+pz_take_perminfos_compat(Query *to, Query *from)
+{
+#if PG_VERSION_NUM >= 160000
+	to->rteperminfos = from->rteperminfos;
+#endif
+}
+
+/* 16 (a61b1f748): see above */
+static inline void
+pz_no_perminfos_compat(Query *query)
+{
+#if PG_VERSION_NUM >= 160000
+	query->rteperminfos = NIL;
+#endif
+}
+
 /* 17 (5d06e99a3): ALTER TABLE ... SET EXPRESSION, which computes a generated column anew */
 static inline bool
 pz_sets_expression_compat(AlterTableType type)

@@ -22,7 +22,7 @@
 typedef struct PzFrame PzFrame;
 
 /* enforce_query.c */
-extern Query *pz_enforce_query(Query *query, const char *query_string);
+extern Query *pz_enforce_query(Query *query, const char *query_string, bool cursor);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
@@ -74,6 +74,9 @@ typedef struct PzPlanUse
 	Bitmapset  *columns;		/* attnum - FirstLowInvalidHeapAttributeNumber, of rel, named by the query */
 	bool		whole_row;
 	bool		unmapped;		/* names a column that only a child has */
+	int			noting;			/* PzNoting, the weakest of its checks */
+	bool		is_noted;		/* noting is set */
+	bool		tapped;			/* some checks leave it to taps */
 } PzPlanUse;
 
 extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose);
@@ -95,6 +98,7 @@ extern bool pz_frame_is_open(const PzFrame *frame);
 extern void pz_frame_open(PzFrame *frame);
 extern int	pz_frame_nuses(const PzFrame *frame);
 extern PzUse *pz_frame_use(const PzFrame *frame, int i);
+extern void pz_frame_run_end(PzFrame *frame, bool completed);
 extern void pz_frame_note_all(PzFrame *frame);
 extern void pz_frame_note_rows(void);
 extern void pz_frame_fill_who(PzUse *use);
@@ -114,6 +118,14 @@ extern bool pz_enforce_ledger_unlocked(void);
 
 /* enforce_check.c: what a statement remembers of subjects */
 typedef struct PzCheck PzCheck;
+typedef struct PzGroup PzGroup;
+
+/* A key as a check keeps it: where the bytes are is the same for the same key */
+typedef struct PzMemoKey
+{
+	const char *bytes;			/* as stored in the row */
+	uint32		len;
+} PzMemoKey;
 
 /* What a check needs to know; see PzCheck for the fields */
 typedef struct PzCheckSpec
@@ -144,16 +156,36 @@ typedef struct PzRunning
 	Snapshot	snapshot;
 	TimestampTz clock;
 	MemoryContext scratch;		/* reset after each decision */
+	MemoryContext mcxt;			/* lives as long as the frame */
 	int			nchecks;
 	PzCheck   **checks;
+	bool		tapped;			/* some checks leave it to taps to note whom they see */
+	bool		told;			/* something was told to the client on the way: checks note */
+	int			inside;			/* how many tapped nodes compute a row */
+	uint64		ngroups;		/* enforce_group.c */
+	uint64		group_space;
+	PzGroup    *groups;
+	uint64		group_bytes;	/* memory that groups take */
+	bool		groups_full;	/* no more: whoever was in a group is noted */
 } PzRunning;
 
 extern PzRunning *pz_frame_running(void);
-extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull);
+extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool notes);
+extern bool pz_check_find_key(PzCheck *check, PzRunning *running, Datum key, PzMemoKey *found);
+extern void pz_check_note_key(PzCheck *check, const PzMemoKey *key);
 extern bool pz_check_cell(PzCheck *check, PzRunning *running, int place, Datum key, bool isnull);
 
 /* enforce_capture.c */
 extern void pz_capture_install(QueryDesc *queryDesc, PzRunning *running);
+
+/* enforce_tap.c */
+extern char *pz_tap_column_name(int32 path_id, int32 purpose_id, bool is_group);
+extern void pz_tap_install(QueryDesc *queryDesc, PzRunning *running);
+
+/* enforce_group.c */
+extern int64 pz_check_group_add(PzRunning *running, int64 number, PzCheck *check, Datum key);
+extern int64 pz_check_group_merge(PzRunning *running, int64 number, int64 other);
+extern void pz_check_note_group(PzRunning *running, int64 number);
 
 /* enforce_utility.c */
 extern bool pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *qc);

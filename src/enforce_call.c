@@ -31,6 +31,7 @@ typedef struct CallState
 	uint64		serial;			/* of the frame the check belongs to */
 	PzCheck    *check;
 	int			place;			/* of the mark's category in the purpose's list, -1: not there */
+	bool		tapped;			/* taps note the subject */
 } CallState;
 
 /* A call that the planner hook did not place: ERROR 42501. */
@@ -76,6 +77,7 @@ begin_check(FunctionCallInfo fcinfo, PzRunning **running)
 			state->serial = now->serial;
 			state->check = check;
 			state->place = pz_check_place(check, mark->category_id);
+			state->tapped = mark->noting != PZ_NOTE_CHECK && now->tapped;
 			break;
 		}
 	}
@@ -110,7 +112,8 @@ personalize_row_ok(PG_FUNCTION_ARGS)
 	PzRunning  *running;
 	CallState  *state = begin_check(fcinfo, &running);
 
-	PG_RETURN_BOOL(state && pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1)));
+	PG_RETURN_BOOL(state && pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1),
+										 !state->tapped || running->inside == 0 || running->told));
 }
 
 /*

@@ -17,12 +17,9 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
-#include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
-#include "utils/lsyscache.h"
 
 #include "enforce.h"
 #include "enforce_mark.h"
@@ -51,59 +48,6 @@ typedef struct CaptureContext
 	bool		possible;
 } CaptureContext;
 
-/*
- * Can a function do nothing but compute its result, or raise an error?  Built
- * in and immutable, or leakproof, or a check of ours.  What is only stable may run code of users
- * (json_populate_record runs the checks of domains), what is volatile may put
- * what it sees somewhere (set_config).
- */
-static bool
-is_opaque_function(Oid funcid, void *context)
-{
-	return !get_func_leakproof(funcid) && !pz_mark_is_check(funcid) &&
-		(funcid >= FirstNormalObjectId || func_volatile(funcid) != PROVOLATILE_IMMUTABLE);
-}
-
-/*
- * Does an expression hold anything but what is known to be harmless?  A list
- * of what is allowed: what it does not know is opaque.
- */
-static bool
-is_opaque(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	switch (nodeTag(node))
-	{
-		case T_List:
-		case T_Var:
-		case T_Const:
-		case T_Param:
-		case T_FuncExpr:
-		case T_OpExpr:
-		case T_DistinctExpr:
-		case T_NullIfExpr:
-		case T_ScalarArrayOpExpr:
-		case T_BoolExpr:
-		case T_NullTest:
-		case T_BooleanTest:
-		case T_RelabelType:
-		case T_CollateExpr:
-		case T_CaseExpr:
-		case T_CaseWhen:
-		case T_CaseTestExpr:
-		case T_CoalesceExpr:
-		case T_MinMaxExpr:
-		case T_ArrayExpr:
-			break;
-		default:
-			return true;
-	}
-	if (check_functions_in_node(node, is_opaque_function, context))
-		return true;
-	return expression_tree_walker(node, is_opaque, context);
-}
-
 /* Are the checks among quals the only ones that are not harmless? */
 static bool
 quals_are_opaque(List *quals)
@@ -111,7 +55,7 @@ quals_are_opaque(List *quals)
 	ListCell   *lc;
 
 	foreach(lc, quals)
-		if (!pz_mark_is_row_check(lfirst(lc), 0) && is_opaque(lfirst(lc), NULL))
+		if (!pz_mark_is_row_check(lfirst(lc), 0) && pz_opaque_node(lfirst(lc), NULL))
 			return true;
 	return false;
 }

@@ -27,16 +27,10 @@
 
 #define MAX_KEY_LEN		1024	/* bytes; the SQL side refuses longer keys too */
 
-typedef struct MemoKey
-{
-	const char *bytes;			/* as stored in the row */
-	uint32		len;
-} MemoKey;
-
 /* One distinct key of a statement */
 typedef struct MemoEntry
 {
-	MemoKey		key;
+	PzMemoKey		key;
 	uint32		hash;
 	char		status;
 	bool		permitted;
@@ -48,7 +42,7 @@ typedef struct MemoEntry
 
 #define SH_PREFIX memo
 #define SH_ELEMENT_TYPE MemoEntry
-#define SH_KEY_TYPE MemoKey
+#define SH_KEY_TYPE PzMemoKey
 #define SH_KEY key
 #define SH_HASH_KEY(tb, k) hash_bytes((const unsigned char *) (k).bytes, (k).len)
 #define SH_EQUAL(tb, a, b) ((a).len == (b).len && memcmp((a).bytes, (b).bytes, (b).len) == 0)
@@ -73,7 +67,7 @@ struct PzCheck
 /* The bytes of a key, wherever the datum keeps them */
 typedef struct KeyBytes
 {
-	MemoKey		key;
+	PzMemoKey		key;
 	int64		number;			/* room for a number */
 } KeyBytes;
 
@@ -307,7 +301,7 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	PzDecision	decision;
 	char	   *canonical;
 	char	   *copy;
-	MemoKey		stored;
+	PzMemoKey		stored;
 	uint64		cells = 0;
 	bool		found;
 
@@ -347,8 +341,6 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	entry->canonical = NULL;
 	if (passes(check, entry) && (entry->subject_no == 0 || decision.own_subject))
 		entry->canonical = MemoryContextStrdup(check->mcxt, canonical);
-	if (passes(check, entry) && !check->noted_at_scan)
-		note_subject(check, entry);
 	MemoryContextReset(running->scratch);
 	return check->last = entry;
 }
@@ -367,7 +359,34 @@ pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype)
 		return;
 	key_bytes(check, key, keytype, &bytes);
 	entry = look_up(check, running, &bytes);
-	if (!entry->seen)
+	if (!entry->seen && passes(check, entry))
+		note_subject(check, entry);
+}
+
+/*
+ * Where the check keeps the key of a row; false if its subject does not pass.
+ */
+bool
+pz_check_find_key(PzCheck *check, PzRunning *running, Datum key, PzMemoKey *found)
+{
+	KeyBytes	bytes;
+	MemoEntry  *entry;
+
+	key_bytes(check, key, INT8OID, &bytes);
+	entry = look_up(check, running, &bytes);
+	*found = entry->key;
+	return passes(check, entry);
+}
+
+/*
+ * Note the subject of a key that the check keeps.
+ */
+void
+pz_check_note_key(PzCheck *check, const PzMemoKey *key)
+{
+	MemoEntry  *entry = memo_lookup(check->memo, *key);
+
+	if (entry && !entry->seen && passes(check, entry))
 		note_subject(check, entry);
 }
 
@@ -412,12 +431,14 @@ null_passes(const PzCheck *check)
 /*
  * Check a row by its subject's key (a bigint, uuid or text).  Promises true
  * only if its data may be used for the purpose frozen with the running
- * statement; or if the relation is only observed.  Counts the row.
+ * statement; or if the relation is only observed.  Counts the row, and notes
+ * its subject unless that is left to others.
  */
 bool
-pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull)
+pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool notes)
 {
 	KeyBytes	bytes;
+	MemoEntry  *entry;
 	bool		permitted;
 
 	if (isnull)
@@ -425,7 +446,10 @@ pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull)
 	else
 	{
 		key_bytes(check, key, INT8OID, &bytes);
-		permitted = look_up(check, running, &bytes)->permitted || check->spec.purpose == NULL;
+		entry = look_up(check, running, &bytes);
+		permitted = entry->permitted || check->spec.purpose == NULL;
+		if (notes && !entry->seen && !check->noted_at_scan && passes(check, entry))
+			note_subject(check, entry);
 	}
 	if (!permitted)
 		check->spec.use->rows_withheld++;

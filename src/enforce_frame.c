@@ -29,6 +29,7 @@
 
 #include "consent.h"
 #include "enforce.h"
+#include "enforce_mark.h"
 #include "errors.h"
 #include "guc.h"
 #include "shmem.h"
@@ -70,6 +71,7 @@ typedef struct FrameUse
 	PzUse	   *use;
 	FramePurpose *purpose;
 	bool		observed;		/* the relation is only observed: refuses nothing */
+	bool		to_the_end;		/* what was noted is exact only if the statement runs to its end */
 	List	   *refused_columns;	/* char *: one message per column this purpose may not use */
 	uint64		bare;			/* categories of the purpose, by place, whose cells the plan shows unmasked */
 } FrameUse;
@@ -328,7 +330,10 @@ freeze_use(FrameUse *fu, const PzPlanUse *plan_use, PzFrame *frame)
 		use->stmt_location = adopt_location;
 		use->stmt_len = adopt_len;
 	}
-	use->precision = PZ_SUPERSET;
+	use->precision = plan_use->noting == PZ_NOTE_CHECK ? PZ_SUPERSET :
+		plan_use->noting == PZ_NOTE_BOUNDED ? PZ_BOUNDED : PZ_EXACT;
+	fu->to_the_end = plan_use->noting == PZ_NOTE_ASIDE;
+	frame->running.tapped = frame->running.tapped || plan_use->tapped;
 	describe_columns(fu, plan_use);
 }
 
@@ -421,6 +426,7 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame->running.serial = ++last_serial;
 	frame->running.clock = pz_clock_now();
 	frame->running.scratch = AllocSetContextCreate(mcxt, "personalize decision", ALLOCSET_DEFAULT_SIZES);
+	frame->running.mcxt = mcxt;
 	frame->running.checks = palloc0(sizeof(PzCheck *) * npaths);
 	frame->uses = palloc0(sizeof(FrameUse) * list_length(plan_uses));
 
@@ -477,7 +483,10 @@ pz_frame_attach(PzFrame *frame, QueryDesc *queryDesc)
 	abandon->callback.arg = abandon;
 	MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &abandon->callback);
 	frame->abandon = abandon;
-	pz_capture_install(queryDesc, &frame->running);
+	if (frame->running.tapped)
+		pz_tap_install(queryDesc, &frame->running);
+	else
+		pz_capture_install(queryDesc, &frame->running);
 }
 
 /*
@@ -614,6 +623,31 @@ pz_frame_use(const PzFrame *frame, int i)
 }
 
 /*
+ * A run of the statement has ended.  completed: there are no rows left.  What
+ * was noted on the way to rows is exact only then, and only if there was memory
+ * for every group.
+ */
+void
+pz_frame_run_end(PzFrame *frame, bool completed)
+{
+	int			i;
+
+	frame->running.inside = 0;
+	for (i = 0; i < frame->nuses; i++)
+	{
+		FrameUse   *fu = &frame->uses[i];
+
+		if (fu->use->precision == PZ_SUPERSET)
+			continue;
+		if (fu->to_the_end)
+			fu->use->precision = completed ? PZ_EXACT : PZ_BOUNDED;
+		/* which relations the groups were of is not known */
+		if (frame->running.groups_full)
+			fu->use->precision = PZ_BOUNDED;
+	}
+}
+
+/*
  * A statement failed: what it computed on the way may have told the client of
  * any row that consent let through, by the text of the error for one.  Note
  * all of them.  Does not raise or allocate.
@@ -625,21 +659,27 @@ pz_frame_note_all(PzFrame *frame)
 
 	for (i = 0; i < frame->running.nchecks; i++)
 		pz_check_note_all(frame->running.checks[i]);
+	for (i = 0; i < frame->nuses; i++)
+		frame->uses[i].use->precision = PZ_SUPERSET;
 }
 
 /*
  * Something was told to the client while the running statement computes, which
- * may be of a row that no scan passes on.  Does not raise or allocate.
+ * may be of a row that no scan passes on: whoever was let through is noted,
+ * and whoever will be.  Does not raise or allocate.
  */
 void
 pz_frame_note_rows(void)
 {
 	int			i;
 
-	if (current_frame == NULL)
+	if (current_frame == NULL || current_frame->running.told)
 		return;
 	for (i = 0; i < current_frame->running.nchecks; i++)
 		pz_check_note_rows(current_frame->running.checks[i]);
+	current_frame->running.told = true;
+	if (current_frame->running.tapped)
+		pz_frame_note_all(current_frame);
 }
 
 /*

@@ -12,6 +12,15 @@
 #include "nodes/primnodes.h"
 #include "registry.h"
 
+/* Where the subject of a row is noted, from what is surest to what is not */
+typedef enum PzNoting
+{
+	PZ_NOTE_CHECK,				/* by the row check itself: whom the scan sees */
+	PZ_NOTE_TOP,				/* from the rows that the plan returns */
+	PZ_NOTE_ASIDE,				/* on the way; exact if the statement runs to its end */
+	PZ_NOTE_BOUNDED				/* on the way, where it may be stopped early */
+} PzNoting;
+
 /*
  * Value of type personalize.plan_mark, the first argument of every call that
  * the planner hook places.  No SQL can make one.
@@ -22,6 +31,7 @@ typedef struct PzMark
 	int32		path_id;
 	int32		purpose_id;		/* PZ_PURPOSE_NONE: the one the session states */
 	int32		category_id;	/* of cell checks; PZ_CATEGORY_ROW of row checks */
+	int32		noting;			/* PzNoting, of row checks */
 	int32		nmasked;		/* of row checks: categories whose cells the plan masks */
 	int32		masked[FLEXIBLE_ARRAY_MEMBER];
 } PzMark;
@@ -51,6 +61,13 @@ extern bool pz_mark_is_check(Oid funcid);
 extern void pz_mark_bind(int32 id, int32 *purpose_id, bool *found);
 extern bool pz_mark_take_purpose(Node **quals, int32 *purpose_id);
 extern bool pz_mark_find_purpose(Node *quals, int32 *purpose_id);
+
+/* enforce_lineage.c */
+extern void pz_lineage_rewrite(Query *query, bool cursor);
+
+/* enforce_opaque.c */
+extern bool pz_opaque_node(Node *node, void *context);
+extern bool pz_opaque_query(Query *query);
 
 /* enforce_mask.c */
 extern Query *pz_mask_query(Query *query, List *guarded);

@@ -95,6 +95,12 @@ add_use(InspectContext *context, const PzPath *path, const PzMark *mark, Index r
 	else
 		use->masked = list_intersection_int(use->masked, masked);
 	use->paths = list_append_unique_int(use->paths, path->path_id);
+	if (!use->is_noted || mark->noting == PZ_NOTE_CHECK)
+		use->noting = mark->noting;
+	else if (use->noting != PZ_NOTE_CHECK)
+		use->noting = Max(use->noting, mark->noting);
+	use->is_noted = true;
+	use->tapped = use->tapped || mark->noting != PZ_NOTE_CHECK;
 }
 
 /* What find_checks looks for */

@@ -61,7 +61,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 
 	if (in_database() && pz_registry_active())
 	{
-		parse = pz_enforce_query(parse, query_string);
+		parse = pz_enforce_query(parse, query_string, (cursorOptions & (CURSOR_OPT_FAST_PLAN | CURSOR_OPT_SCROLL)) != 0);
 		pz_statistics_guard(parse);
 		pz_detail_watch();
 	}
@@ -309,9 +309,13 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	PG_END_TRY();
 
 	if (frame)
+	{
+		bool		completed = count == 0 || queryDesc->estate->es_processed < count;
+
+		pz_frame_run_end(frame, completed);
 		for (i = 0; i < pz_frame_nuses(frame); i++)
-			pz_audit_run_end(pz_frame_use(frame, i),
-							 count == 0 || queryDesc->estate->es_processed < count);
+			pz_audit_run_end(pz_frame_use(frame, i), completed);
+	}
 }
 
 /*

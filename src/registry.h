@@ -88,6 +88,12 @@ typedef struct PzOids
 	Oid			net_ok;
 	Oid			cell_ok[PZ_KEY_TEXT + 1];
 	Oid			write_ok[PZ_KEY_TEXT + 1];
+	Oid			tap_row[PZ_KEY_TEXT + 1];
+	Oid			collect[PZ_KEY_TEXT + 1];
+	Oid			collect_set[PZ_KEY_TEXT + 1];
+	Oid			tap_group;
+	Oid			collect_group;
+	Oid			collect_set_group;
 	Oid			for_purpose;
 	Oid			keep_subject;
 	Oid			consent_event;	/* append-only tables and their indexes */

@@ -386,11 +386,18 @@ load_oids(Registry *r, bool missing_ok)
 		o->cell_ok[i] = find_function("cell_ok", 2, o->mark_type, key_types[i], InvalidOid);
 		o->write_ok[i] = find_function("write_ok", 2, o->mark_type, key_types[i], InvalidOid);
 		o->policy_ok[i] = find_function("policy_ok", 2, INT4OID, key_types[i], InvalidOid);
-		complete = complete && OidIsValid(o->row_ok[i]) && OidIsValid(o->policy_ok[i]) &&
+		o->tap_row[i] = find_function("tap_row", 2, o->mark_type, key_types[i], InvalidOid);
+		o->collect[i] = find_function("collect", 2, o->mark_type, key_types[i], InvalidOid);
+		o->collect_set[i] = find_function("collect_set", 2, o->mark_type, key_types[i], InvalidOid);
+		complete = complete && OidIsValid(o->tap_row[i]) && OidIsValid(o->collect[i]) && OidIsValid(o->collect_set[i]) &&
+			OidIsValid(o->row_ok[i]) && OidIsValid(o->policy_ok[i]) &&
 			OidIsValid(o->cell_ok[i]) && OidIsValid(o->write_ok[i]);
 	}
 	o->net_ok = find_function("net_ok", 1, INT4OID, InvalidOid, InvalidOid);
 	o->keep_subject = find_function("keep_subject", 3, o->mark_type, ANYELEMENTOID, ANYELEMENTOID);
+	o->tap_group = find_function("tap_group", 2, o->mark_type, INT8OID, InvalidOid);
+	o->collect_group = find_function("collect_group", 2, o->mark_type, INT8OID, InvalidOid);
+	o->collect_set_group = find_function("collect_set_group", 2, o->mark_type, INT8OID, InvalidOid);
 	o->for_purpose = find_function("for_purpose", 1, TEXTOID, InvalidOid, InvalidOid);
 	o->consent_event = find_relation(r, "consent_event");
 	o->consent_event_subject = find_relation(r, "consent_event_subject");
@@ -402,7 +409,8 @@ load_oids(Registry *r, bool missing_ok)
 	if (missing_ok)
 		return;
 	if (!complete || !OidIsValid(o->mark_type) || !OidIsValid(o->net_ok) || !OidIsValid(o->keep_subject) ||
-		!OidIsValid(o->for_purpose) ||
+		!OidIsValid(o->for_purpose) || !OidIsValid(o->tap_group) || !OidIsValid(o->collect_group) ||
+		!OidIsValid(o->collect_set_group) ||
 		!OidIsValid(o->consent_event) || !OidIsValid(o->consent_event_subject) ||
 		!OidIsValid(o->subject) || !OidIsValid(o->subject_key) ||
 		!OidIsValid(o->tombstone) || !OidIsValid(o->tombstone_pkey))

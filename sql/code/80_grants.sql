@@ -21,7 +21,8 @@ BEGIN
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 		WHERE n.nspname = 'personalize'
 		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject',
-				'statistics_ok', 'extended_statistics_ok')
+				'statistics_ok', 'extended_statistics_ok',
+				'tap_row', 'tap_group', 'collect', 'collect_group', 'collect_set', 'collect_set_group')
 			   OR (p.proname = 'set_purpose'
 				   AND p.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype AND p.pronargs = 1))
 		ORDER BY p.oid
