@@ -23,6 +23,7 @@ typedef struct PzFrame PzFrame;
 
 /* enforce_query.c */
 extern Query *pz_enforce_query(Query *query, const char *query_string, bool cursor);
+extern void pz_order_plan(PlannedStmt *pstmt);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 

@@ -71,6 +71,7 @@ typedef struct Level
 	int			noting;			/* PzNoting of taps by side effect here */
 	List	   *done;			/* SubLink: looked at */
 	bool		whole_rows;		/* the statement has whole-row columns: keep carried ones junk */
+	bool		looks_again;	/* the statement locks or writes: EvalPlanQual copies rows of sub-selects */
 	bool		cursor;
 	List	  **origins;		/* PzOrigin: all of the statement */
 } Level;
@@ -431,7 +432,8 @@ add_sublinks(Level *level)
 	Query	   *query = level->query;
 	ListCell   *lc;
 
-	foreach(lc, query->jointree && level->mode != LEVEL_LOST ? make_ands_implicit((Expr *) query->jointree->quals) : NIL)
+	/* what ON of MERGE does not find is inserted, or not: it is no condition on what is used */
+	foreach(lc, query->jointree && level->mode != LEVEL_LOST && query->commandType != CMD_MERGE ? make_ands_implicit((Expr *) query->jointree->quals) : NIL)
 	{
 		Node	   *qual = lfirst(lc);
 		bool		negated = IsA(qual, BoolExpr) && ((BoolExpr *) qual)->boolop == NOT_EXPR;
@@ -463,6 +465,34 @@ rewrite_cte(Level *level, CommonTableExpr *cte)
 						 cte->cterecursive ? PZ_NOTE_BOUNDED : PZ_NOTE_ASIDE);
 }
 
+/* Has a query columns that nobody above it sees? */
+static bool
+has_junk(Query *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+		if (lfirst_node(TargetEntry, lc)->resjunk)
+			return true;
+	return false;
+}
+
+/* Does a query, or one nested in it, lock rows or write? */
+static bool
+looks_again_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+
+		return query->rowMarks != NIL || (query->commandType != CMD_SELECT && query->commandType != CMD_INSERT) ||
+			query_tree_walker(query, looks_again_walker, context, 0);
+	}
+	return expression_tree_walker(node, looks_again_walker, context);
+}
+
 /*
  * Have the sources of a query and all that is nested in it noted; returns what
  * it carries (LEVEL_CARRY).  noting: what taps by side effect below it are
@@ -481,6 +511,7 @@ rewrite_level(Query *query, Level *parent, LevelMode mode, int noting)
 	level.parent = parent;
 	level.mode = mode;
 	level.whole_rows = parent->whole_rows;
+	level.looks_again = parent->looks_again;
 	level.cursor = parent->cursor;
 	level.origins = parent->origins;
 	early = query->limitCount || query->limitOffset || (mode == LEVEL_TOP && level.cursor);
@@ -514,7 +545,9 @@ rewrite_level(Query *query, Level *parent, LevelMode mode, int noting)
 		read_at_top(&level);
 		return NIL;
 	}
-	if (pz_shape_only_first_or_last(query))
+	/* a copy is without junk: what comes after it would stand in another place */
+	if (pz_shape_only_first_or_last(query) ||
+		(mode == LEVEL_CARRY && level.looks_again && (level.whole_rows || has_junk(query))))
 	{
 		foreach(lc, level.sources)
 			lose(((PzSource *) lfirst(lc))->origin);
@@ -624,6 +657,7 @@ pz_lineage_rewrite(Query *query, bool cursor)
 	if (!checked_walker((Node *) query, NULL) || pz_opaque_query(query))
 		return;
 	top.whole_rows = whole_row_walker((Node *) query, &keeps);
+	top.looks_again = looks_again_walker((Node *) query, NULL);
 	top.cursor = cursor;
 	top.origins = &origins;
 	top.query = makeNode(Query);	/* above all: no CTE is found there */

@@ -226,6 +226,19 @@ pz_mark_is_check(Oid funcid)
 }
 
 /*
+ * Is this a call of a check that the planner hook has placed?  Nobody else has
+ * a mark to give it.
+ */
+bool
+pz_mark_is_placed(const FuncExpr *f)
+{
+	const Const *mark = list_length(f->args) == 2 ? linitial(f->args) : NULL;
+
+	return pz_mark_is_check(f->funcid) && mark && IsA(mark, Const) &&
+		mark->consttype == pz_registry_oids()->mark_type && !mark->constisnull;
+}
+
+/*
  * The mark of a row check that the planner hook has placed; NULL if qual is
  * something else.
  */

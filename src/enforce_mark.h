@@ -58,6 +58,7 @@ extern Expr *pz_mark_keep_subject(const PzGuarded *guarded, const PzPath *path, 
 extern const PzMark *pz_mark_of_row_check(Node *qual);
 extern bool pz_mark_is_row_check(Node *qual, int32 path_id);
 extern bool pz_mark_is_check(Oid funcid);
+extern bool pz_mark_is_placed(const FuncExpr *f);
 extern void pz_mark_bind(int32 id, int32 *purpose_id, bool *found);
 extern bool pz_mark_take_purpose(Node **quals, int32 *purpose_id);
 extern bool pz_mark_find_purpose(Node *quals, int32 *purpose_id);

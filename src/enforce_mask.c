@@ -45,6 +45,7 @@ typedef struct MaskContext
 {
 	List	   *guarded;		/* PzGuarded: what is to be masked */
 	List	   *levels;			/* Query: the one at hand first, then those around it */
+	RangeTblEntry *shown;		/* entry whose policy is at hand: that sees what is there */
 } MaskContext;
 
 static Node *mask_mutator(Node *node, MaskContext *context);
@@ -63,6 +64,8 @@ find_guarded(const Var *var, MaskContext *context)
 	if (var->varno < 1 || var->varno > list_length(query->rtable))
 		return NULL;
 	rte = rt_fetch(var->varno, query->rtable);
+	if (rte == context->shown)
+		return NULL;
 	foreach(lc, context->guarded)
 	{
 		PzGuarded  *guarded = lfirst(lc);
@@ -327,12 +330,28 @@ is_policy_check(const WithCheckOption *wco, Relation rel, Index varno, Oid user)
 }
 
 /*
+ * A policy's expression as it is, about columns of its own entry; what its
+ * sub-selects read is masked like anything else.
+ */
+static Node *
+show_policy(Node *expression, RangeTblEntry *entry, MaskContext *context)
+{
+	RangeTblEntry *outer = context->shown;
+	Node	   *result;
+
+	context->shown = entry;
+	result = mask_mutator(expression, context);
+	context->shown = outer;
+	return result;
+}
+
+/*
  * Put back the security quals and check options of policies, which see what is
  * there.  Those of a view that is written through stay masked; but an inserted
  * row, as long as nothing else can be in its place, is the client's own.
  */
 static void
-restore_policies(Query *original, Query *masked)
+restore_policies(Query *original, Query *masked, MaskContext *context)
 {
 	bool		through_view = original->resultRelation > 0 && writes_through_view(original);
 	Relation	target = NULL;
@@ -357,16 +376,16 @@ restore_policies(Query *original, Query *masked)
 
 		varno++;
 		if (!through_view || varno != original->resultRelation)
-			to->securityQuals = from->securityQuals;
+			to->securityQuals = (List *) show_policy((Node *) from->securityQuals, from, context);
 		else
 			forboth(lq, from->securityQuals, lr, to->securityQuals)
 				if (is_policy_qual(lfirst(lq), target, varno, user, original->commandType))
-					lfirst(lr) = lfirst(lq);
+					lfirst(lr) = show_policy(lfirst(lq), from, context);
 	}
 	forboth(lc, original->withCheckOptions, lm, masked->withCheckOptions)
 		if (!through_view || (original->commandType == CMD_INSERT && original->onConflict == NULL) ||
 			is_policy_check(lfirst_node(WithCheckOption, lc), target, original->resultRelation, user))
-			lfirst(lm) = lfirst(lc);
+			lfirst(lm) = show_policy(lfirst(lc), rt_fetch(original->resultRelation, original->rtable), context);
 	if (target)
 		table_close(target, NoLock);
 }
@@ -379,9 +398,9 @@ mask_level(Query *query, MaskContext *context)
 
 	context->levels = lcons(query, context->levels);
 	result = query_tree_mutator(query, mask_mutator, context, 0);
+	restore_policies(query, result, context);
 	context->levels = list_delete_first(context->levels);
 
-	restore_policies(query, result);
 	if (query->onConflict)
 	{
 		result->onConflict->arbiterElems = query->onConflict->arbiterElems;
@@ -410,14 +429,9 @@ mask_mutator(Node *node, MaskContext *context)
 			return mask_column(var, guarded);
 		return copyObject(node);
 	}
-	if (IsA(node, FuncExpr))
-	{
-		Oid			funcid = ((FuncExpr *) node)->funcid;
-
-		/* subject columns are never masked, but whatever stands in our calls is right */
-		if (pz_mark_is_check(funcid))
-			return copyObject(node);
-	}
+	/* subject columns are never masked, but whatever stands in our calls is right */
+	if (IsA(node, FuncExpr) && pz_mark_is_placed((FuncExpr *) node))
+		return copyObject(node);
 	return expression_tree_mutator(node, mask_mutator, context);
 }
 
@@ -428,7 +442,7 @@ mask_mutator(Node *node, MaskContext *context)
 Query *
 pz_mask_query(Query *query, List *guarded)
 {
-	MaskContext context = {guarded, NIL};
+	MaskContext context = {guarded, NIL, NULL};
 	ListCell   *lc;
 
 	foreach(lc, guarded)

@@ -486,7 +486,9 @@ guard_walker(Node *node, void *arg)
 		context->purpose_id = outer_purpose;
 		return result;
 	}
-	if (IsA(node, FuncExpr) && pz_mark_is_policy_function(((FuncExpr *) node)->funcid))
+	if (IsA(node, FuncExpr) &&
+		(pz_mark_is_policy_function(((FuncExpr *) node)->funcid) ||
+		 (pz_mark_is_check(((FuncExpr *) node)->funcid) && !pz_mark_is_placed((FuncExpr *) node))))
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),
 				 errmsg("functions of the row filter cannot be called directly"),

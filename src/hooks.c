@@ -82,6 +82,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	PG_END_TRY();
 	if (in_database() && pz_registry_active())
 	{
+		pz_order_plan(result);
 		if (Debug_print_plan)
 			pz_explain_check_print(result);
 		pz_explain_planned(result, &buffers);
