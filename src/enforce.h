@@ -202,6 +202,9 @@ extern bool pz_statistics_catalog(Oid relid);
 extern void pz_statistics_guard(Query *query);
 extern void pz_statistics_check_plan(QueryDesc *queryDesc);
 
+/* enforce_quote.c */
+extern bool pz_quote_may(const ErrorData *edata, bool by_code);
+
 /* enforce_explain.c */
 extern bool pz_explain_enter(Node *parsetree);
 extern void pz_explain_leave(bool before);
@@ -212,10 +215,16 @@ extern void pz_explain_planned(PlannedStmt *pstmt, const BufferUsage *before);
 extern void pz_explain_check_print(PlannedStmt *pstmt);
 
 /* enforce_detail.c */
+typedef struct PzDetail
+{
+	bool		hides_values;	/* the running statement writes to what it may not see */
+	ErrorContextCallback *context;	/* of that statement: above it code of users runs */
+} PzDetail;
+
 extern void pz_detail_watch(void);
 extern void pz_detail_note(PlannedStmt *pstmt);
-extern bool pz_detail_enter(QueryDesc *queryDesc, const PzFrame *frame);
-extern void pz_detail_leave(bool before);
+extern PzDetail pz_detail_enter(QueryDesc *queryDesc, const PzFrame *frame);
+extern void pz_detail_leave(PzDetail before);
 extern bool pz_detail_is_idle(void);
 extern void pz_detail_end_transaction(void);
 
@@ -247,8 +256,8 @@ extern void pz_copies_forget(void);
 /* enforce_ddl.c */
 extern void pz_ddl_enter(Node *parsetree, bool maintenance);
 extern void pz_ddl_leave(bool before);
-extern void pz_ddl_fail(bool before);
-extern bool pz_ddl_may_quote(int code);
+extern void pz_ddl_fail(bool before, const char *command);
+extern bool pz_ddl_may_quote(const ErrorData *edata);
 extern bool pz_ddl_blocks(void);
 
 /* enforce_children.c */

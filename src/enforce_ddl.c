@@ -31,6 +31,7 @@
 #include "registry.h"
 
 static bool blocking = false;	/* a command on a protected relation runs */
+static ErrorContextCallback *blocking_context = NULL;	/* of that command */
 
 /* Does an ALTER TABLE only take something away, and look at no row? */
 static bool
@@ -185,7 +186,11 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 			break;
 	}
 	if (blocking && !blocked)
+	{
+		pz_detail_watch();
+		blocking_context = error_context_stack;
 		pz_depend_watch_ranges();
+	}
 }
 
 /* The command is over. */
@@ -195,79 +200,39 @@ pz_ddl_leave(bool before)
 	blocking = before;
 }
 
-/* Has the error been raised by the code of commands itself, which names objects and no values? */
-static bool
-is_raised_by_ddl(void)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	ErrorData  *edata = CopyErrorData();
-	const char *file = edata->filename ? edata->filename : "";
-	bool		result = strstr(file, "tablecmds.c") != NULL || strstr(file, "indexcmds.c") != NULL;
-
-	FreeErrorData(edata);
-	MemoryContextSwitchTo(old);
-	return result;
-}
-
-/*
- * Can the text of an error quote a value?  Besides those about data, errors of
- * looking a value up as the name of something.
- */
-bool
-pz_ddl_may_quote(int code)
-{
-	switch (ERRCODE_TO_CATEGORY(code))
-	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-		case ERRCODE_INTERNAL_ERROR:
-			return true;
-		default:
-			break;
-	}
-	switch (code)
-	{
-		case ERRCODE_UNDEFINED_TABLE:
-		case ERRCODE_UNDEFINED_OBJECT:
-		case ERRCODE_UNDEFINED_FUNCTION:
-		case ERRCODE_UNDEFINED_DATABASE:
-		case ERRCODE_UNDEFINED_SCHEMA:
-		case ERRCODE_AMBIGUOUS_FUNCTION:
-		case ERRCODE_SYNTAX_ERROR:
-		case ERRCODE_INVALID_NAME:
-		case ERRCODE_WRONG_OBJECT_TYPE:
-		case ERRCODE_FEATURE_NOT_SUPPORTED:
-			/* with a position it is about the text of the command */
-			return geterrposition() == 0 && !is_raised_by_ddl();
-		default:
-			return false;
-	}
-}
-
 /*
  * A command failed while functions were blocked.  What it read could be in the
- * message ("invalid input syntax ... "), so errors about data are replaced by
- * one that says nothing.  before as pz_ddl_enter gave it.  Call within
- * PG_CATCH, and throw again.
+ * message ("invalid input syntax ... "), so what can quote a value is replaced
+ * by one that says nothing.  before as pz_ddl_enter gave it, command is the text
+ * of the command.  Call within PG_CATCH, and throw again.
  */
 void
-pz_ddl_fail(bool before)
+pz_ddl_fail(bool before, const char *command)
 {
 	bool		blocked = blocking;
+	MemoryContext old;
+	ErrorData  *edata;
+	bool		quotes;
 	int			code;
 
 	blocking = before;
 	if (!blocked)
 		return;
-	code = geterrcode();
-	if (!pz_ddl_may_quote(code))
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	edata = CopyErrorData();
+	code = edata->sqlerrcode;
+	/* a position in the command itself, which a function sent */
+	quotes = pz_quote_may(edata, false) &&
+		(edata->internalpos == 0 || edata->internalquery == NULL || command == NULL || strcmp(edata->internalquery, command) != 0);
+	FreeErrorData(edata);
+	MemoryContextSwitchTo(old);
+	if (!quotes)
 		return;
 	FlushErrorState();
 	ereport(ERROR,
 			(errcode(code),
 			 errmsg("a row of a protected relation does not allow the command"),
-			 errhint("Which row and why is not shown; look for it in a query with a purpose.")));
+			 errhint("Which row and why is not shown; look for it in a query with a purpose. If all rows do, a name in the command may be wrong.")));
 }
 
 /* Are functions of users blocked, because a command reads all rows? */
@@ -275,4 +240,14 @@ bool
 pz_ddl_blocks(void)
 {
 	return blocking;
+}
+
+/*
+ * Can a message that is being raised now quote a row that a command reads?  What
+ * an event trigger says is its own.
+ */
+bool
+pz_ddl_may_quote(const ErrorData *edata)
+{
+	return blocking && pz_quote_may(edata, error_context_stack != blocking_context);
 }

@@ -52,7 +52,7 @@ static void detail_callback(void *arg);
 
 static ErrorContextCallback watch = {NULL, detail_callback, NULL};
 static bool wrote_protected = false;	/* so did a statement of this transaction */
-static bool hides_values = false;	/* the running statement writes to what it may not see */
+static PzDetail detail = {false, NULL};	/* of the running statement */
 
 /*
  * Put the callback below all others, unless it is there.
@@ -87,6 +87,36 @@ pz_detail_note(PlannedStmt *pstmt)
 }
 
 /*
+ * May a statement not see every cell of a column: is it masked, or does no
+ * purpose of the statement list what it holds?
+ */
+static bool
+is_unseen(const PzRelation *rel, int column, const PzFrame *frame)
+{
+	const PzColumn *col = &rel->columns[column];
+	const PzPurpose *purpose;
+	int			i;
+	int			j;
+
+	if (col->name == NULL || col->category_id == PZ_CATEGORY_NONE || rel->observed)
+		return false;
+	if (pz_mark_masks(rel, column))
+		return true;
+	for (i = 0; i < pz_frame_nuses(frame); i++)
+	{
+		if (pz_frame_use(frame, i)->relid != rel->relid)
+			continue;
+		purpose = pz_registry_purpose(pz_frame_use(frame, i)->purpose_id);
+		if (purpose && purpose->builtin)
+			return false;
+		for (j = 0; purpose && j < purpose->ncategories; j++)
+			if (purpose->categories[j] == col->category_id)
+				return false;
+	}
+	return true;
+}
+
+/*
  * Does a statement write to rows that it may not see, or of which it may not
  * see every cell?  What has no frame and writes is referential integrity.
  */
@@ -108,7 +138,7 @@ writes_unseen(QueryDesc *queryDesc, const PzFrame *frame)
 		if (rel != NULL && is_ri)
 			return true;
 		for (i = 0; rel != NULL && i < rel->ncolumns; i++)
-			if (pz_mark_masks(rel, i))
+			if (is_unseen(rel, i, frame))
 				return true;
 	}
 	return false;
@@ -119,35 +149,37 @@ writes_unseen(QueryDesc *queryDesc, const PzFrame *frame)
  * pz_detail_leave.  What runs
  * within one that writes to what it may not see shows no values, either.
  */
-bool
+PzDetail
 pz_detail_enter(QueryDesc *queryDesc, const PzFrame *frame)
 {
-	bool		before = hides_values;
+	PzDetail	before = detail;
 
-	if (queryDesc->plannedstmt->resultRelations != NIL && !before && pz_registry_active())
-		hides_values = writes_unseen(queryDesc, frame);
+	if (queryDesc->plannedstmt->resultRelations != NIL && !detail.hides_values && pz_registry_active())
+		detail.hides_values = writes_unseen(queryDesc, frame);
+	detail.context = error_context_stack;
 	return before;
 }
 
 /* It is over, or failed. */
 void
-pz_detail_leave(bool before)
+pz_detail_leave(PzDetail before)
 {
-	hides_values = before;
+	detail = before;
 }
 
 /* Are all values shown? */
 bool
 pz_detail_is_idle(void)
 {
-	return !hides_values;
+	return !detail.hides_values;
 }
 
 /* End of a transaction. */
 void
 pz_detail_end_transaction(void)
 {
-	hides_values = false;
+	detail.hides_values = false;
+	detail.context = NULL;
 	wrote_protected = false;
 	pz_detail_watch();
 }
@@ -226,17 +258,16 @@ hide_detail(ErrorData *edata)
 
 /*
  * An error is being raised while rows are written that must not be seen: raise
- * another one in its place, if its text could hold a value.  Whoever catches
- * it may go on within the same statement, so that goes on hiding.
+ * another one in its place.  Whoever catches it may go on within the same
+ * statement, so that goes on hiding.
  */
 static void
-hide_values(void)
+hide_values(int code)
 {
 	static bool asking = false;
-	int			code = geterrcode();
 	bool		replace = false;
 
-	if (asking || !pz_ddl_may_quote(code))
+	if (asking)
 		return;
 	asking = true;				/* an error of the question itself shows nothing */
 	PG_TRY();
@@ -258,6 +289,17 @@ hide_values(void)
 			 errdetail("The value and the original message are not shown: a constraint or an index sees cells that the statement may not.")));
 }
 
+/* Put one that says nothing in the place of a message below an error. */
+static void
+hide_message(const ErrorData *edata)
+{
+	errmsg("a message about a row of a protected relation is not shown");
+	if (edata->detail)
+		errdetail("The original message may quote a value.");
+	if (edata->hint)
+		errhint("The original message may quote a value.");
+}
+
 /*
  * A message is being raised: look at errors about constraints and data, and at
  * what is told while a statement computes.
@@ -269,19 +311,28 @@ detail_callback(void *arg)
 	MemoryContext old;
 	ErrorData  *edata;
 
-	if (hides_values || pz_frame_current() != NULL)
+	if (detail.hides_values || pz_ddl_blocks() || pz_frame_current() != NULL)
 	{
+		bool		blocks;
+		bool		quotes;
 		int			level;
 
 		old = MemoryContextSwitchTo(TopTransactionContext);
 		edata = CopyErrorData();
 		level = edata->elevel;
-		FreeErrorData(edata);
+		blocks = pz_ddl_may_quote(edata);
+		quotes = blocks || (detail.hides_values && pz_quote_may(edata, error_context_stack != detail.context));
 		MemoryContextSwitchTo(old);
 		if (level < ERROR && level != LOG && level != LOG_SERVER_ONLY)
+		{
 			pz_frame_note_rows();
-		if (level == ERROR && hides_values && category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
-			hide_values();
+			if (quotes && level >= INFO)
+				hide_message(edata);
+		}
+		FreeErrorData(edata);
+		/* commands replace their errors when they have failed */
+		if (level == ERROR && quotes && !blocks && category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+			hide_values(geterrcode());
 	}
 	if ((category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION && category != ERRCODE_WITH_CHECK_OPTION_VIOLATION) ||
 		!OidIsValid(MyDatabaseId) || IsBinaryUpgrade)

@@ -271,7 +271,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	PzFrame    *outer;
 	PzRiState	ri;
 	PzWithin	within;
-	bool		hides;
+	PzDetail	detail;
 	int			i;
 
 	if (frame && !pz_frame_is_open(frame))
@@ -279,7 +279,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	else if (frame && pz_copies_filling())
 		copy_frame(frame, queryDesc);
 
-	hides = pz_detail_enter(queryDesc, frame);
+	detail = pz_detail_enter(queryDesc, frame);
 	if (frame == NULL && pz_frame_current() == NULL && pz_ri_is_idle() && pz_detail_is_idle() &&
 		!pz_within_is_switched())
 	{
@@ -303,7 +303,7 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 	PG_FINALLY();
 	{
 		pz_within_leave(&within);
-		pz_detail_leave(hides);
+		pz_detail_leave(detail);
 		pz_ri_leave(ri);
 		pz_frame_pop(outer);
 	}
@@ -327,7 +327,7 @@ static void
 pz_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PzFrame    *frame = pz_frame_find(queryDesc);
-	bool		hides = pz_detail_enter(queryDesc, frame);
+	PzDetail	detail = pz_detail_enter(queryDesc, frame);
 	PzFrame    *outer = pz_frame_push(frame);
 	PzRiState	ri = pz_ri_enter();
 	PzWithin	within;
@@ -345,7 +345,7 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	PG_FINALLY();
 	{
 		pz_within_leave(&within);
-		pz_detail_leave(hides);
+		pz_detail_leave(detail);
 		pz_ri_leave(ri);
 		pz_frame_pop(outer);
 	}
@@ -529,7 +529,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_code_in_event(event);
-			pz_ddl_fail(blocking);
+			pz_ddl_fail(blocking, queryString);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
