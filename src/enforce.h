@@ -202,6 +202,12 @@ extern bool pz_statistics_catalog(Oid relid);
 extern void pz_statistics_guard(Query *query);
 extern void pz_statistics_check_plan(QueryDesc *queryDesc);
 
+/* enforce_call.c */
+extern void pz_call_refuse_direct(void);
+
+/* enforce_keep.c */
+extern void pz_keep_start(QueryDesc *queryDesc);
+
 /* enforce_quote.c */
 extern bool pz_quote_may(const ErrorData *edata, bool by_code);
 

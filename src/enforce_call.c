@@ -35,8 +35,8 @@ typedef struct CallState
 } CallState;
 
 /* A call that the planner hook did not place: ERROR 42501. */
-static void
-refuse_direct_call(void)
+void
+pz_call_refuse_direct(void)
 {
 	ereport(ERROR,
 			(errcode(PZ_ERR_REFUSED),
@@ -59,7 +59,7 @@ begin_check(FunctionCallInfo fcinfo, PzRunning **running)
 
 	pz_require_preloaded();
 	if (PG_ARGISNULL(0))
-		refuse_direct_call();
+		pz_call_refuse_direct();
 	now = *running = pz_frame_running();
 	if (now && !(state && state->serial == now->serial))
 	{
@@ -168,48 +168,8 @@ Datum
 personalize_policy_ok(PG_FUNCTION_ARGS)
 {
 	pz_require_preloaded();
-	refuse_direct_call();
+	pz_call_refuse_direct();
 	PG_RETURN_BOOL(false);
-}
-
-/*
- * keep_subject(mark, old, new): the new value of a subject column.  Whoever is
- * not a privacy officer may not change whom a row is about: ERROR 42501; not by
- * an action of a foreign key, either, which runs as another role.
- */
-PG_FUNCTION_INFO_V1(personalize_keep_subject);
-Datum
-personalize_keep_subject(PG_FUNCTION_ARGS)
-{
-	bool		same;
-
-	pz_require_preloaded();
-	if (PG_ARGISNULL(0))
-		refuse_direct_call();
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		same = PG_ARGISNULL(1) && PG_ARGISNULL(2);
-	else
-	{
-		Oid			type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
-		int16		typlen;
-		bool		typbyval;
-
-		get_typlenbyval(type, &typlen, &typbyval);
-		same = datum_image_eq(PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), typbyval, typlen);
-	}
-	if (!same && !(pz_frame_current() ? pz_within_has_duty("officer") :
-				   pz_registry_has_duty(GetOuterUserId(), "officer")))
-		ereport(ERROR,
-				(errcode(PZ_ERR_REFUSED),
-				 errmsg("cannot change the subject of a row of a protected relation"),
-				 InNoForceRLSOperation() ?
-				 errhint("A row refers to the key that is deleted or changed, by a foreign key that changes it, too. "
-						 "That takes the duty 'officer'.") :
-				 errhint("Whom a row is about may only be changed with the duty 'officer'; "
-						 "insert a new row for the other person instead.")));
-	if (PG_ARGISNULL(2))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 }
 
 /*

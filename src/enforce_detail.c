@@ -104,7 +104,7 @@ is_unseen(const PzRelation *rel, int column, const PzFrame *frame)
 		return true;
 	for (i = 0; i < pz_frame_nuses(frame); i++)
 	{
-		if (pz_frame_use(frame, i)->relid != rel->relid)
+		if (pz_frame_use(frame, i)->relid != rel->root)
 			continue;
 		purpose = pz_registry_purpose(pz_frame_use(frame, i)->purpose_id);
 		if (purpose && purpose->builtin)

@@ -162,7 +162,10 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		if (frame)
 			pz_frame_attach(frame, queryDesc);
 		if (in_database() && pz_registry_active())
+		{
 			pz_statistics_check_plan(queryDesc);
+			pz_keep_start(queryDesc);
+		}
 		if (hides)
 			pz_explain_started(queryDesc);
 	}
