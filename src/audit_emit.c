@@ -64,7 +64,10 @@ typedef struct PzLeaseKey
 typedef struct PzLease
 {
 	PzLeaseKey	key;			/* hash key */
-	TimestampTz since;			/* when it was flushed */
+	Oid			extension;		/* whose record holds it */
+	int			writer_delay;	/* ms: how long WAL may stay unflushed was reckoned with this */
+	TimestampTz since;			/* when it was flushed; 0: it is not */
+	TimestampTz until;			/* when it runs out, as the setting was then */
 } PzLease;
 
 static int64 session_id = 0;	/* 0: this session has written nothing yet */
@@ -384,6 +387,18 @@ pz_emit_intent(PzUse *use, PzMsgType type, TimestampTz lease_until, const char *
 }
 
 /*
+ * May uses begin under a lease without a flush of their own?  Settings that were
+ * changed after it was written do not make it longer than the WAL says, and an
+ * extension that was created anew knows nothing of it.
+ */
+static bool
+is_valid_lease(const PzLease *lease, TimestampTz now)
+{
+	return lease->since != 0 && lease->extension == session_extension && lease->writer_delay >= WalWriterDelay &&
+		now >= lease->since && now < lease->until && !TimestampDifferenceExceeds(lease->since, now, pz_audit_lease * 1000);
+}
+
+/*
  * Record that a use begins.  Call it before the first row is looked at and
  * before anything else below.  Errors (55000) if the use cannot be recorded.
  */
@@ -411,9 +426,12 @@ pz_audit_begin(PzUse *use)
 		key.relid = use->relid;
 		key.purpose_id = use->purpose_id;
 		lease = hash_search(leases, &key, HASH_ENTER, &found);
-		if (!found || TimestampDifferenceExceeds(lease->since, now, pz_audit_lease * 1000))
+		if (!found || !is_valid_lease(lease, now))
 		{
 			lease->since = 0;	/* not valid before it is flushed */
+			lease->extension = session_extension;
+			lease->writer_delay = WalWriterDelay;
+			lease->until = TimestampTzPlusMilliseconds(now, (int64) pz_audit_lease * 1000);
 			until = TimestampTzPlusMilliseconds(now, (int64) pz_audit_lease * 1000 +
 												3 * WalWriterDelay + PZ_LEASE_GRACE_MS);
 			flush = true;
