@@ -297,4 +297,11 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_prune_info_compat(append, pstmt) ((void) (pstmt), (append)->part_prune_info)
 #endif
 
+/* Does a function read a text as a value of a type that another text names (since 16)? */
+#if PG_VERSION_NUM >= 160000
+#define pz_reads_type_compat(funcid)	((funcid) == F_PG_INPUT_IS_VALID)
+#else
+#define pz_reads_type_compat(funcid)	false
+#endif
+
 #endif							/* PZ_COMPAT_H */

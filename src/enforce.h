@@ -100,6 +100,7 @@ extern void pz_frame_open(PzFrame *frame);
 extern int	pz_frame_nuses(const PzFrame *frame);
 extern PzUse *pz_frame_use(const PzFrame *frame, int i);
 extern void pz_frame_run_end(PzFrame *frame, bool completed);
+extern void pz_frame_finish_end(PzFrame *frame);
 extern void pz_frame_note_all(PzFrame *frame);
 extern void pz_frame_note_rows(void);
 extern void pz_frame_fill_who(PzUse *use);
@@ -148,6 +149,7 @@ extern int	pz_check_place(const PzCheck *check, int32 category_id);
 extern void pz_check_capture(PzCheck *check);
 extern void pz_check_note_all(PzCheck *check);
 extern void pz_check_note_rows(PzCheck *check);
+extern void pz_check_widen(PzCheck *check);
 extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
 
 /* what checks need of the frame that is running; NULL: nothing may be read */
@@ -217,6 +219,7 @@ extern void pz_explain_leave(bool before);
 extern bool pz_explain_start(QueryDesc *queryDesc);
 extern void pz_explain_started(QueryDesc *queryDesc);
 extern void pz_explain_finished(QueryDesc *queryDesc);
+extern bool pz_explain_runs(void);
 extern void pz_explain_planned(PlannedStmt *pstmt, const BufferUsage *before);
 extern void pz_explain_check_print(PlannedStmt *pstmt);
 

@@ -111,9 +111,13 @@ personalize_row_ok(PG_FUNCTION_ARGS)
 {
 	PzRunning  *running;
 	CallState  *state = begin_check(fcinfo, &running);
+	bool		untapped = state && state->tapped && running->inside == 0;
 
+	/* no tap reads what this row goes into: it may come to nothing */
+	if (untapped)
+		pz_check_widen(state->check);
 	PG_RETURN_BOOL(state && pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1),
-										 !state->tapped || running->inside == 0 || running->told));
+										 !state->tapped || untapped || running->told));
 }
 
 /*

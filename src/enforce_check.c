@@ -408,6 +408,13 @@ pz_check_note_all(PzCheck *check)
 			note_subject(check, entry);
 }
 
+/* The use has more people on record than it used. */
+void
+pz_check_widen(PzCheck *check)
+{
+	check->spec.use->precision = PZ_SUPERSET;
+}
+
 /*
  * Note every subject that the check has let through, and from now on each at
  * once.  Does not raise or allocate.

@@ -257,6 +257,13 @@ pz_explain_finished(QueryDesc *queryDesc)
 	}
 }
 
+/* Does an EXPLAIN run? */
+bool
+pz_explain_runs(void)
+{
+	return explaining;
+}
+
 /*
  * A statement was planned, while an EXPLAIN runs: forget what pages were read
  * for that since before, where they must not be shown.  The planner looks at

@@ -641,10 +641,22 @@ pz_frame_run_end(PzFrame *frame, bool completed)
 			continue;
 		if (fu->to_the_end)
 			fu->use->precision = completed ? PZ_EXACT : PZ_BOUNDED;
-		/* which relations the groups were of is not known */
-		if (frame->running.groups_full)
-			fu->use->precision = PZ_BOUNDED;
 	}
+	pz_frame_finish_end(frame);
+}
+
+/*
+ * Rows were read until now: where there was no room for all groups, it is not
+ * known of which relations those were.
+ */
+void
+pz_frame_finish_end(PzFrame *frame)
+{
+	int			i;
+
+	for (i = 0; i < frame->nuses && frame->running.groups_full; i++)
+		if (frame->uses[i].use->precision == PZ_EXACT)
+			frame->uses[i].use->precision = PZ_BOUNDED;
 }
 
 /*

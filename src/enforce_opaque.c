@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "enforce_mark.h"
 
 /*
@@ -68,7 +69,7 @@ is_xml(Oid funcid, const Oid *types, int n)
  * the built-in ones that are immutable, those may that read XML.  Those that
  * are stable may if they take or give anything but plain values: a relation
  * that is run (table_to_xml), a type whose domains are checked
- * (json_populate_record), casts (to_json).  Those that are volatile may
+ * (json_populate_record, pg_input_is_valid), casts (to_json).  Those that are volatile may
  * (set_config keeps what it sees).
  */
 static bool
@@ -92,7 +93,7 @@ is_opaque(Oid funcid)
 	for (i = 0; i < lengthof(shown_only); i++)
 		if (funcid == shown_only[i])
 			return false;
-	if (volatility != PROVOLATILE_STABLE || !is_plain(get_func_rettype(funcid)))
+	if (volatility != PROVOLATILE_STABLE || !is_plain(get_func_rettype(funcid)) || pz_reads_type_compat(funcid))
 		return true;
 	for (i = 0; i < n; i++)
 		if (!is_plain(types[i]))

@@ -354,6 +354,14 @@ pz_ExecutorFinish(QueryDesc *queryDesc)
 	}
 	PG_END_TRY();
 	pz_ri_context_restore(cleared);
+	if (frame && pz_frame_is_open(frame))
+	{
+		/* what every node counted is shown */
+		if (pz_explain_runs())
+			pz_frame_note_all(frame);
+		else
+			pz_frame_finish_end(frame);
+	}
 	pz_explain_finished(queryDesc);
 }
 

@@ -47,6 +47,20 @@ SELECT cap.run($$SELECT 1 FROM cap.person WHERE json_populate_record(NULL::cap.p
 /* an error tells a value: everybody let through until then */
 SELECT cap.run($$SELECT name::integer FROM cap.person WHERE id <= 1$$); :seen
 SELECT cap.run($$SELECT 1 FROM cap.person WHERE id <= 1 AND 1 / (length(name) - 5) > 0$$); :seen
+/* the counts of EXPLAIN ANALYZE tell of everybody let through, also where nothing is delivered */
+CREATE FUNCTION cap.label() RETURNS text LANGUAGE sql AS $$ SELECT precision FROM personalize.usage WHERE relation_name = 'cap.person' ORDER BY usage_id DESC LIMIT 1 $$;
+SELECT cap.run($$EXPLAIN (ANALYZE, COSTS OFF) SELECT p.name FROM cap.person AS p, generate_series(1, 2) AS g WHERE p.id + g = 100$$); :seen
+SELECT cap.label();
+/* what a write computes beside the rows that it reads: everybody let through, and no promise that it was less */
+CREATE TABLE cap.note (note_id integer PRIMARY KEY, person_id integer, note text);
+SELECT personalize.protect('cap.note', 'person_id', kind => 'cap', columns => '{"*":"cap_general"}') IS NOT NULL;
+INSERT INTO cap.note VALUES (1, 1, 'a');
+SELECT cap.run($$INSERT INTO cap.note VALUES (1, 2, 'a') ON CONFLICT (note_id) DO UPDATE SET note = 'b' RETURNING (SELECT max(name) FROM cap.person WHERE pay::text LIKE '3%')$$); :seen
+SELECT cap.label();
+SELECT cap.run($$UPDATE cap.note SET note = 'b' RETURNING (SELECT name FROM cap.person WHERE pay::text LIKE '3%')$$); :seen
+SELECT cap.label();
+SELECT cap.run($$WITH w AS MATERIALIZED (SELECT id, name, pay FROM cap.person) UPDATE cap.note SET note = 'b' RETURNING (SELECT name FROM w WHERE pay::text LIKE '3%')$$); :seen
+SELECT cap.label();
 /* somebody whose consent, and number, was rolled back */
 BEGIN;
 SET LOCAL personalize.purpose = 'cap_ads';
