@@ -207,6 +207,10 @@ extern void pz_statistics_check_plan(QueryDesc *queryDesc);
 /* enforce_call.c */
 extern void pz_call_refuse_direct(void);
 
+/* enforce_conflict.c */
+extern void pz_conflict_check(Oid relid, bool on_conflict);
+extern void pz_conflict_start(PlannedStmt *pstmt);
+
 /* enforce_keep.c */
 extern void pz_keep_start(QueryDesc *queryDesc);
 
@@ -278,6 +282,8 @@ extern void pz_children_check_create(CreateStmt *stmt);
 
 /* enforce_depend.c */
 extern bool pz_depend_upkeep_calls_users(void);
+extern bool pz_depend_compares_by_code(Relation index);
+extern bool pz_depend_index_calls_code(Relation index);
 extern void pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate);
 extern void pz_depend_watch_ranges(void);
 extern bool pz_depend_holds_domain(List *name);

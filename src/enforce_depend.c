@@ -14,6 +14,8 @@
 #include "access/transam.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_range.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
@@ -203,6 +205,55 @@ pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate)
 	*expressions = catalog_tree(INDEXRELID, tup, Anum_pg_index_indexprs);
 	*predicate = catalog_tree(INDEXRELID, tup, Anum_pg_index_indpred);
 	ReleaseSysCache(tup);
+}
+
+/* Is a function of a user in SQL or a procedural language? */
+static bool
+is_code(Oid funcid, void *context)
+{
+	HeapTuple	tup;
+	bool		result = false;
+
+	if (funcid < FirstNormalObjectId)
+		return false;
+	tup = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	if (HeapTupleIsValid(tup))
+	{
+		Oid			language = ((Form_pg_proc) GETSTRUCT(tup))->prolang;
+
+		result = language != INTERNALlanguageId && language != ClanguageId;
+		ReleaseSysCache(tup);
+	}
+	return result;
+}
+
+/* Does an expression call one? */
+static bool
+calls_code(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, is_code, context) || IsA(node, CoerceToDomain))
+		return true;
+	return expression_tree_walker(node, calls_code, context);
+}
+
+/* Do the values that an index compares call functions of users? */
+bool
+pz_depend_compares_by_code(Relation index)
+{
+	return has_calling_type(RelationGetDescr(index));
+}
+
+/* Does an index call functions of users in SQL or a procedural language about rows it has met? */
+bool
+pz_depend_index_calls_code(Relation index)
+{
+	Node	   *expressions;
+	Node	   *predicate;
+
+	pz_depend_index_trees(RelationGetRelid(index), &expressions, &predicate);
+	return calls_code(expressions, NULL) || pz_depend_compares_by_code(index);
 }
 
 /* Do statistics on a relation call functions of users? */

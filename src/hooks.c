@@ -12,6 +12,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -139,6 +140,8 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		{
 			pz_detail_note(queryDesc->plannedstmt);
 			hides = pz_explain_start(queryDesc);
+			if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+				pz_conflict_start(queryDesc->plannedstmt);
 			uses = pz_plan_inspect(queryDesc->plannedstmt, pz_enforce_may_be_ri(queryDesc->sourceText));
 		}
 		if (!pz_enforce_ledger_unlocked())
@@ -494,7 +497,11 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			break;
 		case T_CopyStmt:
 			if (((CopyStmt *) parsetree)->is_from)
+			{
+				if (in_database() && pz_registry_active())
+					pz_conflict_check(RangeVarGetRelid(((CopyStmt *) parsetree)->relation, NoLock, true), false);
 				cleared = pz_ri_context_clear();
+			}
 			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
 			{
 				pz_ri_context_restore(cleared);
