@@ -393,6 +393,30 @@ take_purpose(Node **qual, int32 *purpose_id, bool *bound)
 		pz_mark_bind(id, purpose_id, bound);
 }
 
+/*
+ * Refuse a policy that binds its readers to another purpose than they state.
+ * ERROR 42501.
+ */
+static void
+refuse_binding_policies(const PzRelation *rel)
+{
+	Relation	r = table_open(rel->relid, NoLock);
+	ListCell   *lc;
+	int32		id;
+
+	foreach(lc, r->rd_rsdesc ? r->rd_rsdesc->policies : NIL)
+	{
+		RowSecurityPolicy *policy = lfirst(lc);
+
+		if (pz_mark_find_purpose((Node *) policy->qual, &id) || pz_mark_find_purpose((Node *) policy->with_check_qual, &id))
+			ereport(ERROR,
+					(errcode(PZ_ERR_REFUSED),
+					 errmsg("a policy on protected relation %s binds its readers to a purpose", rel->name),
+					 errhint("Take personalize.for_purpose() out of the policy; it belongs into the WHERE of a view.")));
+	}
+	table_close(r, NoLock);
+}
+
 /* What guard_walker knows of the whole statement */
 typedef struct GuardContext
 {
@@ -440,6 +464,8 @@ guard_query(Query *query, GuardContext *context)
 		if (rel == NULL || (rel->observed && rel->broken))
 			continue;
 		require_whole(rel);
+		if (bound)
+			refuse_binding_policies(rel);
 		is_insert_target = varno == query->resultRelation && query->commandType == CMD_INSERT;
 		if (is_insert_target && query->onConflict)
 			find_view_purpose(query, &view_purpose, &bound);

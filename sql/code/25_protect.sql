@@ -464,6 +464,11 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
 			personalize.relation_text_internal(item.relid));
 	END LOOP;
+	IF protect.mode = 'enforce' AND c.enabled AND NOT EXISTS (SELECT FROM pg_policy AS p
+			WHERE p.polrelid = protect.relation AND p.polpermissive AND p.polname NOT LIKE 'personalize\_%') THEN
+		RAISE WARNING 'row security of relation % was on already and lets nobody see a row', personalize.relation_text_internal(protect.relation)
+			USING HINT = 'Make a permissive policy, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY before the relation is protected.';
+	END IF;
 	FOR item IN SELECT m.id FROM personalize.materialized_over_internal(protect.relation) AS m (id) WHERE protect.mode = 'enforce' LOOP
 		RAISE WARNING 'materialized view % may hold rows of protected relation %', personalize.relation_text_internal(item.id),
 				personalize.relation_text_internal(protect.relation)

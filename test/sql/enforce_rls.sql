@@ -53,6 +53,27 @@ RESET enf.tenant;
 SET ROLE regress_enf_app;
 BEGIN; SET LOCAL personalize.purpose = 'enf_mail'; SELECT id FROM enf.order ORDER BY id; COMMIT;
 RESET ROLE;
+/* a policy cannot bind its readers to another purpose than they state */
+SET ROLE regress_enf_owner;
+CREATE POLICY rebinds ON enf.order AS RESTRICTIVE USING (personalize.for_purpose('enf_mail'));
+SET ROLE regress_enf_app;
+SET enf.tenant = 'even';
+BEGIN; SET LOCAL personalize.purpose = 'enf_ads'; SELECT id FROM enf.order ORDER BY id; COMMIT;
+BEGIN; SET LOCAL personalize.purpose = 'enf_ads'; INSERT INTO enf.order VALUES (4, 'even'); COMMIT;
+SET ROLE regress_enf_owner;
+DROP POLICY rebinds ON enf.order;
+CREATE POLICY rebinds ON enf.order AS RESTRICTIVE FOR INSERT WITH CHECK (personalize.for_purpose('enf_mail'));
+SET ROLE regress_enf_app;
+BEGIN; SET LOCAL personalize.purpose = 'enf_ads'; INSERT INTO enf.order VALUES (4, 'even'); COMMIT;
+SET ROLE regress_enf_owner;
+DROP POLICY rebinds ON enf.order;
+RESET ROLE;
+RESET enf.tenant;
+/* row security without a policy that permits is told of */
+CREATE TABLE enf.shut (id integer);
+ALTER TABLE enf.shut ENABLE ROW LEVEL SECURITY;
+SELECT personalize.protect('enf.shut', 'id', kind => 'enforce_rls', columns => '{"*":"enf_general"}');
+SELECT personalize.unprotect('enf.shut');
 /* no policy that permits: closed */
 DROP POLICY tenant ON enf.order;
 SET ROLE regress_enf_app;
