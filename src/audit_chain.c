@@ -10,6 +10,13 @@
  * and its first eight bytes stand in the row, so that the first row that does
  * not fit can be named.  The rows of one transaction of the audit worker are a
  * batch; a row of audit_batch ends it and holds the whole state, the head.
+ *
+ * A batch mostly has rows of one period; where it has rows of several, as when
+ * a use ends after the next period has begun, each has a chain of its own (a
+ * part) that begins at the head before the batch.  The row of the batch holds
+ * the states after them and is chained over these, so that the rows of a period
+ * can be dropped and all others still be checked.
+ *
  * Who keeps a head elsewhere can tell later that nothing before it was
  * changed, removed, added or put in another place.  (B. Schneier, J. Kelsey:
  * Secure Audit Logs to Support Computer Forensics, 1999, section 3, without
@@ -52,8 +59,11 @@ const Oid	pz_more_types[PZ_MORE_NCOLUMNS + 2] = {
 const Oid	pz_gap_types[PZ_GAP_NCOLUMNS] = {
 	INT8OID, TIMESTAMPTZOID, LSNOID, LSNOID, TEXTOID
 };
+const Oid	pz_dropped_types[PZ_DROPPED_NCOLUMNS] = {
+	INT8OID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, BYTEAOID
+};
 const Oid	pz_batch_types[PZ_BATCH_NCOLUMNS] = {
-	INT8OID, LSNOID, TIMESTAMPTZOID, INT4OID, INT8OID
+	INT8OID, LSNOID, TIMESTAMPTZOID, INT4OID, INT8OID, BYTEAOID
 };
 
 /*
@@ -65,6 +75,8 @@ pz_chain_init(PzChain *chain)
 {
 	memset(chain, 0, sizeof(PzChain));
 	initStringInfo(&chain->row);
+	chain->parts_space = 4;
+	chain->parts = palloc(sizeof(PzPart) * chain->parts_space);
 	chain->hash = pg_cryptohash_create(PG_SHA256);
 	if (chain->hash == NULL)
 		ereport(ERROR,
@@ -80,6 +92,7 @@ pz_chain_free(PzChain *chain)
 {
 	pg_cryptohash_free(chain->hash);
 	pfree(chain->row.data);
+	pfree(chain->parts);
 }
 
 /*
@@ -170,15 +183,46 @@ chain_start(PzChain *chain, char kind, int n, const Oid *types, const Datum *val
 }
 
 /*
- * Chain the row at hand.  Returns its link.
+ * The part of a period in the batch at hand, made if need be.
+ */
+static PzPart *
+chain_part(PzChain *chain, int64 period_no)
+{
+	int			i = chain->nparts;
+
+	while (i > 0 && chain->parts[i - 1].period_no >= period_no)
+		i--;
+	if (i < chain->nparts && chain->parts[i].period_no == period_no)
+		return &chain->parts[i];
+	if (chain->nparts == chain->parts_space)
+	{
+		chain->parts_space *= 2;
+		chain->parts = repalloc(chain->parts, sizeof(PzPart) * chain->parts_space);
+	}
+	memmove(&chain->parts[i + 1], &chain->parts[i], sizeof(PzPart) * (chain->nparts - i));
+	chain->nparts++;
+	chain->parts[i].period_no = period_no;
+	chain->parts[i].entries = 0;
+	memcpy(chain->parts[i].state, chain->head, PZ_CHAIN_LEN);
+	return &chain->parts[i];
+}
+
+/*
+ * Chain the row at hand, whose kind and first column say of which period it is.
+ * Returns its link.
  */
 static int64
-chain_link(PzChain *chain)
+chain_link(PzChain *chain, char kind, int64 id)
 {
+	bool		has_period = kind == PZ_CHAIN_TEMPLATE || kind == PZ_CHAIN_CHUNK || kind == PZ_CHAIN_USE || kind == PZ_CHAIN_MORE;
+	PzPart	   *part = chain_part(chain, has_period && id >= 0 ? id / PZ_PERIOD_IDS : PZ_PERIOD_NONE);
 	uint64		link;
 
-	chain_hash(chain, chain->head, PZ_CHAIN_LEN, chain->head);
-	memcpy(&link, chain->head, sizeof(link));
+	part->entries++;
+	chain->entries++;
+	chain->total++;
+	chain_hash(chain, part->state, PZ_CHAIN_LEN, part->state);
+	memcpy(&link, part->state, sizeof(link));
 	return (int64) pg_ntoh64(link);
 }
 
@@ -189,9 +233,7 @@ int64
 pz_chain_row(PzChain *chain, char kind, int n, const Oid *types, const Datum *values, const bool *nulls)
 {
 	chain_start(chain, kind, n, types, values, nulls);
-	chain->entries++;
-	chain->total++;
-	return chain_link(chain);
+	return chain_link(chain, kind, DatumGetInt64(values[0]));
 }
 
 /*
@@ -212,22 +254,71 @@ pz_chain_use(PzChain *chain, const Datum *values, const bool *nulls, const uint8
 	chain_put_number(chain, nnumbers);
 	for (i = 0; i < nnumbers; i++)
 		chain_put_number(chain, numbers[i]);
-	chain->entries++;
-	chain->total++;
-	return chain_link(chain);
+	return chain_link(chain, PZ_CHAIN_USE, DatumGetInt64(values[0]));
+}
+
+/* The parts of the batch at hand, as they stand in audit_batch. */
+bytea *
+pz_chain_parts(const PzChain *chain)
+{
+	bytea	   *result = palloc(VARHDRSZ + PZ_PART_LEN * chain->nparts);
+	char	   *at = VARDATA(result);
+	int			i;
+
+	SET_VARSIZE(result, VARHDRSZ + PZ_PART_LEN * chain->nparts);
+	for (i = 0; i < chain->nparts; i++, at += PZ_PART_LEN)
+	{
+		uint64		period_no = pg_hton64((uint64) chain->parts[i].period_no);
+		uint32		entries = pg_hton32((uint32) chain->parts[i].entries);
+
+		memcpy(at, &period_no, 8);
+		memcpy(at + 8, &entries, 4);
+		memcpy(at + 12, chain->parts[i].state, PZ_CHAIN_LEN);
+	}
+	return result;
+}
+
+/* Part i (from 0) of a batch; false if there is none. */
+bool
+pz_chain_read_part(const struct varlena *parts, int i, PzPart *part)
+{
+	const char *at = (const char *) VARDATA_ANY(parts) + PZ_PART_LEN * i;
+	uint64		period_no;
+	uint32		entries;
+
+	if (VARSIZE_ANY_EXHDR(parts) < (size_t) PZ_PART_LEN * (i + 1))
+		return false;
+	memcpy(&period_no, at, 8);
+	memcpy(&entries, at + 8, 4);
+	part->period_no = (int64) pg_ntoh64(period_no);
+	part->entries = (int32) pg_ntoh32(entries);
+	memcpy(part->state, at + 12, PZ_CHAIN_LEN);
+	return true;
+}
+
+/* The rows of a part were dropped: take it as it stands in the batch. */
+void
+pz_chain_give_part(PzChain *chain, const PzPart *given)
+{
+	PzPart	   *part = chain_part(chain, given->period_no);
+
+	*part = *given;
+	chain->entries += given->entries;
+	chain->total += given->entries;
 }
 
 /*
- * End a batch: chain its own row, of which values are PZ_BATCH_NCOLUMNS.  The
- * head is then in chain->head.
+ * End a batch: chain its own row, of which values are PZ_BATCH_NCOLUMNS, over
+ * the head before it.  The head is then in chain->head.
  */
 void
 pz_chain_end_batch(PzChain *chain, const Datum *values)
 {
 	chain_start(chain, PZ_CHAIN_BATCH, PZ_BATCH_NCOLUMNS, pz_batch_types, values, NULL);
-	(void) chain_link(chain);
+	chain_hash(chain, chain->head, PZ_CHAIN_LEN, chain->head);
 	chain->batch_no = DatumGetInt64(values[0]);
 	chain->entries = 0;
+	chain->nparts = 0;
 }
 
 /*

@@ -156,17 +156,23 @@ adopt_rows(PzChain *chain, char kind, const char *select, SPIPlanPtr *select_pla
 }
 
 /*
- * Chain what this transaction has written without a link: chunks, uses and
- * gaps.
+ * Chain what this transaction has written without a link: templates, chunks,
+ * uses, gaps and what was dropped.
  */
 void
 pz_chain_adopt(PzChain *chain)
 {
 	static SPIPlanPtr unlock = NULL;
 	static SPIPlanPtr lock = NULL;
-	static SPIPlanPtr plans[6];
+	static SPIPlanPtr plans[10];
 
 	pz_store_execute(&unlock, "SELECT personalize.ledger_unlock_internal(true)", 0, NULL, NULL, NULL);
+	adopt_rows(chain, PZ_CHAIN_TEMPLATE,
+			   "SELECT " PZ_TEMPLATE_COLUMNS " FROM personalize.audit_template WHERE " OWN_ROWS
+			   " ORDER BY template_id", &plans[6],
+			   "UPDATE personalize.audit_template SET batch_no = $1, link = $2 "
+			   "WHERE template_id = $3 AND batch_no IS NULL", &plans[7],
+			   PZ_TEMPLATE_NCOLUMNS, pz_template_types, 1);
 	adopt_rows(chain, PZ_CHAIN_CHUNK,
 			   "SELECT " PZ_CHUNK_COLUMNS " FROM personalize.audit_chunk WHERE " OWN_ROWS
 			   " ORDER BY usage_id, part, chunk", &plans[0],
@@ -186,6 +192,12 @@ pz_chain_adopt(PzChain *chain)
 			   "UPDATE personalize.audit_gap SET batch_no = $1, link = $2 "
 			   "WHERE gap_id = $3 AND batch_no IS NULL", &plans[5],
 			   PZ_GAP_NCOLUMNS, pz_gap_types, 1);
+	adopt_rows(chain, PZ_CHAIN_DROPPED,
+			   "SELECT " PZ_DROPPED_COLUMNS " FROM personalize.audit_dropped WHERE " OWN_ROWS
+			   " ORDER BY drop_no", &plans[8],
+			   "UPDATE personalize.audit_dropped SET batch_no = $1, link = $2 "
+			   "WHERE drop_no = $3 AND batch_no IS NULL", &plans[9],
+			   PZ_DROPPED_NCOLUMNS, pz_dropped_types, 1);
 	pz_store_execute(&lock, "SELECT personalize.ledger_unlock_internal(false)", 0, NULL, NULL, NULL);
 }
 
@@ -196,7 +208,7 @@ void
 pz_chain_seal(PzChain *chain, XLogRecPtr lsn)
 {
 	static SPIPlanPtr plan = NULL;
-	const Oid	types[] = {INT8OID, LSNOID, TIMESTAMPTZOID, INT4OID, INT8OID, BYTEAOID};
+	const Oid	types[] = {INT8OID, LSNOID, TIMESTAMPTZOID, INT4OID, INT8OID, BYTEAOID, BYTEAOID};
 	Datum		values[PZ_BATCH_NCOLUMNS + 1];
 	bytea	   *head;
 
@@ -207,6 +219,7 @@ pz_chain_seal(PzChain *chain, XLogRecPtr lsn)
 		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 		values[3] = Int32GetDatum(chain->entries);
 		values[4] = Int64GetDatum(chain->total);
+		values[5] = PointerGetDatum(pz_chain_parts(chain));
 		pz_chain_end_batch(chain, values);
 
 		head = palloc(VARHDRSZ + PZ_CHAIN_LEN);
@@ -214,7 +227,7 @@ pz_chain_seal(PzChain *chain, XLogRecPtr lsn)
 		memcpy(VARDATA(head), chain->head, PZ_CHAIN_LEN);
 		values[PZ_BATCH_NCOLUMNS] = PointerGetDatum(head);
 		pz_store_execute(&plan,
-						 "INSERT INTO personalize.audit_batch (" PZ_BATCH_COLUMNS ", head) VALUES ($1, $2, $3, $4, $5, $6)",
+						 "INSERT INTO personalize.audit_batch (" PZ_BATCH_COLUMNS ", head) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 						 lengthof(types), types, values, NULL);
 	}
 	/* should the transaction fail, so does this process */

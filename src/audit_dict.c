@@ -66,6 +66,17 @@ pz_dict_reset(void)
 	batch++;
 }
 
+/* New uses are of another period: they have templates and notes of their own. */
+void
+pz_dict_forget(void)
+{
+	if (templates != NULL)
+		hash_destroy(templates);
+	if (notes != NULL)
+		hash_destroy(notes);
+	templates = notes = NULL;
+}
+
 /*
  * The entry for some content, made if need be: *found says.
  */

@@ -317,6 +317,7 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	extras = NULL;
 	extras_space = 0;
 
+	pz_period_before(messages, n);
 	pz_store_begin();
 	MemoryContextSwitchTo(batch);
 	pz_chain_load(&chain);

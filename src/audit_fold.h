@@ -52,6 +52,7 @@ extern int	pz_fold_store_subjects(PzFold *fold, int64 usage_id, bool fresh, bool
 extern PzRows pz_template_rows;
 extern PzRows pz_note_rows;
 extern void pz_dict_reset(void);
+extern void pz_dict_forget(void);
 extern int64 pz_dict_template(PzChain *chain, const PzMsgIntent *intent);
 extern int64 pz_dict_note(PzChain *chain, const PzMsgIntent *intent, const uint8 **digest);
 

@@ -49,6 +49,13 @@ extern const char *pz_store_settle(PzPosition *position, XLogRecPtr start, XLogR
 /* audit_fold.c */
 extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db);
 
+/* audit_period.c */
+extern void pz_period_before(PzMsg **messages, int n);
+extern void pz_period_forget(void);
+extern bool pz_period_is_dropped(TimestampTz at);
+extern bool pz_period_drop_is_due(void);
+extern bool pz_period_drop(void);
+
 /* audit_rows.c */
 #define PZ_ROWS_COLUMNS 18		/* most columns of a PzRows */
 

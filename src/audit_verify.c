@@ -11,6 +11,10 @@
  * last one, words that do not match their digest, and a chain that ends before
  * the last batch that the worker of this run of the server has written.
  *
+ * Where old periods were dropped, the newest row of audit_dropped says where the
+ * chain begins and which periods are gone; that row is itself in the chain.  Of
+ * their rows in later batches, the state that stands in the batch is taken.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -46,6 +50,8 @@ typedef struct Check
 {
 	PzChain		chain;
 	Reader		subjects;
+	int64		keep_from;		/* periods before this one were dropped */
+	int64		not_checked;	/* rows that were dropped */
 	int64		last_usage_id;	/* of the last row that fitted, 0: none */
 	int64		changed_batch;	/* in which the worker noted a change of the head, 0: none */
 	bool		bad;
@@ -216,7 +222,7 @@ check_note(Check *check, Reader *uses, int64 usage_id)
 static bool
 has_usage_id(char kind)
 {
-	return kind != PZ_CHAIN_GAP && kind != PZ_CHAIN_TEMPLATE;
+	return kind != PZ_CHAIN_GAP && kind != PZ_CHAIN_DROPPED && kind != PZ_CHAIN_TEMPLATE;
 }
 
 /*
@@ -246,7 +252,7 @@ check_bad_row(Check *check, char kind, int64 id, const char *reason)
 {
 	if (kind == PZ_CHAIN_TEMPLATE)
 		id = first_use_of(id);
-	check_bad(check, kind != PZ_CHAIN_GAP && id != 0, id, reason);
+	check_bad(check, kind != PZ_CHAIN_GAP && kind != PZ_CHAIN_DROPPED && id != 0, id, reason);
 }
 
 /*
@@ -277,6 +283,11 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 		if (of < batch_no)
 		{
 			check_bad_row(check, kind, usage_id, "a row belongs to no batch");
+			break;
+		}
+		if (kind != PZ_CHAIN_GAP && kind != PZ_CHAIN_DROPPED && usage_id / PZ_PERIOD_IDS < check->keep_from)
+		{
+			check_bad_row(check, kind, usage_id, "a row belongs to a period that was dropped");
 			break;
 		}
 		if (kind == PZ_CHAIN_USE)
@@ -315,6 +326,51 @@ check_end(Check *check, Reader *reader, char kind)
 }
 
 /*
+ * Where the chain begins: after what was dropped.  Whether that is true is
+ * found when its row is met.
+ */
+static void
+read_dropped(Check *check)
+{
+	bool		isnull;
+	struct varlena *head;
+
+	if (SPI_execute("SELECT last_batch, total, COALESCE(head, ''), keep_from FROM personalize.audit_dropped ORDER BY drop_no DESC LIMIT 1",
+					true, 1) != SPI_OK_SELECT || SPI_processed == 0)
+		return;
+	check->chain.batch_no = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	check->chain.total = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	head = PG_DETOAST_DATUM_PACKED(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &isnull));
+	memcpy(check->chain.head, VARDATA_ANY(head), Min(VARSIZE_ANY_EXHDR(head), PZ_CHAIN_LEN));
+	check->keep_from = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4, &isnull));
+	check->not_checked = check->chain.total;
+}
+
+/* Is this the head of the chain as far as it was computed? */
+static bool
+is_head(const Check *check, int64 total, const bytea *head)
+{
+	return check->chain.total == total && VARSIZE_ANY_EXHDR(head) == PZ_CHAIN_LEN &&
+		memcmp(VARDATA_ANY(head), check->chain.head, PZ_CHAIN_LEN) == 0;
+}
+
+/* Take the states of periods that were dropped from a batch. */
+static void
+take_dropped_parts(Check *check, const struct varlena *parts)
+{
+	PzPart		part;
+	int			i;
+
+	for (i = 0; pz_chain_read_part(parts, i, &part); i++)
+	{
+		if (part.period_no < 0 || part.period_no >= check->keep_from)
+			continue;
+		pz_chain_give_part(&check->chain, &part);
+		check->not_checked += part.entries;
+	}
+}
+
+/*
  * The last batch that there is now, whatever the snapshot of the query, to
  * *batch_no and head[PZ_CHAIN_LEN]; 0 if there is none.
  */
@@ -348,6 +404,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	uint8		newest_head[PZ_CHAIN_LEN];
 	int64		newest;
 	bool		anchored = anchor_head == NULL || anchor_batch == 0;
+	Reader		dropped;
 	Reader		batches;
 	Reader		templates;
 	Reader		chunks;
@@ -355,6 +412,20 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	Reader		more;
 	Reader		gaps;
 
+	read_dropped(check);
+	if (!anchored && anchor_batch < check->chain.batch_no)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("the anchor is older than what is kept of the record"),
+				 errhint("Give an anchor from after what personalize.audit_dropped says.")));
+	if (!anchored && anchor_batch == check->chain.batch_no)
+	{
+		anchored = is_head(check, anchor_total, anchor_head);
+		if (!anchored)
+			check_bad(check, false, 0, "the chain does not go through the anchor: it was cut off or computed anew");
+	}
+	reader_open(&dropped, "SELECT " PZ_DROPPED_COLUMNS ", batch_no, link FROM personalize.audit_dropped "
+				"ORDER BY batch_no NULLS FIRST, drop_no");
 	reader_open(&batches, "SELECT " PZ_BATCH_COLUMNS ", head FROM personalize.audit_batch ORDER BY batch_no");
 	reader_open(&templates, "SELECT " PZ_TEMPLATE_COLUMNS ", batch_no, link FROM personalize.audit_template "
 				"ORDER BY batch_no NULLS FIRST, template_id");
@@ -376,23 +447,31 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 		Datum		values[PZ_BATCH_NCOLUMNS];
 		int64		batch_no = reader_number(&batches, 0, 0);
 		struct varlena *head;
+		struct varlena *parts;
+		bytea	   *computed;
 		bool		isnull;
 		int			i;
 
 		for (i = 0; i < PZ_BATCH_NCOLUMNS; i++)
 			values[i] = reader_value(&batches, i, &isnull);
 		head = reader_bytes(&batches, PZ_BATCH_NCOLUMNS);
+		parts = reader_bytes(&batches, PZ_BATCH_NCOLUMNS - 1);
 
 		if (batch_no != check->chain.batch_no + 1)
 			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "a batch is missing");
+		take_dropped_parts(check, parts);
 		check_rows(check, &templates, PZ_CHAIN_TEMPLATE, PZ_TEMPLATE_NCOLUMNS, pz_template_types, batch_no);
 		check_rows(check, &chunks, PZ_CHAIN_CHUNK, PZ_CHUNK_NCOLUMNS, pz_chunk_types, batch_no);
 		check_rows(check, &uses, PZ_CHAIN_USE, PZ_USE_NCOLUMNS, pz_use_types, batch_no);
 		check_rows(check, &more, PZ_CHAIN_MORE, PZ_MORE_NCOLUMNS, pz_more_types, batch_no);
 		check_rows(check, &gaps, PZ_CHAIN_GAP, PZ_GAP_NCOLUMNS, pz_gap_types, batch_no);
+		check_rows(check, &dropped, PZ_CHAIN_DROPPED, PZ_DROPPED_NCOLUMNS, pz_dropped_types, batch_no);
 		if (check->bad)
 			break;
-		if (check->chain.entries != DatumGetInt32(values[3]) || check->chain.total != DatumGetInt64(values[4]))
+		computed = pz_chain_parts(&check->chain);
+		if (check->chain.entries != DatumGetInt32(values[3]) || check->chain.total != DatumGetInt64(values[4]) ||
+			VARSIZE_ANY_EXHDR(computed) != VARSIZE_ANY_EXHDR(parts) ||
+			memcmp(VARDATA_ANY(computed), VARDATA_ANY(parts), VARSIZE_ANY_EXHDR(parts)) != 0)
 			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "rows are missing at the end of a batch");
 		pz_chain_end_batch(&check->chain, values);
 		if (VARSIZE_ANY_EXHDR(head) != PZ_CHAIN_LEN ||
@@ -400,9 +479,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 			check_bad(check, check->last_usage_id != 0, check->last_usage_id, "a batch was changed");
 		if (batch_no == anchor_batch && anchor_head != NULL)
 		{
-			anchored = check->chain.total == anchor_total &&
-				VARSIZE_ANY_EXHDR(anchor_head) == PZ_CHAIN_LEN &&
-				memcmp(VARDATA_ANY(anchor_head), check->chain.head, PZ_CHAIN_LEN) == 0;
+			anchored = is_head(check, anchor_total, anchor_head);
 			if (!anchored)
 				break;
 		}
@@ -422,6 +499,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	check_end(check, &uses, PZ_CHAIN_USE);
 	check_end(check, &more, PZ_CHAIN_MORE);
 	check_end(check, &gaps, PZ_CHAIN_GAP);
+	check_end(check, &dropped, PZ_CHAIN_DROPPED);
 	check_end(check, &check->subjects, PZ_CHAIN_USE);
 	/* what the worker has written may be older than what is there now, not newer */
 	if (written > newest || (written == newest && written != 0 && memcmp(written_head, newest_head, PZ_CHAIN_LEN) != 0))
@@ -459,7 +537,7 @@ personalize_audit_verify(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	values[0] = BoolGetDatum(!check.bad);
-	values[1] = Int64GetDatum(check.chain.total);
+	values[1] = Int64GetDatum(check.chain.total - check.not_checked);
 	values[2] = Int64GetDatum(check.first_bad);
 	nulls[2] = !check.has_first_bad;
 	nulls[3] = check.reason == NULL;

@@ -423,6 +423,7 @@ pz_worker_sweep(bool all, TimestampTz seen_at, XLogRecPtr at, const PzPosition *
 
 	pz_store_begin();
 	crashed = pz_store_crash(all, seen_at);
+	pz_period_forget();
 	pz_worker_chain(at);
 	/* it is signed together with the head of the chain */
 	if (crashed > 0)
@@ -434,6 +435,30 @@ pz_worker_sweep(bool all, TimestampTz seen_at, XLogRecPtr at, const PzPosition *
 		ereport(LOG,
 				(errmsg("personalize has closed %lld uses of an earlier run of the server as crashed",
 						(long long) crashed)));
+}
+
+/*
+ * Drop old periods of the record.  at and position as in pz_worker_sweep.
+ */
+static void
+pz_worker_drop(XLogRecPtr at, const PzPosition *position)
+{
+	bool		dropped;
+
+	pz_store_begin();
+	dropped = pz_period_drop();
+	if (dropped)
+	{
+		pz_worker_chain(at);
+		pz_store_position(position);
+	}
+	pz_store_end();
+	pz_chain_committed(my_database);
+	MemoryContextSwitchTo(TopMemoryContext);
+	if (dropped)
+		ereport(LOG,
+				(errmsg("personalize has dropped what was older than personalize.audit_retention from the record of use"),
+				 errhint("See personalize.audit_dropped.")));
 }
 
 /*
@@ -562,6 +587,8 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 			pz_worker_sweep(false, 0, at, position);
 			swept = true;
 		}
+		if (swept && pz_period_drop_is_due())
+			pz_worker_drop(at, position);
 		pg_atomic_write_u64(&my_database->failing_since, 0);
 		if (swept)
 			pg_atomic_write_u64(&my_database->done, at);

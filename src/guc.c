@@ -21,6 +21,8 @@ int			pz_audit_level = PZ_AUDIT_ON;
 int			pz_audit_anchor = 3600;
 int			pz_audit_lease = 60;
 int			pz_audit_naptime = 200;
+int			pz_audit_period = 7 * 86400;
+int			pz_audit_retention = 0;
 char	   *pz_context = NULL;
 char	   *pz_key_file = NULL;
 int			pz_max_databases = 16;
@@ -118,6 +120,16 @@ pz_guc_init(void)
 							NULL,
 							&pz_audit_naptime, 200, 1, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.audit_period",
+							"Sets how long a period of the record of use is, which is kept or dropped as a whole.",
+							"Takes effect when the next period begins.",
+							&pz_audit_period, 7 * 86400, 1, 366 * 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.audit_retention",
+							"Sets how long the record of use is kept after the end of a period.",
+							"Zero: for ever.",
+							&pz_audit_retention, 0, 0, 2000000000,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomStringVariable("personalize.context",
 							   "Sets the explanation shown to the subject, for the record of use.",
 							   "Ends with the transaction.",

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
@@ -692,7 +693,7 @@ pz_registry_append_only(Oid relid)
 	static const char *const names[] = {
 		"consent_event", "subject", "tombstone", "erasure", "maintenance_event",
 		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk", "audit_batch",
-		"audit_template"
+		"audit_template", "audit_dropped"
 	};
 	const char *name;
 	int			i;
@@ -700,6 +701,9 @@ pz_registry_append_only(Oid relid)
 	ensure_registry();
 	if (!registry->installed || get_rel_namespace(relid) != registry->oids.extension_schema)
 		return false;
+	/* a period of a table of the record is like the table */
+	while (get_rel_relispartition(relid))
+		relid = get_partition_parent(relid, true);
 	name = get_rel_name(relid);
 	for (i = 0; name != NULL && i < lengthof(names); i++)
 		if (strcmp(names[i], name) == 0)

@@ -291,6 +291,15 @@ BEGIN
 					victim.pid, victim.template_id, victim.note_id, subjects, 'superset', victim.boot_id, set_id);
 		ELSE
 			this_id := pg_catalog.nextval('personalize.usage_id_seq');
+			/* of a period before this one, which is dropped before it: the record of this one has its own */
+			IF victim.template_id / 100000000000 < this_id / 100000000000 THEN
+				INSERT INTO personalize.audit_template
+					SELECT (jsonb_populate_record(t, jsonb_build_object('template_id', pg_catalog.nextval('personalize.audit_text_seq'),
+						'batch_no', NULL, 'link', NULL))).*
+					FROM personalize.audit_template AS t WHERE t.template_id = victim.template_id
+					RETURNING template_id INTO STRICT victim.template_id;
+				victim.note_id := NULL;
+			END IF;
 			INSERT INTO personalize.audit_use (usage_id, session_id, use_no, last_seq, started_at, ended_at, status,
 					pid, template_id, note_id, subjects_used, precision, boot_id, everybody_id)
 				VALUES (this_id, victim.session_id, -victim.use_no, 0, victim.lease_from,
@@ -329,6 +338,10 @@ DECLARE
 	level text := pg_catalog.current_setting('wal_level');
 	gaps bigint := (SELECT pg_catalog.count(*) FROM personalize.audit_gap g WHERE g.settled_at IS NULL);
 	standby boolean := pg_catalog.pg_is_in_recovery();
+	retention integer := (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'personalize.audit_retention');
+	late bigint := (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p WHERE retention > 0 AND NOT pg_catalog.pg_is_in_recovery()
+		AND p.ends_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => retention + 86400)
+		AND p.period_no < (SELECT pg_catalog.max(x.period_no) FROM personalize.audit_period x));
 BEGIN
 	SELECT * INTO w FROM personalize.audit_worker_internal();
 	RETURN QUERY SELECT 'audit wal_level', level <> 'minimal', level,
@@ -351,6 +364,10 @@ BEGIN
 	RETURN QUERY SELECT 'audit messages', COALESCE(w.bad, 0) = 0 AND COALESCE(w.holes, 0) = 0,
 		pg_catalog.format('%s forged or sent again, %s missing', COALESCE(w.bad, 0), COALESCE(w.holes, 0)),
 		CASE WHEN w.bad > 0 OR w.holes > 0 THEN 'Somebody tampers with the audit; the server log has the details.' END;
+	RETURN QUERY SELECT 'audit retention', late IS NULL,
+		pg_catalog.format('periods %s to %s, since %s', (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p),
+			(SELECT pg_catalog.max(p.period_no) FROM personalize.audit_period p), (SELECT pg_catalog.min(p.starts_at) FROM personalize.audit_period p)),
+		CASE WHEN late IS NOT NULL THEN pg_catalog.format('Period %s is older than personalize.audit_retention by a day and not dropped: a use that began in it has not ended, or somebody holds a lock on the record.', late) END;
 	RETURN QUERY SELECT 'audit gaps', gaps = 0, pg_catalog.format('%s not settled', gaps),
 		CASE WHEN gaps > 0 THEN 'See personalize.audit_gap; set settled_at when you have looked into it.' END;
 	RETURN QUERY SELECT 'audit max_slot_wal_keep_size', keep = '-1', keep,

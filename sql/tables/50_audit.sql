@@ -6,7 +6,22 @@
  * of a person is in personalize.subject alone; here are numbers.  Rows of
  * audit_use, audit_more, audit_subject and audit_chunk never change; what is
  * still going on is in audit_open and audit_lease.
+ *
+ * What grows is divided by the time at which a use began: the numbers of uses,
+ * templates and notes of period n are n * 10^11 and up, and each period has a
+ * partition of its own in each of these tables, which audit_partition_internal()
+ * makes with its indexes.  The tables themselves have none: a dump is restored
+ * into partitions that are attached after they are made.
  */
+CREATE TABLE personalize.audit_period (
+	period_no bigint PRIMARY KEY CHECK (period_no >= 0),
+	starts_at timestamptz NOT NULL,
+	ends_at timestamptz NOT NULL
+);
+COMMENT ON TABLE personalize.audit_period IS
+	'Periods that the record of use is divided into; what is older than personalize.audit_retention is dropped by whole periods';
+COMMENT ON COLUMN personalize.audit_period.ends_at IS 'When the next one begins, with the first use after that';
+
 CREATE SEQUENCE personalize.usage_id_seq;
 COMMENT ON SEQUENCE personalize.usage_id_seq IS 'Numbers of uses, in the order in which the audit worker met them';
 
@@ -14,7 +29,7 @@ CREATE SEQUENCE personalize.audit_text_seq;
 COMMENT ON SEQUENCE personalize.audit_text_seq IS 'Numbers of templates and notes of uses';
 
 CREATE TABLE personalize.audit_template (
-	template_id bigint PRIMARY KEY,
+	template_id bigint NOT NULL,
 	db_role text NOT NULL,
 	session_role text NOT NULL,
 	purpose_id integer NOT NULL,
@@ -29,13 +44,13 @@ CREATE TABLE personalize.audit_template (
 	reason text,
 	batch_no bigint,
 	link bigint
-);
+) PARTITION BY RANGE (template_id);
 COMMENT ON TABLE personalize.audit_template IS
 	'What many uses have in common: who reads which relation for what by which statement. Stored once, or again after the audit worker has started';
 COMMENT ON COLUMN personalize.audit_template.reason IS 'Why it was refused, or would have been';
 
 CREATE TABLE personalize.audit_use (
-	usage_id bigint PRIMARY KEY,
+	usage_id bigint NOT NULL,
 	session_id bigint NOT NULL,
 	use_no bigint NOT NULL,
 	last_seq bigint NOT NULL,
@@ -53,7 +68,7 @@ CREATE TABLE personalize.audit_use (
 	pid integer NOT NULL,
 	status text COLLATE "C" NOT NULL CHECK (status IN ('open', 'ended', 'failed', 'crashed', 'refused')),
 	precision text COLLATE "C" CHECK (precision IN ('exact', 'bounded', 'superset'))
-);
+) PARTITION BY RANGE (usage_id);
 COMMENT ON TABLE personalize.audit_use IS
 	'Uses that have ended: one row for each statement, protected relation and purpose. Read it by the view usage';
 COMMENT ON COLUMN personalize.audit_use.session_id IS 'Random number of the session that used the data';
@@ -66,9 +81,6 @@ COMMENT ON COLUMN personalize.audit_use.everybody_id IS
 	'The server crashed: everybody then permitted counts as used. The usage_id under which that set is stored';
 COMMENT ON COLUMN personalize.audit_use.batch_no IS 'Batch of the chain that the row is in, see audit_batch';
 COMMENT ON COLUMN personalize.audit_use.link IS 'First eight bytes of the state of the chain after the row';
-CREATE UNIQUE INDEX audit_use_session ON personalize.audit_use (session_id, use_no);
-CREATE INDEX audit_use_started ON personalize.audit_use USING brin (started_at);
-CREATE INDEX audit_use_everybody ON personalize.audit_use (everybody_id) WHERE everybody_id IS NOT NULL;
 
 CREATE TABLE personalize.audit_open (
 	LIKE personalize.audit_use INCLUDING CONSTRAINTS,
@@ -84,14 +96,13 @@ CREATE TABLE personalize.audit_more (
 	rows_withheld bigint NOT NULL,
 	subjects_added bigint NOT NULL,
 	batch_no bigint,
-	link bigint,
-	PRIMARY KEY (usage_id, last_seq)
-);
+	link bigint
+) PARTITION BY RANGE (usage_id);
 COMMENT ON TABLE personalize.audit_more IS
 	'What uses did after they had been recorded as ended (triggers at the end of a statement, for example)';
 
 CREATE TABLE personalize.audit_note (
-	note_id bigint PRIMARY KEY,
+	note_id bigint NOT NULL,
 	app_user text,
 	application_name text,
 	client_addr inet,
@@ -99,7 +110,7 @@ CREATE TABLE personalize.audit_note (
 	salt bytea NOT NULL,
 	digest bytea NOT NULL,
 	erased boolean NOT NULL DEFAULT false
-);
+) PARTITION BY RANGE (note_id);
 COMMENT ON TABLE personalize.audit_note IS
 	'What uses say in words that can name a person; kept apart so that erasure can take it away';
 COMMENT ON COLUMN personalize.audit_note.digest IS
@@ -122,11 +133,9 @@ CREATE UNIQUE INDEX audit_key_key ON personalize.audit_key (kind_id, key);
 
 CREATE TABLE personalize.audit_subject (
 	subject_no bigint NOT NULL,
-	usage_id bigint NOT NULL,
-	PRIMARY KEY (subject_no, usage_id)
-);
+	usage_id bigint NOT NULL
+) PARTITION BY RANGE (usage_id);
 COMMENT ON TABLE personalize.audit_subject IS 'Whose data a use saw, for uses of few subjects';
-CREATE INDEX audit_subject_usage ON personalize.audit_subject (usage_id);
 
 CREATE TABLE personalize.audit_chunk (
 	chunk integer NOT NULL,
@@ -134,15 +143,13 @@ CREATE TABLE personalize.audit_chunk (
 	part bigint NOT NULL,
 	members bytea NOT NULL,
 	batch_no bigint,
-	link bigint,
-	PRIMARY KEY (chunk, usage_id, part)
-);
+	link bigint
+) PARTITION BY RANGE (usage_id);
 ALTER TABLE personalize.audit_chunk ALTER COLUMN members SET STORAGE EXTERNAL;
 COMMENT ON TABLE personalize.audit_chunk IS
 	'Whose data a use saw, for uses of many subjects: packed sets within each 15360 subject numbers';
 COMMENT ON COLUMN personalize.audit_chunk.part IS
 	'Number of the last message of the session whose subjects are in the set; a long use has several';
-CREATE INDEX audit_chunk_usage ON personalize.audit_chunk (usage_id);
 
 CREATE TABLE personalize.audit_lease (
 	session_id bigint NOT NULL,
@@ -186,12 +193,33 @@ COMMENT ON SEQUENCE personalize.audit_gap_gap_id_seq IS 'Numbers of gaps';
 COMMENT ON COLUMN personalize.audit_gap.settled_at IS
 	'Set by a superuser who has looked into it; status() then no longer complains';
 
+CREATE TABLE personalize.audit_dropped (
+	drop_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	dropped_at timestamptz NOT NULL,
+	keep_from bigint NOT NULL,
+	ended_at timestamptz NOT NULL,
+	last_batch bigint NOT NULL,
+	total bigint NOT NULL,
+	head bytea NOT NULL,
+	batch_no bigint,
+	link bigint
+);
+COMMENT ON TABLE personalize.audit_dropped IS
+	'What was taken out of the record of use because it was older than personalize.audit_retention';
+COMMENT ON SEQUENCE personalize.audit_dropped_drop_no_seq IS 'Numbers of drops';
+COMMENT ON COLUMN personalize.audit_dropped.keep_from IS 'Periods before this one are gone';
+COMMENT ON COLUMN personalize.audit_dropped.ended_at IS 'When the last of them had ended';
+COMMENT ON COLUMN personalize.audit_dropped.last_batch IS 'Last batch of which no row is left: the chain begins after it';
+COMMENT ON COLUMN personalize.audit_dropped.total IS 'Rows of that batch and all before it';
+COMMENT ON COLUMN personalize.audit_dropped.head IS 'State of the chain after that batch';
+
 CREATE TABLE personalize.audit_batch (
 	batch_no bigint PRIMARY KEY,
 	lsn pg_lsn NOT NULL,
 	made_at timestamptz NOT NULL,
 	entries integer NOT NULL CHECK (entries > 0),
 	total bigint NOT NULL,
+	parts bytea NOT NULL CHECK (pg_catalog.octet_length(parts) % 44 = 0),
 	head bytea NOT NULL CHECK (pg_catalog.octet_length(head) = 32)
 );
 COMMENT ON TABLE personalize.audit_batch IS
@@ -199,8 +227,9 @@ COMMENT ON TABLE personalize.audit_batch IS
 COMMENT ON COLUMN personalize.audit_batch.lsn IS 'Position in the write-ahead log after the batch';
 COMMENT ON COLUMN personalize.audit_batch.entries IS 'Rows of the batch';
 COMMENT ON COLUMN personalize.audit_batch.total IS 'Rows of this batch and all before it';
+COMMENT ON COLUMN personalize.audit_batch.parts IS
+	'For each period of which the batch has rows (-1: rows that do not go with a period), in their order: its number (8 bytes), how many rows (4), and the state of their chain (32)';
 COMMENT ON COLUMN personalize.audit_batch.head IS 'State of the chain after the batch';
-/* rows that are not chained yet: none but within a transaction of the worker */
-CREATE INDEX audit_use_loose ON personalize.audit_use (usage_id) WHERE batch_no IS NULL;
-CREATE INDEX audit_chunk_loose ON personalize.audit_chunk (usage_id) WHERE batch_no IS NULL;
+/* rows that are not chained yet: none but within a transaction of the worker; partitions have the like */
+CREATE INDEX audit_dropped_loose ON personalize.audit_dropped (drop_no) WHERE batch_no IS NULL;
 CREATE INDEX audit_gap_loose ON personalize.audit_gap (gap_id) WHERE batch_no IS NULL;

@@ -115,10 +115,14 @@ INSERT INTO chn.attempt (no, change, wanted) VALUES
 	(42, 'INSERT INTO personalize.audit_use SELECT (u).* FROM (SELECT jsonb_populate_record(u, ''{"usage_id": 999999999, "use_no": 999999999, "batch_no": 999999999}'') AS u FROM personalize.audit_use u WHERE usage_id = FEW) x', NULL),
 	(43, 'INSERT INTO personalize.audit_more VALUES (FEW, 999999, NULL, 0, 0, 0, NULL, NULL)', NULL),
 	(44, 'INSERT INTO personalize.audit_gap (reason) VALUES (''none'')', NULL),
-	(45, 'INSERT INTO personalize.audit_batch SELECT batch_no + 1, lsn, made_at, 1, total + 1, head FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1', NULL),
+	(45, 'INSERT INTO personalize.audit_batch SELECT batch_no + 1, lsn, made_at, 1, total + 1, parts, head FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1', NULL),
 	(50, 'UPDATE personalize.audit_use SET usage_id = CASE usage_id WHEN FEW THEN MANY ELSE FEW END + 1000000 WHERE usage_id IN (FEW, MANY)', NULL),
 	(51, 'UPDATE personalize.audit_use SET batch_no = batch_no + 1 WHERE usage_id = FEW', NULL),
 	(52, 'UPDATE personalize.audit_batch SET batch_no = -batch_no', NULL),
+	(53, 'UPDATE personalize.audit_batch SET parts = set_byte(parts, octet_length(parts) - 1, get_byte(parts, octet_length(parts) - 1) # 1) WHERE batch_no = 1', NULL),
+	(54, 'UPDATE personalize.audit_batch SET parts = '''' WHERE batch_no = 1', NULL),
+	(55, 'INSERT INTO personalize.audit_dropped (dropped_at, keep_from, ended_at, last_batch, total, head) SELECT now(), 1, now(), b.batch_no, b.total, b.head FROM personalize.audit_batch AS b ORDER BY batch_no LIMIT 1', NULL),
+	(56, 'WITH d AS (DELETE FROM personalize.audit_use WHERE usage_id = FEW RETURNING 1) INSERT INTO personalize.audit_dropped (dropped_at, keep_from, ended_at, last_batch, total, head, batch_no, link) SELECT now(), 1, now(), 0, 0, decode(repeat(''00'', 32), ''hex''), 2, 1 FROM d', NULL),
 	(60, 'WITH b AS (DELETE FROM personalize.audit_batch WHERE batch_no = (SELECT max(batch_no) FROM personalize.audit_batch) RETURNING batch_no), u AS (DELETE FROM personalize.audit_use WHERE batch_no IN (SELECT batch_no FROM b) RETURNING usage_id), s AS (DELETE FROM personalize.audit_subject WHERE usage_id IN (SELECT usage_id FROM u)), c AS (DELETE FROM personalize.audit_chunk WHERE batch_no IN (SELECT batch_no FROM b)), m AS (DELETE FROM personalize.audit_more WHERE batch_no IN (SELECT batch_no FROM b)) SELECT FROM b', NULL);
 UPDATE chn.attempt SET change = replace(replace(replace(replace(change, 'FEW', :'few'), 'MANY', :'many'), 'SLOW', :'slow'), 'PLAIN', :'plain'),
 	wanted = replace(replace(replace(wanted, 'FEW', :'few'), 'MANY', :'many'), 'PLAIN', :'plain');
