@@ -304,4 +304,11 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_reads_type_compat(funcid)	false
 #endif
 
+/* 16 (e1f94ba5d): what this session has counted of a relation and not sent yet */
+#if PG_VERSION_NUM >= 160000
+#define pz_counts_compat(rel)	((rel)->pgstat_info->counts)
+#else
+#define pz_counts_compat(rel)	((rel)->pgstat_info->t_counts)
+#endif
+
 #endif							/* PZ_COMPAT_H */

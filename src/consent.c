@@ -32,6 +32,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relscan.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
@@ -121,11 +122,16 @@ find_subject(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen, b
 	SysScanDesc scan;
 	HeapTuple	tup;
 	int64		subject_no = 0;
+	PzQuiet		quiet;
 
+	pz_quiet_begin(&quiet);
+	pz_quiet_watch(&quiet, rel);
 	ScanKeyInit(&skey[0], SUBJECT_KIND, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(kind_id));
 	ScanKeyInit(&skey[1], SUBJECT_KEY, BTEqualStrategyNumber, F_TEXTEQ, PointerGetDatum(t));
 	skey[1].sk_collation = C_COLLATION_OID;
 	scan = systable_beginscan(rel, oids->subject_key, true, snapshot, 2, skey);
+	if (scan->irel)
+		pz_quiet_watch(&quiet, scan->irel);
 	tup = systable_getnext(scan);
 	*tombstoned = *own = false;
 	if (HeapTupleIsValid(tup))
@@ -137,6 +143,7 @@ find_subject(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen, b
 		subject_no = DatumGetInt64(heap_getattr(tup, SUBJECT_NO, RelationGetDescr(rel), &isnull));
 		*tombstoned = DatumGetBool(heap_getattr(tup, SUBJECT_TOMBSTONED, RelationGetDescr(rel), &isnull));
 	}
+	pz_quiet_end(&quiet);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	pfree(t);
@@ -155,6 +162,7 @@ is_erased(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen)
 	ScanKeyData skey;
 	SysScanDesc scan;
 	bool		found;
+	PzQuiet		quiet;
 
 	SET_VARSIZE(digest, VARHDRSZ + PZ_MAC_LEN);
 	if (!pz_keys_digest(kind_id, key, keylen, (uint8 *) VARDATA(digest)))
@@ -163,9 +171,14 @@ is_erased(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen)
 				 errmsg("could not compute the digest of a subject key"),
 				 errhint("Check the key file named by personalize.key_file and restart the server.")));
 	rel = table_open(oids->tombstone, AccessShareLock);
+	pz_quiet_begin(&quiet);
+	pz_quiet_watch(&quiet, rel);
 	ScanKeyInit(&skey, TOMBSTONE_DIGEST, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(digest));
 	scan = systable_beginscan(rel, oids->tombstone_pkey, true, snapshot, 1, &skey);
+	if (scan->irel)
+		pz_quiet_watch(&quiet, scan->irel);
 	found = HeapTupleIsValid(systable_getnext(scan));
+	pz_quiet_end(&quiet);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	pfree(digest);
@@ -225,7 +238,11 @@ read_ledger(const Question *q, int32 purpose_id, CategoryState *cats, int ncats)
 	HeapTuple	tup;
 	int			undecided = ncats;
 	bool		any = false;
+	PzQuiet		quiet;
 
+	pz_quiet_begin(&quiet);
+	pz_quiet_watch(&quiet, rel);
+	pz_quiet_watch(&quiet, index);
 	ScanKeyInit(&skey[0], EVENT_SUBJECT, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(q->subject_no));
 	ScanKeyInit(&skey[1], EVENT_PURPOSE, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(purpose_id));
 	scan = systable_beginscan_ordered(rel, index, q->snapshot, 2, skey);
@@ -267,6 +284,7 @@ read_ledger(const Question *q, int32 purpose_id, CategoryState *cats, int ncats)
 		}
 		pfree(action);
 	}
+	pz_quiet_end(&quiet);
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);

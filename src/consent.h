@@ -8,7 +8,10 @@
 #ifndef PZ_CONSENT_H
 #define PZ_CONSENT_H
 
+#include "executor/instrument.h"
+#include "pgstat.h"
 #include "registry.h"
+#include "utils/rel.h"
 #include "utils/snapshot.h"
 
 typedef enum PzConsentState
@@ -39,6 +42,21 @@ typedef struct PzDecision
 	int32	   *categories;		/* allocated only if want_categories */
 } PzDecision;
 
+/* What was counted before a look into the ledger */
+typedef struct PzQuiet
+{
+	BufferUsage buffers;
+	int			n;
+	Relation	rels[2];
+	PgStat_TableCounts counts[2];
+} PzQuiet;
+
+/* consent_quiet.c */
+extern void pz_quiet_begin(PzQuiet *quiet);
+extern void pz_quiet_watch(PzQuiet *quiet, Relation rel);
+extern void pz_quiet_end(PzQuiet *quiet);
+
+/* consent.c */
 extern Snapshot pz_consent_snapshot(void);
 extern void pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 							  int32 kind_id, const char *key, size_t keylen,

@@ -214,6 +214,10 @@ extern void pz_conflict_start(PlannedStmt *pstmt);
 /* enforce_keep.c */
 extern void pz_keep_start(QueryDesc *queryDesc);
 
+/* enforce_nearest.c */
+struct RelOptInfo;
+extern void pz_nearest_hide(Oid relid, struct RelOptInfo *rel);
+
 /* enforce_quote.c */
 extern bool pz_quote_may(const ErrorData *edata, bool by_code);
 
@@ -269,8 +273,9 @@ extern void pz_copies_forget(void);
 /* enforce_ddl.c */
 extern void pz_ddl_enter(Node *parsetree, bool maintenance);
 extern void pz_ddl_leave(bool before);
-extern void pz_ddl_fail(bool before, const char *command);
+extern void pz_ddl_fail(bool before);
 extern bool pz_ddl_may_quote(const ErrorData *edata);
+extern void pz_ddl_check_query(void);
 extern bool pz_ddl_blocks(void);
 
 /* enforce_children.c */
@@ -284,6 +289,7 @@ extern void pz_children_check_create(CreateStmt *stmt);
 extern bool pz_depend_upkeep_calls_users(void);
 extern bool pz_depend_compares_by_code(Relation index);
 extern bool pz_depend_index_calls_code(Relation index);
+extern bool pz_depend_constraints_run_queries(Relation rel);
 extern void pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate);
 extern void pz_depend_watch_ranges(void);
 extern bool pz_depend_holds_domain(List *name);
@@ -308,6 +314,7 @@ extern bool pz_code_watches(Oid funcid);
 extern void pz_code_begins(Oid funcid);
 extern void pz_code_ends(void);
 extern bool pz_code_in_event(bool running);
+extern bool pz_code_is_event(void);
 extern bool pz_code_folding(void);
 extern void pz_code_end_transaction(void);
 

@@ -175,6 +175,13 @@ pz_code_in_event(bool running)
 	return before;
 }
 
+/* Does an event trigger run, or what it calls? */
+bool
+pz_code_is_event(void)
+{
+	return user_code.event;
+}
+
 /* Does the planner make a constant of what runs now? */
 bool
 pz_code_folding(void)

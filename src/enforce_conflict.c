@@ -10,6 +10,9 @@
  * people who withheld them.  No policy stands before it, so where there is such
  * a function the write is refused.
  *
+ * A constraint that runs a text as a query is refused likewise: errors of the
+ * query, and its text in their context, could quote the row.
+ *
  * Nobody may be kept from replacing a function, so it is looked at when the
  * statement runs, once for each change of any relation.
  *
@@ -37,6 +40,7 @@ typedef struct Conflict
 	Oid			relid;			/* hash key */
 	bool		always;			/* every write may call such a function */
 	bool		on_conflict;	/* ON CONFLICT may */
+	bool		runs_queries;	/* a constraint runs a query, of which a cell may be a part */
 } Conflict;
 
 static HTAB *conflicts = NULL;
@@ -70,13 +74,14 @@ look_at(Relation rel, Conflict *found)
 			found->on_conflict = found->on_conflict || calls;
 		index_close(index, AccessShareLock);
 	}
+	found->runs_queries = found->runs_queries || pz_depend_constraints_run_queries(rel);
 }
 
 /* What writes to a relation, or to partitions of it, may call. */
 static Conflict
 conflicts_of(Oid relid)
 {
-	Conflict	result = {relid, false, false};
+	Conflict	result = {relid, false, false, false};
 	Conflict   *entry;
 	ListCell   *lc;
 
@@ -118,6 +123,12 @@ pz_conflict_check(Oid relid, bool on_conflict)
 	if (rel == NULL || rel->observed)
 		return;
 	conflict = conflicts_of(relid);
+	if (conflict.runs_queries && !pz_enforce_sees_all())
+		ereport(ERROR,
+				(errcode(PZ_ERR_REFUSED),
+				 errmsg("cannot write to a protected relation whose constraints run queries"),
+				 errdetail("Errors of the query could quote cells that the statement may not see."),
+				 errhint("Drop the constraint, generated column or index that calls query_to_xml() or the like.")));
 	if ((conflict.always || (conflict.on_conflict && on_conflict)) && !pz_enforce_sees_all())
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),

@@ -32,6 +32,7 @@
 
 static bool blocking = false;	/* a command on a protected relation runs */
 static ErrorContextCallback *blocking_context = NULL;	/* of that command */
+static bool error_quotes = true;	/* what pz_ddl_may_quote said of its last error */
 
 /* Does an ALTER TABLE only take something away, and look at no row? */
 static bool
@@ -189,6 +190,7 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 	{
 		pz_detail_watch();
 		blocking_context = error_context_stack;
+		error_quotes = true;
 		pz_depend_watch_ranges();
 	}
 }
@@ -203,30 +205,20 @@ pz_ddl_leave(bool before)
 /*
  * A command failed while functions were blocked.  What it read could be in the
  * message ("invalid input syntax ... "), so what can quote a value is replaced
- * by one that says nothing.  before as pz_ddl_enter gave it, command is the text
- * of the command.  Call within PG_CATCH, and throw again.
+ * by one that says nothing.  before as pz_ddl_enter gave it.  Call within
+ * PG_CATCH, and throw again.
  */
 void
-pz_ddl_fail(bool before, const char *command)
+pz_ddl_fail(bool before)
 {
 	bool		blocked = blocking;
-	MemoryContext old;
-	ErrorData  *edata;
-	bool		quotes;
 	int			code;
 
 	blocking = before;
 	if (!blocked)
 		return;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	edata = CopyErrorData();
-	code = edata->sqlerrcode;
-	/* a position in the command itself, which a function sent */
-	quotes = pz_quote_may(edata, false) &&
-		(edata->internalpos == 0 || edata->internalquery == NULL || command == NULL || strcmp(edata->internalquery, command) != 0);
-	FreeErrorData(edata);
-	MemoryContextSwitchTo(old);
-	if (!quotes)
+	code = geterrcode();
+	if (!error_quotes)
 		return;
 	FlushErrorState();
 	ereport(ERROR,
@@ -243,11 +235,32 @@ pz_ddl_blocks(void)
 }
 
 /*
- * Can a message that is being raised now quote a row that a command reads?  What
- * an event trigger says is its own.
+ * Can a message that is being raised now quote a row that a command reads?  If
+ * something reads a text as code, its context does.  What an event trigger says
+ * is its own.
  */
 bool
 pz_ddl_may_quote(const ErrorData *edata)
 {
-	return blocking && pz_quote_may(edata, error_context_stack != blocking_context);
+	bool		by_code = error_context_stack != blocking_context;
+	bool		quotes = blocking && ((by_code && !pz_code_is_event()) || pz_quote_may(edata, by_code));
+
+	if (edata->elevel == ERROR)
+		error_quotes = quotes;
+	return quotes;
+}
+
+/*
+ * A query is about to be planned: while a command reads all rows, only foreign
+ * keys and event triggers send any.  A built-in function that runs a text could
+ * be given a cell.  ERROR 42501.
+ */
+void
+pz_ddl_check_query(void)
+{
+	if (blocking && !pz_enforce_adds_foreign_key() && !pz_code_is_event())
+		ereport(ERROR,
+				(errcode(PZ_ERR_REFUSED),
+				 errmsg("cannot run queries while all rows of a protected relation are read"),
+				 errhint("Use functions that run none, or have a privacy officer take the protection away for the change.")));
 }

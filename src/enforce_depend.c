@@ -256,6 +256,71 @@ pz_depend_index_calls_code(Relation index)
 	return calls_code(expressions, NULL) || pz_depend_compares_by_code(index);
 }
 
+/* Does a built-in function run a text that it is given? */
+static bool
+runs_queries(Oid funcid, void *context)
+{
+	switch (funcid)
+	{
+		case F_QUERY_TO_XML:
+		case F_QUERY_TO_XMLSCHEMA:
+		case F_QUERY_TO_XML_AND_XMLSCHEMA:
+		case F_CURSOR_TO_XML:
+		case F_CURSOR_TO_XMLSCHEMA:
+		case F_TABLE_TO_XML:
+		case F_TABLE_TO_XMLSCHEMA:
+		case F_TABLE_TO_XML_AND_XMLSCHEMA:
+		case F_SCHEMA_TO_XML:
+		case F_SCHEMA_TO_XMLSCHEMA:
+		case F_SCHEMA_TO_XML_AND_XMLSCHEMA:
+		case F_TS_STAT_TEXT:
+		case F_TS_STAT_TEXT_TEXT:
+		case F_TS_REWRITE_TSQUERY_TEXT:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Does an expression call one? */
+static bool
+calls_queries(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, runs_queries, context))
+		return true;
+	return expression_tree_walker(node, calls_queries, context);
+}
+
+/*
+ * Do constraints, generated columns or indexes of a relation run queries whose
+ * text could hold a cell of the row that is written?
+ */
+bool
+pz_depend_constraints_run_queries(Relation rel)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	bool		found = false;
+	ListCell   *lc;
+	int			i;
+
+	for (i = 0; constr && i < constr->num_check; i++)
+		found = found || calls_queries(stringToNode(constr->check[i].ccbin), NULL);
+	for (i = 0; constr && i < constr->num_defval; i++)
+		if (TupleDescAttr(RelationGetDescr(rel), constr->defval[i].adnum - 1)->attgenerated)
+			found = found || calls_queries(stringToNode(constr->defval[i].adbin), NULL);
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Node	   *expressions;
+		Node	   *predicate;
+
+		pz_depend_index_trees(lfirst_oid(lc), &expressions, &predicate);
+		found = found || calls_queries(expressions, NULL) || calls_queries(predicate, NULL);
+	}
+	return found;
+}
+
 /* Do statistics on a relation call functions of users? */
 static bool
 has_calling_statistics(Relation rel)

@@ -95,7 +95,8 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 /*
  * The trigger behind all others: the subjects of the row must be what they
  * were.  Where nobody sees a row without a subject, ON DELETE SET NULL of a
- * foreign key does no harm.
+ * foreign key does no harm.  Behind any other action of a foreign key the trigger
+ * is its owner's, who does not borrow the duty of whoever sent the statement.
  */
 static Datum
 keep_subject_trigger(PG_FUNCTION_ARGS)
@@ -114,7 +115,7 @@ keep_subject_trigger(PG_FUNCTION_ARGS)
 		Datum		new = slot_getattr(data->tg_newslot, attnum, &new_null);
 
 		if (is_same_key(TupleDescAttr(RelationGetDescr(data->tg_relation), attnum - 1)->atttypid, old, old_null, new, new_null) ||
-			(new_null && !rel->null_visible && InNoForceRLSOperation()) || may_change())
+			(InNoForceRLSOperation() ? new_null && !rel->null_visible : may_change()))
 			continue;
 		refuse_change("A trigger that fires before the update has changed it, which takes the duty 'officer'.");
 	}

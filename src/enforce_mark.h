@@ -44,6 +44,7 @@ typedef struct PzGuarded
 	Index		varno;
 	int32		purpose_id;		/* PZ_PURPOSE_NONE: the one the session states */
 	Bitmapset  *masked;			/* attnums of columns that are masked */
+	int			npolicies;		/* security quals of the entry that are checks, or of policies: the first ones */
 	List	   *categories;		/* int: categories of these */
 	List	   *leveled;		/* quals of the query that are as harmless as the check */
 } PzGuarded;

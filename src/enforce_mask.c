@@ -31,9 +31,6 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
-#include "rewrite/rowsecurity.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -195,140 +192,6 @@ writes_through_view(Query *query)
 	return false;
 }
 
-/* Is a qual this expression of a policy, whose columns are of entry 1? */
-static bool
-is_policy_expression(Node *qual, Expr *expression, Index varno)
-{
-	Node	   *copy = copyObject((Node *) expression);
-
-	if (copy == NULL)
-		return false;
-	ChangeVarNodes(copy, 1, varno, 0);
-	return equal(copy, qual);
-}
-
-/* Does a policy bind a user? */
-static bool
-policy_binds(const RowSecurityPolicy *policy, Oid user)
-{
-	Oid		   *roles = (Oid *) ARR_DATA_PTR(policy->roles);
-	int			i;
-
-	for (i = 0; i < ARR_DIMS(policy->roles)[0]; i++)
-		if (roles[i] == ACL_ID_PUBLIC || has_privs_of_role(user, roles[i]))
-			return true;
-	return false;
-}
-
-/* Does a policy bind a user who uses a command (a character of pg_policy)? */
-static bool
-policy_applies(const RowSecurityPolicy *policy, Oid user, char command)
-{
-	return (policy->polcmd == '*' || policy->polcmd == command) && policy_binds(policy, user);
-}
-
-/* What a policy says of rows that are there, or of those that are written (check). */
-static Expr *
-policy_expression(const RowSecurityPolicy *policy, bool check)
-{
-	return check && policy->with_check_qual ? policy->with_check_qual : policy->qual;
-}
-
-/* The expressions of permissive policies for a command that bind a user, without ours. */
-static List *
-permissive_expressions(Relation rel, Oid user, char command, bool check)
-{
-	List	   *result = NIL;
-	ListCell   *lc;
-
-	foreach(lc, rel->rd_rsdesc->policies)
-	{
-		RowSecurityPolicy *policy = lfirst(lc);
-
-		if (policy->permissive && policy_applies(policy, user, command) && policy_expression(policy, check) &&
-			!pz_enforce_is_our_policy(policy))
-			result = lappend(result, policy_expression(policy, check));
-	}
-	return result;
-}
-
-/* Is a qual this list of expressions, ORed?  Constants stand for our own policy. */
-static bool
-is_any_of(Node *qual, List *expressions, Index varno)
-{
-	List	   *args = is_orclause(qual) ? ((BoolExpr *) qual)->args : NIL;
-	ListCell   *lc;
-	int			n = 0;
-
-	if (list_length(expressions) == 1 && is_policy_expression(qual, linitial(expressions), varno))
-		return true;
-	foreach(lc, args)
-	{
-		if (IsA(lfirst(lc), Const))
-			continue;
-		if (n >= list_length(expressions) || !is_policy_expression(lfirst(lc), list_nth(expressions, n), varno))
-			return false;
-		n++;
-	}
-	return n > 0 && n == list_length(expressions);
-}
-
-/*
- * Is a condition on the target that of the policies which decide there, for a
- * command, about rows that a user sees, or writes (check): one that is
- * restrictive, or all that are permissive?  Whoever writes the same condition
- * into a view learns no more by it.  Not so of policies for other commands, or
- * of some of those that are permissive.
- */
-static bool
-is_policy_for(Node *qual, Relation rel, Index varno, Oid user, char command, bool check)
-{
-	ListCell   *lc;
-
-	if (rel->rd_rsdesc == NULL)
-		return false;
-	foreach(lc, rel->rd_rsdesc->policies)
-	{
-		RowSecurityPolicy *policy = lfirst(lc);
-
-		if (!policy->permissive && policy_applies(policy, user, command) &&
-			is_policy_expression(qual, policy_expression(policy, check), varno))
-			return true;
-	}
-	return is_any_of(qual, permissive_expressions(rel, user, command, check), varno);
-}
-
-/* The same of a security qual, for a command that changes or deletes rows. */
-static bool
-is_policy_qual(Node *qual, Relation rel, Index varno, Oid user, CmdType command)
-{
-	return is_policy_for(qual, rel, varno, user, ACL_SELECT_CHR, false) ||
-		(command == CMD_UPDATE && is_policy_for(qual, rel, varno, user, ACL_UPDATE_CHR, false)) ||
-		(command == CMD_DELETE && is_policy_for(qual, rel, varno, user, ACL_DELETE_CHR, false));
-}
-
-/* The same of a check. */
-static bool
-is_policy_check(const WithCheckOption *wco, Relation rel, Index varno, Oid user)
-{
-	switch (wco->kind)
-	{
-		case WCO_VIEW_CHECK:
-			return false;
-		case WCO_RLS_INSERT_CHECK:
-			return is_policy_for(wco->qual, rel, varno, user, ACL_INSERT_CHR, true) ||
-				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, false);
-		case WCO_RLS_UPDATE_CHECK:
-			return is_policy_for(wco->qual, rel, varno, user, ACL_UPDATE_CHR, true) ||
-				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, false);
-		default:
-			/* of rows that are there, for ON CONFLICT and MERGE */
-			return is_policy_for(wco->qual, rel, varno, user, ACL_UPDATE_CHR, false) ||
-				is_policy_for(wco->qual, rel, varno, user, ACL_DELETE_CHR, false) ||
-				is_policy_for(wco->qual, rel, varno, user, ACL_SELECT_CHR, false);
-	}
-}
-
 /*
  * A policy's expression as it is, about columns of its own entry; what its
  * sub-selects read is masked like anything else.
@@ -345,6 +208,35 @@ show_policy(Node *expression, RangeTblEntry *entry, MaskContext *context)
 	return result;
 }
 
+/* How many security quals of an entry, the first ones, are checks of ours or of policies? */
+static int
+policy_quals(const RangeTblEntry *entry, const MaskContext *context)
+{
+	ListCell   *lc;
+
+	foreach(lc, context->guarded)
+		if (((PzGuarded *) lfirst(lc))->rte == entry)
+			return ((PzGuarded *) lfirst(lc))->npolicies;
+	return 0;
+}
+
+/* Is a check that of a policy?  Minor releases have added kinds for views. */
+static bool
+is_policy_check(const WithCheckOption *wco)
+{
+	switch (wco->kind)
+	{
+		case WCO_RLS_INSERT_CHECK:
+		case WCO_RLS_UPDATE_CHECK:
+		case WCO_RLS_CONFLICT_CHECK:
+		case WCO_RLS_MERGE_UPDATE_CHECK:
+		case WCO_RLS_MERGE_DELETE_CHECK:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /*
  * Put back the security quals and check options of policies, which see what is
  * there.  Those of a view that is written through stay masked; but an inserted
@@ -354,40 +246,26 @@ static void
 restore_policies(Query *original, Query *masked, MaskContext *context)
 {
 	bool		through_view = original->resultRelation > 0 && writes_through_view(original);
-	Relation	target = NULL;
-	Oid			user = InvalidOid;
 	Index		varno = 0;
 	ListCell   *lc;
 	ListCell   *lm;
 
-	if (through_view)
-	{
-		RangeTblEntry *rte = rt_fetch(original->resultRelation, original->rtable);
-
-		user = pz_check_as_user_compat(original, rte);
-		target = table_open(rte->relid, NoLock);
-	}
 	forboth(lc, original->rtable, lm, masked->rtable)
 	{
 		RangeTblEntry *from = lfirst_node(RangeTblEntry, lc);
 		RangeTblEntry *to = lfirst_node(RangeTblEntry, lm);
+		int			n = through_view && ++varno == original->resultRelation ? policy_quals(from, context) : list_length(from->securityQuals);
 		ListCell   *lq;
 		ListCell   *lr;
 
-		varno++;
-		if (!through_view || varno != original->resultRelation)
-			to->securityQuals = (List *) show_policy((Node *) from->securityQuals, from, context);
-		else
-			forboth(lq, from->securityQuals, lr, to->securityQuals)
-				if (is_policy_qual(lfirst(lq), target, varno, user, original->commandType))
-					lfirst(lr) = show_policy(lfirst(lq), from, context);
+		forboth(lq, from->securityQuals, lr, to->securityQuals)
+			if (n-- > 0)
+				lfirst(lr) = show_policy(lfirst(lq), from, context);
 	}
 	forboth(lc, original->withCheckOptions, lm, masked->withCheckOptions)
 		if (!through_view || (original->commandType == CMD_INSERT && original->onConflict == NULL) ||
-			is_policy_check(lfirst_node(WithCheckOption, lc), target, original->resultRelation, user))
+			is_policy_check(lfirst_node(WithCheckOption, lc)))
 			lfirst(lm) = show_policy(lfirst(lc), rt_fetch(original->resultRelation, original->rtable), context);
-	if (target)
-		table_close(target, NoLock);
 }
 
 /* A Query and what is nested in it; puts back what must not be masked. */

@@ -35,7 +35,6 @@
 
 #include "enforce.h"
 #include "enforce_mark.h"
-#include "errors.h"
 
 typedef struct OrderContext
 {
@@ -225,42 +224,23 @@ order_bitmaps(Plan *plan, OrderContext *context)
 	return left_out;
 }
 
-/* Refuse a scan in order of what would be calculated for rows before their check. */
-static void
-refuse_loud_order(IndexScan *scan, OrderContext *context)
-{
-	ListCell   *lc;
-
-	foreach(lc, scan->indexorderbyorig)
-	{
-		List	   *args = IsA(lfirst(lc), OpExpr) ? ((OpExpr *) lfirst(lc))->args : list_make1(lfirst(lc));
-		Node	   *by = list_length(args) == 2 ? lsecond(args) : NULL;
-
-		/* a parameter is asked for when the scan begins, before any row */
-		if (is_loud(linitial(args), context) || (by && !IsA(by, Param) && is_loud(by, context)))
-			ereport(ERROR,
-					(errcode(PZ_ERR_REFUSED),
-					 errmsg("cannot read a protected relation in the order of what a function gives"),
-					 errdetail("It would be called for rows that are withheld."),
-					 errhint("Put the call into a sub-select, as in ORDER BY column <-> (SELECT function()), or SET enable_indexscan = off.")));
-	}
-}
-
-/* Put the conditions of a scan in order. */
+/*
+ * Put the conditions of a scan in order: the checks, and what cannot tell; then
+ * what is looked at again, policies of the application among it, which stand
+ * before conditions of the query; then what could tell.
+ */
 static void
 order_scan(Plan *plan, OrderContext *context)
 {
+	List	   *loud;
 	List	   *again = NIL;
 
 	if (!has_row_check(plan->qual))
 		return;
-	again = take_loud(&plan->qual, context);
-	plan->qual = list_concat(plan->qual, again);
-	again = NIL;
+	loud = take_loud(&plan->qual, context);
 	switch (nodeTag(plan))
 	{
 		case T_IndexScan:
-			refuse_loud_order((IndexScan *) plan, context);
 			if (context->looks_again || !is_exact_index(((IndexScan *) plan)->indexid))
 				again = take_loud(&((IndexScan *) plan)->indexqualorig, context);
 			break;
@@ -276,7 +256,7 @@ order_scan(Plan *plan, OrderContext *context)
 		default:
 			break;
 	}
-	plan->qual = list_concat(plan->qual, again);
+	plan->qual = list_concat(list_concat(plan->qual, again), loud);
 }
 
 /* Do something with each node of a plan tree. */

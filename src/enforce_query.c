@@ -33,7 +33,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
-#include "rewrite/rowsecurity.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -157,23 +156,47 @@ require_whole(const PzRelation *rel)
 }
 
 /*
+ * How many security quals of an entry are those of policies?  The rewriter puts
+ * them before the conditions of a view that is written through
+ * (fireRIRrules).
+ */
+static int
+count_policy_quals(Query *query, const PzGuarded *guarded)
+{
+	List	   *quals = NIL;
+	List	   *checks = NIL;
+	bool		has_security;
+	bool		has_sublinks;
+
+	if (guarded->varno != query->resultRelation)
+		return list_length(guarded->rte->securityQuals);
+	get_row_security_policies(query, guarded->rte, guarded->varno, &quals, &checks, &has_security, &has_sublinks);
+	return list_length(quals);
+}
+
+/*
  * Put the checks of a relation in front of an entry's security quals (not
  * where is_read is false), and take the calls of our policies away.
  */
 static void
-guard_entry(PzGuarded *guarded, bool is_read)
+guard_entry(Query *query, PzGuarded *guarded, bool is_read)
 {
 	const PzRelation *rel = guarded->rel;
 	RangeTblEntry *rte = guarded->rte;
 	PolicyContext context = {rel, false};
 	List	   *quals = NIL;
+	int			n = 0;
 	ListCell   *lc;
 	int			i;
 
 	if (rte->securityQuals)
+	{
 		context.net = net_policy_holds(rel);
+		n = count_policy_quals(query, guarded);
+	}
 	foreach(lc, rte->securityQuals)
 	{
+		bool		is_policy = n-- > 0;
 		Node	   *qual = replace_policy_calls(lfirst(lc), &context);
 
 		if (rel->has_net && rel->relid == rel->root && !rel->observed && is_false(qual) && !has_permissive_policy(rel))
@@ -181,11 +204,17 @@ guard_entry(PzGuarded *guarded, bool is_read)
 					(errcode(PZ_ERR_STATE),
 					 errmsg("the policies of protected relation %s were changed: nobody may see its rows", rel->name),
 					 errhint("Ask a privacy officer to run personalize.unprotect() and personalize.protect() again.")));
-		if (!is_true(qual))
-			quals = lappend(quals, qual);
+		if (is_true(qual))
+			continue;
+		quals = lappend(quals, qual);
+		if (is_policy)
+			guarded->npolicies++;
 	}
 	for (i = rel->npaths - 1; is_read && i >= 0; i--)
+	{
 		quals = lcons(pz_mark_row_check(guarded, &rel->paths[i]), quals);
+		guarded->npolicies++;
+	}
 	rte->securityQuals = quals;
 }
 
@@ -475,7 +504,7 @@ guard_query(Query *query, GuardContext *context)
 		if (bound)
 			purpose_id = view_purpose;
 		guarded = pz_mark_guarded(rte, varno, rel, purpose_id);
-		guard_entry(guarded, !is_insert_target && !context->trusted);
+		guard_entry(query, guarded, !is_insert_target && !context->trusted);
 		if (varno == query->resultRelation)
 			clean_check_options(query, rel);
 		if (context->trusted)

@@ -20,8 +20,7 @@
 /* Source files of PostgreSQL whose errors name objects of the statement, and no values */
 static const char *const of_statements[] = {
 	"aclchk.c", "cluster.c", "dependency.c", "execMain.c", "execPartition.c", "heap.c", "index.c", "indexcmds.c",
-	"nodeModifyTable.c", "parse_utilcmd.c", "pg_constraint.c", "tablecmds.c", "toasting.c", "trigger.c", "typecmds.c",
-	"vacuum.c", "vacuumlazy.c",
+	"nodeModifyTable.c", "parse_utilcmd.c", "tablecmds.c", "toasting.c", "vacuum.c", "vacuumlazy.c",
 };
 
 /* Has an error been raised by the code of commands and of the executor, or by the refusals of this library? */
@@ -32,9 +31,6 @@ is_raised_by_statement(const ErrorData *edata)
 	int			i;
 
 	if (strncmp(file, "enforce_", strlen("enforce_")) == 0)
-		return true;
-	/* a column in a query that is a value would have a position in that query */
-	if (edata->sqlerrcode == ERRCODE_UNDEFINED_COLUMN && edata->internalpos == 0 && strcmp(file, "parse_relation.c") == 0)
 		return true;
 	for (i = 0; i < lengthof(of_statements); i++)
 		if (strcmp(file, of_statements[i]) == 0)
@@ -58,8 +54,9 @@ is_raised_by_language(const ErrorData *edata)
 
 /*
  * Can this message quote a value?  by_code: it was raised while a function of a
- * user, or what acts for one, was at work.  Such a function may say what it
- * likes, and was not given what the statement may not see.
+ * user, or what reads a text as code, was at work.  Such a function may say what
+ * it likes, and was not given what the statement may not see; but a position is
+ * then in whatever it reads.
  */
 bool
 pz_quote_may(const ErrorData *edata, bool by_code)
@@ -92,6 +89,9 @@ pz_quote_may(const ErrorData *edata, bool by_code)
 				return false;
 			break;
 	}
-	/* with a position it is about the text of the command */
-	return code != ERRCODE_LOCK_NOT_AVAILABLE && edata->cursorpos == 0 && !is_raised_by_statement(edata);
+	/* with a position it is about the text of the statement; some about columns of commands have none */
+	if (!by_code && (edata->cursorpos != 0 || edata->internalpos != 0 ||
+					 (code == ERRCODE_UNDEFINED_COLUMN && edata->filename && strcmp(edata->filename, "parse_relation.c") == 0)))
+		return false;
+	return code != ERRCODE_LOCK_NOT_AVAILABLE && !is_raised_by_statement(edata);
 }

@@ -113,6 +113,13 @@ pz_table_check_trigger(CreateTrigStmt *stmt)
 
 	if (OidIsValid(relid))
 		pz_table_settle(relid);
+	/* what was looked at when that began would not be what it meets */
+	if (OidIsValid(relid) && pz_registry_guards(relid) && pz_frame_current() != NULL)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot make a trigger on protected relation %s while a statement uses protected relations",
+						pz_registry_relation(relid)->name),
+				 errhint("Make it in a statement of its own.")));
 	if (OidIsValid(relid) && pz_registry_guards(relid) && !pz_owns_relation_compat(relid, GetUserId()) &&
 		!pz_within_has_duty("officer"))
 	{

@@ -17,6 +17,7 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
@@ -33,6 +34,7 @@
 #include "superuser.h"
 
 static planner_hook_type prev_planner = NULL;
+static get_relation_info_hook_type prev_get_relation_info = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 static ExecutorRun_hook_type prev_ExecutorRun = NULL;
 static ExecutorFinish_hook_type prev_ExecutorFinish = NULL;
@@ -52,6 +54,16 @@ in_database(void)
 	return OidIsValid(MyDatabaseId) && IsTransactionState() && !IsBinaryUpgrade;
 }
 
+/* What the planner may know of a relation. */
+static void
+pz_get_relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
+{
+	if (prev_get_relation_info)
+		prev_get_relation_info(root, relid, inhparent, rel);
+	if (in_database() && pz_registry_active())
+		pz_nearest_hide(relid, rel);
+}
+
 /* Put the row checks in, then plan. */
 static PlannedStmt *
 pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
@@ -62,6 +74,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 
 	if (in_database() && pz_registry_active())
 	{
+		pz_ddl_check_query();
 		parse = pz_enforce_query(parse, query_string, (cursorOptions & (CURSOR_OPT_FAST_PLAN | CURSOR_OPT_SCROLL)) != 0);
 		pz_statistics_guard(parse);
 		pz_detail_watch();
@@ -547,7 +560,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			pz_explain_leave(explaining);
 			pz_enforce_foreign_key(outer);
 			pz_code_in_event(event);
-			pz_ddl_fail(blocking, queryString);
+			pz_ddl_fail(blocking);
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
@@ -629,6 +642,8 @@ pz_subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransaction
 void
 pz_hooks_install(void)
 {
+	prev_get_relation_info = get_relation_info_hook;
+	get_relation_info_hook = pz_get_relation_info;
 	prev_planner = planner_hook;
 	planner_hook = pz_planner;
 	prev_ExecutorStart = ExecutorStart_hook;

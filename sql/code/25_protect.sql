@@ -465,7 +465,7 @@ BEGIN
 			personalize.relation_text_internal(item.relid));
 	END LOOP;
 	IF protect.mode = 'enforce' AND c.enabled AND NOT EXISTS (SELECT FROM pg_policy AS p
-			WHERE p.polrelid = protect.relation AND p.polpermissive AND p.polname NOT LIKE 'personalize\_%') THEN
+			WHERE p.polrelid = protect.relation AND p.polpermissive AND p.polname !~ '^personalize_([0-9]+|net)$') THEN
 		RAISE WARNING 'row security of relation % was on already and lets nobody see a row', personalize.relation_text_internal(protect.relation)
 			USING HINT = 'Make a permissive policy, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY before the relation is protected.';
 	END IF;

@@ -39,6 +39,8 @@ INSERT INTO quo.quoting VALUES
 	(26, 'pg_char_to_encoding(%I) > 0 OR convert_to(''x'', %I) IS NOT NULL'), (27, 'now() AT TIME ZONE %I > ''2000-01-01'''), (28, 'digest_of(%I)'), (29, 'sha256(%I::bytea)::text::integer > 0'),
 	(30, 'date_trunc(%I, now()) IS NOT NULL'), (31, 'pg_size_bytes(%I) > 0'), (32, 'jsonb_path_exists(''1'', %I::jsonpath)'), (33, 'to_tsquery(%I || '' & & '' || %I) IS NOT NULL'), (34, '''x'' ~ (%I || ''('')'),
 	(35, 'query_to_xml(''SELECT '''''' || %I || ''''''::xml'', true, true, '''') IS NOT NULL'), (36, 'xmlparse(document ''<a xmlns="'' || %I || ''"/>'') IS DOCUMENT'),
+	(39, 'pg_get_object_address(''trigger'', ARRAY[''quo'', ''patient'', %I], ''{}'') IS NOT NULL'), (40, 'pg_get_object_address(''table constraint'', ARRAY[''quo'', ''patient'', %I], ''{}'') IS NOT NULL'),
+	(41, '(%I || '' of lung'')::regtype IS NOT NULL'), (42, '(%I || '' of lung(a b'')::regprocedure IS NOT NULL'), (43, 'ts_rewrite(''a''::tsquery, ''SELECT '' || quote_ident(%I)) IS NOT NULL'), (44, 'query_to_xml(''SELECT pg_terminate_backend(999999) AS '' || %I, true, true, '''') IS NOT NULL'),
 	(37, 'query_to_xml(''DECLARE c CURSOR FOR TABLE '' || quote_ident(%I), true, true, '''') IS NOT NULL'), (38, 'pg_notification_queue_usage() > 0 OR pg_notify(%I || repeat(''x'', 70), '''') IS NOT NULL');
 GRANT SELECT ON quo.quoting TO PUBLIC;
 /* runs a command and tells how it ended; every word that it could have from a cell is reported */
@@ -50,7 +52,7 @@ BEGIN
 	RETURN 'done';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
-	IF concat(message, detail, hint, split_part(context, 'SQL statement', 1)) ~ '(secret|hidden)[0-9]' THEN
+	IF concat(message, detail, hint, replace(context, command, '')) ~ '(secret|hidden)[0-9]' THEN
 		RETURN sqlstate || ' QUOTES: ' || concat_ws(' | ', message, detail, hint, context);
 	END IF;
 	RETURN sqlstate || ' ' || message;
@@ -74,17 +76,12 @@ SELECT quo.told(c) FROM unnest('{"ALTER TABLE quo.patient ADD CHECK (nobody > 0)
 ALTER TABLE quo.patient ADD CHECK (nobody > 0);
 ALTER TABLE quo.patient ADD FOREIGN KEY (id) REFERENCES quo.nothing;
 \echo conversions in constraints that are not validated, met by a writer who may not see the cells
-SELECT 1 FROM (SELECT quo.add_check(no, expression, 'diagnosis', false), quo.add_check(100 + no, expression, 'unlisted', false) FROM quo.quoting OFFSET 0) AS x \g /dev/null
-SELECT count(*) > 60 FROM pg_constraint WHERE conrelid = 'quo.patient'::regclass AND NOT convalidated;
 RESET ROLE;
 /* one after the other is the only one */
 CREATE FUNCTION quo.each() RETURNS TABLE (name text, told text) LANGUAGE plpgsql AS $$
 DECLARE
 	c record;
 BEGIN
-	FOR c IN SELECT conname, pg_get_constraintdef(oid) AS def FROM pg_constraint WHERE conrelid = 'quo.patient'::regclass AND NOT convalidated ORDER BY substr(conname, 2)::integer LOOP
-		EXECUTE format('ALTER TABLE quo.patient DROP CONSTRAINT %I', c.conname);
-	END LOOP;
 	FOR c IN SELECT 100 * n + no AS no, replace(expression, '%I', col) AS expression FROM quo.quoting, unnest('{diagnosis,unlisted}'::text[]) WITH ORDINALITY AS u (col, n) ORDER BY 1 LOOP
 		BEGIN
 			SET LOCAL ROLE regress_quo_owner;
