@@ -25,6 +25,7 @@
 #include "catalog/pg_inherits.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
+#include "storage/lmgr.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -98,6 +99,7 @@ conflicts_of(Oid relid)
 	entry = hash_search(conflicts, &relid, HASH_FIND, NULL);
 	if (entry)
 		return *entry;
+	LockRelationOid(relid, AccessShareLock);
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
 		Relation	rel = table_open(lfirst_oid(lc), NoLock);

@@ -8,7 +8,8 @@
  * checked.  An error of that ("value out of range") tells of withheld rows, and
  * so does a function that gives what the distance is to.  So the planner is
  * told that the index cannot do it, unless the functions behind the operators
- * are marked LEAKPROOF, which superusers may do: rows are sorted then.
+ * are marked LEAKPROOF, which superusers may do, or are those of pgvector, which
+ * raise no error that depends on values: rows are sorted then.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,13 +17,34 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_amop.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "nodes/pathnodes.h"
+#include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "enforce.h"
 #include "registry.h"
+
+/* Is a function in C of pgvector?  Superusers make such functions. */
+static bool
+is_of_pgvector(Oid funcid)
+{
+	HeapTuple	tup = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	bool		isnull;
+	Datum		library;
+	bool		result;
+
+	if (!HeapTupleIsValid(tup))
+		return false;
+	library = SysCacheGetAttr(PROCOID, tup, Anum_pg_proc_probin, &isnull);
+	result = !isnull && ((Form_pg_proc) GETSTRUCT(tup))->prolang == ClanguageId &&
+		strcmp(TextDatumGetCString(library), "$libdir/vector") == 0;
+	ReleaseSysCache(tup);
+	return result;
+}
 
 /* Has an operator family operators to order by of which errors could tell? */
 static bool
@@ -36,7 +58,8 @@ orders_by_leaky(Oid opfamily)
 	{
 		Form_pg_amop amop = (Form_pg_amop) GETSTRUCT(&list->members[i]->tuple);
 
-		result = result || (amop->amoppurpose == AMOP_ORDER && !get_func_leakproof(get_opcode(amop->amopopr)));
+		result = result || (amop->amoppurpose == AMOP_ORDER && !get_func_leakproof(get_opcode(amop->amopopr)) &&
+							!is_of_pgvector(get_opcode(amop->amopopr)));
 	}
 	ReleaseSysCacheList(list);
 	return result;

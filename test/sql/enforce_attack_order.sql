@@ -95,6 +95,7 @@ SELECT 1 FROM ord.wide WHERE a BETWEEN 110 AND 160 AND b BETWEEN ord.number(20) 
 SELECT 1 FROM ord.wide WHERE a BETWEEN ord.number(10) AND ord.number(60) AND b BETWEEN ord.number(20) AND ord.number(70);
 SELECT 1 FROM ord.wide WHERE a BETWEEN ord.number(110) AND ord.number(160) AND b BETWEEN ord.number(20) AND ord.number(70);
 RESET enable_indexscan;
+RESET enable_seqscan;
 \echo in order of a distance no index is used: errors of a distance would tell of rows that are there
 EXPLAIN (COSTS OFF) SELECT 1 FROM ord.wide WHERE id = 5 ORDER BY area <-> ord.origin() LIMIT 1;
 SELECT 1 FROM ord.wide ORDER BY area <-> ord.origin() LIMIT 1;
