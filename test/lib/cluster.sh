@@ -9,6 +9,8 @@
 #								database PZ_DATABASE (default postgres)
 #	pz_cluster_stop				stops it
 #
+# PZ_LISTEN (none) and PZ_PORT (5432) may say where else it listens.
+#
 # pz_workdir_remove stops it as well.
 
 pz_cluster_start()
@@ -24,10 +26,10 @@ pz_cluster_start()
 		>"$PZ_TMP/initdb.log" 2>&1 || { cat "$PZ_TMP/initdb.log"; return 1; }
 	{
 		cat "$PZ_TREE/test/personalize.conf"
-		echo "listen_addresses = ''"
+		echo "listen_addresses = '${PZ_LISTEN:-}'"
 		echo "unix_socket_directories = '$PZ_SOCKET'"
 		echo 'unix_socket_permissions = 0700'
-		echo 'port = 5432'
+		echo "port = ${PZ_PORT:-5432}"
 		echo 'fsync = on'
 	} >"$PZ_TMP/extra.conf"
 	pz_as_user sh -c 'cat "$1" >>"$2"' sh "$PZ_TMP/extra.conf" "$PZ_DATA/postgresql.conf" || return 1
@@ -39,7 +41,7 @@ pz_cluster_start()
 
 pz_client()
 {
-	pz_as_user env PATH="$PGBIN:$PATH" PGHOST="$PZ_SOCKET" PGPORT=5432 PGUSER=postgres \
+	pz_as_user env PATH="$PGBIN:$PATH" PGHOST="$PZ_SOCKET" PGPORT="${PZ_PORT:-5432}" PGUSER=postgres \
 		PGDATABASE="${PZ_DATABASE:-postgres}" "$@"
 }
 
