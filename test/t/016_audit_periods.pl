@@ -66,6 +66,17 @@ period_over();
 use_some('second');
 my $second = period_of('second');
 cmp_ok($second, '>', $long, 'a new period begins when the one before is over');
+# event triggers of others, and settings of the database, do not stand in the way
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+	CREATE EVENT TRIGGER no ON ddl_command_start EXECUTE FUNCTION no();
+	CREATE EVENT TRIGGER no_end ON ddl_command_end EXECUTE FUNCTION no();
+	CREATE EVENT TRIGGER no_drop ON sql_drop EXECUTE FUNCTION no();
+	ALTER DATABASE postgres SET default_table_access_method = personalize_heap;
+	ALTER DATABASE postgres SET statement_timeout = 1;
+	ALTER DATABASE postgres SET default_transaction_read_only = on;});
+kill 'TERM', $node->safe_psql('postgres', "SET statement_timeout = 0; SELECT pid FROM pg_stat_activity WHERE backend_type = 'personalize audit worker'");
+$ENV{PGOPTIONS} = '-c statement_timeout=0 -c default_transaction_read_only=off';
 period_over();
 use_some('third');
 cmp_ok(period_of('third'), '>', $second, 'and another one');
