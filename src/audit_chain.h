@@ -42,7 +42,7 @@
 #define PZ_MORE_COLUMNS "usage_id, last_seq, ended_at, rows_used, rows_withheld, subjects_added"
 #define PZ_GAP_COLUMNS "gap_id, noticed_at, from_lsn, to_lsn, reason"
 #define PZ_NOTE_COLUMNS "app_user, application_name, pg_catalog.host(client_addr), context"
-#define PZ_DROPPED_COLUMNS "drop_no, dropped_at, keep_from, ended_at, last_batch, total, head"
+#define PZ_DROPPED_COLUMNS "drop_no, dropped_at, keep_from, ended_at, lsn, system_identifier, last_batch, total, head"
 #define PZ_BATCH_COLUMNS "batch_no, lsn, made_at, entries, total, parts"
 
 #define PZ_CHUNK_NCOLUMNS	4
@@ -50,7 +50,7 @@
 #define PZ_USE_NCOLUMNS		16
 #define PZ_MORE_NCOLUMNS	6
 #define PZ_GAP_NCOLUMNS		5
-#define PZ_DROPPED_NCOLUMNS	7
+#define PZ_DROPPED_NCOLUMNS	9
 #define PZ_BATCH_NCOLUMNS	6
 
 extern const Oid pz_chunk_types[PZ_CHUNK_NCOLUMNS + 2];

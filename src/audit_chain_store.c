@@ -52,8 +52,11 @@ int64
 pz_chain_last(uint8 *head, int64 *total, XLogRecPtr *lsn)
 {
 	static SPIPlanPtr plan = NULL;
-	bool		found = pz_store_execute(&plan, "SELECT batch_no, COALESCE(total, 0), COALESCE(lsn, '0/0'), COALESCE(head, '') "
-										 "FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1",
+	/* of all batches that there were none may be left */
+	bool		found = pz_store_execute(&plan, "SELECT * FROM (SELECT batch_no, COALESCE(total, 0), COALESCE(lsn, '0/0'), COALESCE(head, '') "
+										 "FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1) b UNION ALL "
+										 "SELECT * FROM (SELECT last_batch, total, lsn, head FROM personalize.audit_dropped "
+										 "ORDER BY drop_no DESC LIMIT 1) d ORDER BY 1 DESC LIMIT 1",
 										 0, NULL, NULL, NULL) > 0;
 	struct varlena *bytes;
 	bool		isnull;

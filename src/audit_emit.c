@@ -118,6 +118,7 @@ pz_emit_start(PzMsgType type)
 	header.session_id = session_id;
 	header.seq = session_seq + 1;
 	header.time = pz_clock_now();
+	header.lsn = (uint64) GetXLogInsertRecPtr();
 	pz_msg_start(&message, &header);
 }
 

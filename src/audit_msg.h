@@ -46,6 +46,7 @@ typedef struct PzMsgHeader
 	int64		session_id;		/* random per session, positive */
 	uint64		seq;			/* 1, 2, 3 ... in the session */
 	TimestampTz time;			/* when it was written */
+	uint64		lsn;			/* how far the WAL went then, at least: it stands after that */
 } PzMsgHeader;
 
 /* Body of PZ_MSG_INTENT and PZ_MSG_REFUSED */

@@ -17,7 +17,9 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
 #include "audit_chain.h"
@@ -31,7 +33,7 @@
 static int64 current_period = -1;	/* that the dictionary belongs to */
 static TimestampTz current_ends_at = 0; /* 0: ask */
 static TimestampTz next_drop_at = 0;
-static TimestampTz dropped_until = 0;	/* when the last period that was dropped ended; 0: unknown or none */
+static XLogRecPtr dropped_until = InvalidXLogRecPtr;	/* WAL after the last period that was dropped; invalid: none */
 static bool dropped_known = false;
 
 /*
@@ -85,25 +87,29 @@ pz_period_forget(void)
 }
 
 /*
- * Was a message written before what was dropped had ended?  Its session is not
- * known any more, so it may be a copy.  In a transaction.
+ * Does a message say that it was written before the end of what was dropped?
+ * Its session is not known any more, so it may be a copy.  That is told by the
+ * WAL, which goes on whatever clocks do; not of another cluster's.  In a
+ * transaction.
  */
 bool
-pz_period_is_dropped(TimestampTz at)
+pz_period_is_dropped(uint64 lsn)
 {
 	static SPIPlanPtr plan = NULL;
+	const Oid	types[] = {INT8OID};
+	Datum		cluster = Int64GetDatum((int64) GetSystemIdentifier());
 	bool		isnull;
 
 	if (!dropped_known)
 	{
 		Datum		value;
 
-		pz_store_execute(&plan, "SELECT max(d.ended_at) FROM personalize.audit_dropped AS d", 0, NULL, NULL, NULL);
+		pz_store_execute(&plan, "SELECT max(d.lsn) FROM personalize.audit_dropped AS d WHERE d.system_identifier = $1", 1, types, &cluster, NULL);
 		value = pz_store_value(0, 1, &isnull);
-		dropped_until = isnull ? 0 : DatumGetTimestampTz(value);
+		dropped_until = isnull ? InvalidXLogRecPtr : DatumGetLSN(value);
 		dropped_known = true;
 	}
-	return dropped_until != 0 && at < dropped_until;
+	return lsn < dropped_until;
 }
 
 /* Is it time to look whether something is to be dropped?  If nothing is read from the WAL, that has time. */
@@ -114,23 +120,23 @@ pz_period_drop_is_due(void)
 }
 
 /*
- * Drop what is older than the setting, in the caller's transaction, who chains
- * it.  True if something was dropped.  Waits for readers at most a second, and
- * tries again later.
+ * Drop the oldest period that is older than the setting, in the caller's
+ * transaction, who chains it.  True if something was dropped, and there may be
+ * more.  Waits for readers at most a second, and tries again later.
  */
 bool
 pz_period_drop(void)
 {
 	static SPIPlanPtr plan = NULL;
-	const Oid	types[] = {INT4OID};
-	Datum		value = Int32GetDatum(pz_audit_retention);
+	const Oid	types[] = {INT4OID, INT8OID};
+	Datum		values[] = {Int32GetDatum(pz_audit_retention), Int64GetDatum((int64) GetSystemIdentifier())};
 	bool		busy;
 	bool		dropped;
 
-	pz_store_execute(&plan, "SELECT personalize.audit_drop_internal($1)", 1, types, &value, NULL);
+	pz_store_execute(&plan, "SELECT personalize.audit_drop_internal($1, $2)", 2, types, values, NULL);
 	dropped = DatumGetBool(pz_store_value(0, 1, &busy)) && !busy;
-	next_drop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-											   Min(busy ? PZ_BUSY_MS : PZ_DROP_MS, (int64) pz_audit_retention * 250));
+	next_drop_at = dropped ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+															 Min(busy ? PZ_BUSY_MS : PZ_DROP_MS, (int64) pz_audit_retention * 250));
 	if (dropped)
 		dropped_known = false;
 	return dropped;

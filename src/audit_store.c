@@ -219,7 +219,7 @@ pz_store_sequence(const PzMsg *msg, PzDatabase *db)
 		value = pz_store_value(0, 1, &isnull);
 		if (!isnull)
 			session->last_seq = (uint64) DatumGetInt64(value);
-		else if (pz_period_is_dropped(msg->header.time))
+		else if (pz_period_is_dropped(msg->header.lsn))
 			session->last_seq = PG_UINT64_MAX;	/* what it had written is gone */
 	}
 	if (msg->header.seq <= session->last_seq)

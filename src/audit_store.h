@@ -52,7 +52,7 @@ extern void pz_store_batch(PzMsg **messages, int n, const PzPosition *position, 
 /* audit_period.c */
 extern void pz_period_before(PzMsg **messages, int n);
 extern void pz_period_forget(void);
-extern bool pz_period_is_dropped(TimestampTz at);
+extern bool pz_period_is_dropped(uint64 lsn);
 extern bool pz_period_drop_is_due(void);
 extern bool pz_period_drop(void);
 

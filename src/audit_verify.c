@@ -20,17 +20,21 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "audit_chain.h"
 #include "compat.h"
 #include "errors.h"
+#include "pz.h"
 
 #define FETCH_ROWS	1000
 
@@ -393,6 +397,21 @@ newest_batch(int64 *batch_no, uint8 *head)
 	PopActiveSnapshot();
 }
 
+/* Keep the tables of the record from being dropped in part. */
+static void
+lock_tables(void)
+{
+	static const char *const names[] = {
+		"audit_use", "audit_more", "audit_subject", "audit_chunk", "audit_template", "audit_note", "audit_batch",
+		"audit_dropped", "audit_gap"
+	};
+	Oid			schema = get_namespace_oid(PZ_SCHEMA, false);
+	int			i;
+
+	for (i = 0; i < lengthof(names); i++)
+		LockRelationOid(get_relname_relid(names[i], schema), AccessShareLock);
+}
+
 /*
  * Check the whole record, and that it holds the anchor (batch 0: none).
  */
@@ -412,6 +431,9 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	Reader		more;
 	Reader		gaps;
 
+	lock_tables();
+	/* what is dropped meanwhile is gone for any snapshot: look at what there is once it cannot be */
+	PushActiveSnapshot(GetLatestSnapshot());
 	read_dropped(check);
 	if (!anchored && anchor_batch < check->chain.batch_no)
 		ereport(ERROR,
@@ -507,6 +529,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	if (check->changed_batch != 0 && !(anchor_head != NULL && anchored && anchor_batch >= check->changed_batch))
 		check_bad(check, check->last_usage_id != 0, check->last_usage_id,
 				  "the record was changed before: see personalize.audit_gap; an anchor from after that settles it");
+	PopActiveSnapshot();
 }
 
 /*

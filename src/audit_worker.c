@@ -136,6 +136,8 @@ pz_worker_settings(void)
 	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_deferrable", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_tablespace", "", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_table_access_method", "heap", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("zero_damaged_pages", "false", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("jit", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	/* durable here, but not waiting for standbys */
@@ -265,6 +267,7 @@ pz_worker_start_message(void)
 	header.session_id = session_id;
 	header.seq = 1;
 	header.time = pz_clock_now();
+	header.lsn = (uint64) GetXLogInsertRecPtr();
 	pz_msg_start(&message, &header);
 	if (!pz_msg_finish(&message))
 		ereport(ERROR,

@@ -39,6 +39,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -490,4 +491,42 @@ pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 	if (purpose->retired)
 		decision->permitted = false;
 	pfree(cats);
+}
+
+static bool learnt = false;		/* what a look into the ledger takes from the catalogs */
+
+/* A relation has changed: what was learnt may be forgotten. */
+static void
+forget(Datum arg, Oid relid)
+{
+	learnt = false;
+}
+
+/*
+ * Learn what a look into the ledger takes from the catalogs, by a look for
+ * nobody.  To be called when a statement starts, so that catalog scans tell
+ * nothing of its rows.
+ */
+void
+pz_consent_learn(Snapshot snapshot)
+{
+	static bool registered = false;
+	Question	q = {0};
+	CategoryState cats[1];
+	bool		tombstoned;
+	bool		own;
+
+	if (learnt)
+		return;
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(forget, (Datum) 0);
+		registered = true;
+	}
+	learnt = true;
+	memset(cats, 0, sizeof(cats));
+	q.snapshot = snapshot;
+	(void) find_subject(snapshot, -1, "", 0, &tombstoned, &own);
+	(void) is_erased(snapshot, -1, "", 0);
+	(void) read_ledger(&q, 0, cats, 1);
 }

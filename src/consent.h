@@ -58,6 +58,7 @@ extern void pz_quiet_end(PzQuiet *quiet);
 
 /* consent.c */
 extern Snapshot pz_consent_snapshot(void);
+extern void pz_consent_learn(Snapshot snapshot);
 extern void pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 							  int32 kind_id, const char *key, size_t keylen,
 							  const PzPurpose *purpose, bool want_categories,

@@ -6,7 +6,9 @@
  * PostgreSQL evaluates conditions that leak nothing before the row check.  If
  * the check's look at the ledger were counted, the counters of one's own session
  * (pg_stat_get_xact_numscans(), blks_hit of the database) would tell whether a
- * withheld row has met them.  So counters are put back to what they were.
+ * withheld row has met them.  So counters are put back to what they were, and
+ * what a session has to learn from the catalogs before its first look is learnt
+ * when a statement starts.
  *
  *-------------------------------------------------------------------------
  */

@@ -5,9 +5,9 @@
  *
  * What a statement assigns to a subject column is wrapped into keep_subject()
  * by the planner hook.  A trigger that fires before the update can assign
- * another subject after that.  So wherever there are such triggers, one more is
- * put behind them, in the executor's own copy of the relation's triggers: it is
- * in no catalog, and nothing disables it.
+ * another subject after that.  So wherever there are such triggers, one is put
+ * before and one behind them, in the executor's own copy of the relation's
+ * triggers: they are in no catalog, and nothing disables them.
  *
  * The executor makes copies of its own for partitions that it finds while it
  * runs INSERT ... ON CONFLICT DO UPDATE; that is refused where a partition has
@@ -29,6 +29,7 @@
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "enforce.h"
@@ -92,48 +93,91 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 }
 
+/* What the two triggers around those of a relation share, in the memory of the statement */
+typedef struct Kept
+{
+	MemoryContext mcxt;			/* of the keys of one row */
+	int			n;
+	Datum	   *keys;			/* by path: as the statement has them */
+	bool	   *nulls;
+} Kept;
+
+/* The relation of a trigger's row as the registry knows it; NULL if it is not protected any more. */
+static const PzRelation *
+relation_of(const TriggerData *data)
+{
+	Oid			relid = RelationGetRelid(data->tg_relation);
+
+	return pz_registry_guards(relid) ? pz_registry_relation(relid) : NULL;
+}
+
 /*
- * The trigger behind all others: the subjects of the row must be what they
- * were.  Where nobody sees a row without a subject, ON DELETE SET NULL of a
- * foreign key does no harm.  Behind any other action of a foreign key the trigger
- * is its owner's, who does not borrow the duty of whoever sent the statement.
+ * The trigger before all others: remember the subjects that the statement, or
+ * the action of a foreign key, gives the row.  Those were judged by
+ * keep_subject().
  */
 static Datum
-keep_subject_trigger(PG_FUNCTION_ARGS)
+first_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	Oid			relid = RelationGetRelid(data->tg_relation);
-	const PzRelation *rel = pz_registry_guards(relid) ? pz_registry_relation(relid) : NULL;
+	Kept	   *kept = fcinfo->flinfo->fn_extra;
+	const PzRelation *rel = relation_of(data);
+	MemoryContext old;
+	int			i;
+
+	MemoryContextReset(kept->mcxt);
+	kept->n = rel ? rel->npaths : 0;
+	old = MemoryContextSwitchTo(kept->mcxt);
+	kept->keys = palloc(sizeof(Datum) * Max(kept->n, 1));
+	kept->nulls = palloc(sizeof(bool) * Max(kept->n, 1));
+	for (i = 0; i < kept->n; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(data->tg_relation), rel->paths[i].attnum - 1);
+
+		kept->keys[i] = slot_getattr(data->tg_newslot, rel->paths[i].attnum, &kept->nulls[i]);
+		if (!kept->nulls[i])
+			kept->keys[i] = datumCopy(kept->keys[i], att->attbyval, att->attlen);
+	}
+	MemoryContextSwitchTo(old);
+	return PointerGetDatum(data->tg_newtuple);
+}
+
+/*
+ * The trigger behind all others: the subjects of the row must be what they were
+ * before those.  ERROR 42501 if not, unless a privacy officer sends the
+ * statement; behind the action of a foreign key the trigger is its owner's, who
+ * does not borrow that duty.
+ */
+static Datum
+last_trigger(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	Kept	   *kept = fcinfo->flinfo->fn_extra;
+	const PzRelation *rel = relation_of(data);
 	int			i;
 
 	for (i = 0; rel != NULL && i < rel->npaths; i++)
 	{
 		AttrNumber	attnum = rel->paths[i].attnum;
-		bool		old_null;
-		bool		new_null;
-		Datum		old = slot_getattr(data->tg_trigslot, attnum, &old_null);
-		Datum		new = slot_getattr(data->tg_newslot, attnum, &new_null);
+		bool		isnull;
+		Datum		key = slot_getattr(data->tg_newslot, attnum, &isnull);
 
-		if (is_same_key(TupleDescAttr(RelationGetDescr(data->tg_relation), attnum - 1)->atttypid, old, old_null, new, new_null) ||
-			(InNoForceRLSOperation() ? new_null && !rel->null_visible : may_change()))
+		if (i < kept->n &&
+			is_same_key(TupleDescAttr(RelationGetDescr(data->tg_relation), attnum - 1)->atttypid, kept->keys[i], kept->nulls[i], key, isnull))
 			continue;
-		refuse_change("A trigger that fires before the update has changed it, which takes the duty 'officer'.");
+		if (InNoForceRLSOperation() || !may_change())
+			refuse_change("A trigger that fires before the update has changed it, which takes the duty 'officer'.");
 	}
-	PG_RETURN_POINTER(data->tg_newtuple);
+	return PointerGetDatum(data->tg_newtuple);
 }
 
-/* Put our trigger behind those of a relation that is about to be updated. */
+/* Fill in one of our triggers, which is in no catalog. */
 static void
-add_trigger(ResultRelInfo *info, EState *estate)
+fill_trigger(ResultRelInfo *info, int i, PGFunction function, Kept *kept, EState *estate)
 {
-	TriggerDesc *desc = info->ri_TrigDesc;
-	int			n = desc->numtriggers;
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	Trigger    *trigger;
-	FmgrInfo   *function;
+	Trigger    *trigger = &info->ri_TrigDesc->triggers[i];
+	FmgrInfo   *finfo = &info->ri_TrigFunctions[i];
 
-	desc->triggers = repalloc(desc->triggers, (n + 1) * sizeof(Trigger));
-	trigger = &desc->triggers[n];
 	memset(trigger, 0, sizeof(Trigger));
 	trigger->tgname = pstrdup(TRIGGER_NAME);
 	trigger->tgtype = TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_UPDATE;
@@ -141,23 +185,39 @@ add_trigger(ResultRelInfo *info, EState *estate)
 	trigger->tgisinternal = true;
 	/* has to be one that exists, and is not called */
 	trigger->tgfoid = F_SUPPRESS_REDUNDANT_UPDATES_TRIGGER;
-	desc->numtriggers = n + 1;
 
-	info->ri_TrigFunctions = repalloc(info->ri_TrigFunctions, (n + 1) * sizeof(FmgrInfo));
-	function = &info->ri_TrigFunctions[n];
-	memset(function, 0, sizeof(FmgrInfo));
-	function->fn_addr = keep_subject_trigger;
-	function->fn_oid = trigger->tgfoid;
-	function->fn_strict = false;
-	function->fn_stats = TRACK_FUNC_ALL;
-	function->fn_mcxt = estate->es_query_cxt;
+	memset(finfo, 0, sizeof(FmgrInfo));
+	finfo->fn_addr = function;
+	finfo->fn_oid = trigger->tgfoid;
+	finfo->fn_stats = TRACK_FUNC_ALL;
+	finfo->fn_mcxt = estate->es_query_cxt;
+	finfo->fn_extra = kept;
+	info->ri_TrigWhenExprs[i] = NULL;
+}
 
-	info->ri_TrigWhenExprs = repalloc(info->ri_TrigWhenExprs, (n + 1) * sizeof(ExprState *));
-	info->ri_TrigWhenExprs[n] = NULL;
+/* Put ours around the triggers of a relation that is about to be updated. */
+static void
+add_triggers(ResultRelInfo *info, EState *estate)
+{
+	TriggerDesc *desc = info->ri_TrigDesc;
+	int			n = desc->numtriggers;
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	Kept	   *kept = palloc0(sizeof(Kept));
+
+	kept->mcxt = AllocSetContextCreate(estate->es_query_cxt, "personalize subjects of a row", ALLOCSET_SMALL_SIZES);
+	desc->triggers = repalloc(desc->triggers, (n + 2) * sizeof(Trigger));
+	info->ri_TrigFunctions = repalloc(info->ri_TrigFunctions, (n + 2) * sizeof(FmgrInfo));
+	info->ri_TrigWhenExprs = repalloc(info->ri_TrigWhenExprs, (n + 2) * sizeof(ExprState *));
+	memmove(desc->triggers + 1, desc->triggers, n * sizeof(Trigger));
+	memmove(info->ri_TrigFunctions + 1, info->ri_TrigFunctions, n * sizeof(FmgrInfo));
+	memmove(info->ri_TrigWhenExprs + 1, info->ri_TrigWhenExprs, n * sizeof(ExprState *));
+	desc->numtriggers = n + 2;
+	fill_trigger(info, 0, first_trigger, kept, estate);
+	fill_trigger(info, n + 1, last_trigger, kept, estate);
 	if (info->ri_TrigInstrument)
 	{
 		pfree(info->ri_TrigInstrument);
-		info->ri_TrigInstrument = InstrAlloc(n + 1, estate->es_instrument, false);
+		info->ri_TrigInstrument = InstrAlloc(n + 2, estate->es_instrument, false);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -210,6 +270,6 @@ pz_keep_start(QueryDesc *queryDesc)
 					 errdetail("A trigger of a partition fires before the update and could change whom a row is about."),
 					 errhint("Send INSERT and UPDATE apart, or MERGE, or have a privacy officer do it.")));
 		if (info->ri_TrigDesc && info->ri_TrigDesc->trig_update_before_row)
-			add_trigger(info, estate);
+			add_triggers(info, estate);
 	}
 }

@@ -24,6 +24,7 @@ AS $$
 DECLARE
 	per CONSTANT bigint := 100000000000;
 	part record;
+	holder record;
 	leaf text;
 	statement text;
 BEGIN
@@ -54,6 +55,13 @@ BEGIN
 		END LOOP;
 		FOREACH statement IN ARRAY part.indexes LOOP
 			EXECUTE 'CREATE ' || format(statement, leaf);
+		END LOOP;
+		/* whatever default privileges say */
+		FOR holder IN
+			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS name
+			FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = to_regclass(leaf) AND a.grantee <> c.relowner ORDER BY 1
+		LOOP
+			EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', leaf, holder.name);
 		END LOOP;
 		EXECUTE format('ALTER TABLE personalize.%I ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)', part.parent, leaf,
 			per * audit_partition_internal.period_no, per * (audit_partition_internal.period_no + 1));
@@ -109,69 +117,84 @@ RETURNS bigint
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT min(p.period_no) FROM personalize.audit_period AS p
-	WHERE p.ends_at > clock_timestamp() - make_interval(secs => retention)
-	   OR p.period_no = (SELECT max(x.period_no) FROM personalize.audit_period AS x)
-	   OR EXISTS (SELECT FROM personalize.audit_open AS o
+	SELECT p.period_no + 1 FROM (SELECT x.* FROM personalize.audit_period AS x ORDER BY x.period_no LIMIT 1) AS p
+	WHERE p.ends_at <= clock_timestamp() - make_interval(secs => retention)
+	  AND EXISTS (SELECT FROM personalize.audit_period AS x WHERE x.period_no > p.period_no)
+	  /* what the chain says of the time, too */
+	  AND NOT EXISTS (SELECT FROM personalize.audit_batch AS b
+			WHERE b.made_at > clock_timestamp() - make_interval(secs => retention)
+				AND personalize.audit_batch_period_internal(b.parts) = p.period_no)
+	  AND NOT EXISTS (SELECT FROM personalize.audit_open AS o
 			WHERE o.usage_id >= p.period_no * 100000000000 AND o.usage_id < (p.period_no + 1) * 100000000000)
+	  AND NOT EXISTS (SELECT FROM personalize.audit_lease AS l JOIN personalize.audit_use AS u USING (session_id, use_no)
+			WHERE l.expires_at > clock_timestamp() - interval '1 hour'
+				AND u.usage_id >= p.period_no * 100000000000 AND u.usage_id < (p.period_no + 1) * 100000000000)
 $$;
 COMMENT ON FUNCTION personalize.audit_due_internal(integer) IS
-	'The first period that is to be kept: it is not older than so many seconds, or uses that began in it have not ended';
+	'The period that the record begins with once the oldest is dropped; none if that is not older than so many seconds, or uses or leases that began in it go on';
 
-CREATE OR REPLACE FUNCTION personalize.audit_drop_internal(retention integer)
+CREATE OR REPLACE FUNCTION personalize.audit_drop_internal(retention integer, system_identifier bigint)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	per CONSTANT bigint := 100000000000;
 	keep bigint := personalize.audit_due_internal(retention);
 	began timestamptz;
 	last personalize.audit_dropped;
 	final personalize.audit_batch;
-	leaf record;
+	name text;
 BEGIN
-	IF NOT EXISTS (SELECT FROM personalize.audit_period AS p WHERE p.period_no < keep) THEN
+	IF keep IS NULL THEN
 		RETURN false;
 	END IF;
 	PERFORM personalize.audit_no_event_triggers_internal();
+	/*
+	 * One period at a time, which takes few locks.  Readers of the view usage
+	 * come by audit_use; who waits for the others while we have that would make
+	 * a deadlock.
+	 */
 	BEGIN
 		PERFORM set_config('lock_timeout', '1s', true);
-		LOCK TABLE personalize.audit_template, personalize.audit_note, personalize.audit_use, personalize.audit_more,
-			personalize.audit_subject, personalize.audit_chunk IN ACCESS EXCLUSIVE MODE;
-		FOR leaf IN
-			SELECT c.oid::regclass AS name FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-			WHERE i.inhparent IN ('personalize.audit_template'::regclass, 'personalize.audit_note'::regclass, 'personalize.audit_use'::regclass,
-					'personalize.audit_more'::regclass, 'personalize.audit_subject'::regclass, 'personalize.audit_chunk'::regclass)
-				AND c.relname ~ '_p[0-9]+$' AND substring(c.relname FROM '_p([0-9]+)$')::bigint < keep
-			ORDER BY 1
-		LOOP
-			EXECUTE format('DROP TABLE %s', leaf.name);
+		LOCK TABLE ONLY personalize.audit_use IN ACCESS EXCLUSIVE MODE;
+		FOREACH name IN ARRAY '{audit_use,audit_more,audit_subject,audit_chunk,audit_template,audit_note}'::text[] LOOP
+			EXECUTE format('LOCK TABLE ONLY personalize.%I IN ACCESS EXCLUSIVE MODE NOWAIT', name);
+			CONTINUE WHEN to_regclass(format('personalize.%I', name || '_p' || keep - 1)) IS NULL;
+			EXECUTE format('LOCK TABLE personalize.%I IN ACCESS EXCLUSIVE MODE NOWAIT', name || '_p' || keep - 1);
+			/* nobody has a right to it, but a view can be made of what one may not read */
+			EXECUTE format('DROP TABLE personalize.%I CASCADE', name || '_p' || keep - 1);
 		END LOOP;
 		PERFORM set_config('lock_timeout', '0', true);
-	EXCEPTION WHEN lock_not_available THEN
-		RETURN NULL;
+	EXCEPTION
+		WHEN lock_not_available OR deadlock_detected OR object_in_use THEN
+			RETURN NULL;
+		WHEN query_canceled THEN
+			RAISE;
+		WHEN OTHERS THEN
+			RAISE WARNING 'a period of the record of use could not be dropped: %', SQLERRM;
+			RETURN NULL;
 	END;
 
-	SELECT p.starts_at INTO began FROM personalize.audit_period AS p WHERE p.period_no = keep;
-	DELETE FROM personalize.audit_period AS p WHERE p.period_no < keep;
+	SELECT p.starts_at INTO began FROM personalize.audit_period AS p WHERE p.period_no >= keep ORDER BY p.period_no LIMIT 1;
 	/* batches of which nothing is left; the chain begins after the last of them */
 	SELECT * INTO last FROM personalize.audit_dropped AS d ORDER BY d.drop_no DESC LIMIT 1;
 	SELECT * INTO final FROM personalize.audit_batch AS b
-		WHERE b.batch_no < COALESCE((SELECT min(x.batch_no) FROM personalize.audit_batch AS x
-			WHERE personalize.audit_batch_period_internal(x.parts) >= keep), 'infinity'::float8)
+		WHERE NOT EXISTS (SELECT FROM personalize.audit_batch AS x
+			WHERE x.batch_no <= b.batch_no AND personalize.audit_batch_period_internal(x.parts) >= keep)
 		ORDER BY b.batch_no DESC LIMIT 1;
 	PERFORM personalize.ledger_unlock_internal(true);
+	DELETE FROM personalize.audit_period AS p WHERE p.period_no < keep;
 	/* what does not go with a period is chained anew */
 	UPDATE personalize.audit_gap AS g SET batch_no = NULL, link = NULL WHERE g.batch_no <= final.batch_no;
 	DELETE FROM personalize.audit_dropped AS d WHERE d.batch_no <= final.batch_no;
 	DELETE FROM personalize.audit_batch AS b WHERE b.batch_no <= final.batch_no;
 	PERFORM personalize.ledger_unlock_internal(false);
-	INSERT INTO personalize.audit_dropped (dropped_at, keep_from, ended_at, last_batch, total, head)
-		VALUES (clock_timestamp(), keep, began, COALESCE(final.batch_no, last.last_batch, 0), COALESCE(final.total, last.total, 0),
+	INSERT INTO personalize.audit_dropped (dropped_at, keep_from, ended_at, lsn, system_identifier, last_batch, total, head)
+		VALUES (clock_timestamp(), keep, LEAST(began, clock_timestamp()), COALESCE(final.lsn, last.lsn, '0/0'), system_identifier,
+			COALESCE(final.batch_no, last.last_batch, 0), COALESCE(final.total, last.total, 0),
 			COALESCE(final.head, last.head, decode(repeat('00', 32), 'hex')));
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION personalize.audit_drop_internal(integer) IS
-	'Drops the periods of the record of use that are older than so many seconds. False: there are none; NULL: somebody reads them. For the audit worker, which chains what this has written';
+COMMENT ON FUNCTION personalize.audit_drop_internal(integer, bigint) IS
+	'Drops the oldest period of the record of use if it is older than so many seconds. False: it is not; NULL: somebody reads it. For the audit worker, which chains what this has written';

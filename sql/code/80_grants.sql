@@ -7,6 +7,29 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA personalize FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA personalize FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA personalize FROM PUBLIC;
 
+/* nor has anybody else anything by default privileges of whoever makes the extension: rights come with duties */
+DO $$
+DECLARE
+	holder record;
+BEGIN
+	FOR holder IN
+		SELECT DISTINCT c.kind, x.role
+		FROM (SELECT 'TABLES' AS kind, relacl AS acl, relowner AS owner FROM pg_catalog.pg_class
+				WHERE relnamespace = 'personalize'::pg_catalog.regnamespace AND relkind <> 'S'
+			UNION ALL SELECT 'SEQUENCES', relacl, relowner FROM pg_catalog.pg_class
+				WHERE relnamespace = 'personalize'::pg_catalog.regnamespace AND relkind = 'S'
+			UNION ALL SELECT 'ROUTINES', proacl, proowner FROM pg_catalog.pg_proc
+				WHERE pronamespace = 'personalize'::pg_catalog.regnamespace) AS c,
+			pg_catalog.aclexplode(c.acl) AS a, pg_catalog.pg_get_userbyid(a.grantee) AS x(role)
+		WHERE a.grantee NOT IN (0, c.owner)
+			AND NOT EXISTS (SELECT FROM personalize.registry_duty d WHERE d.role_oid = a.grantee)
+		ORDER BY 1, 2
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL %s IN SCHEMA personalize FROM %I', holder.kind, holder.role);
+	END LOOP;
+END
+$$;
+
 REVOKE CREATE ON SCHEMA personalize FROM PUBLIC;
 GRANT USAGE ON SCHEMA personalize TO PUBLIC;
 

@@ -198,6 +198,8 @@ CREATE TABLE personalize.audit_dropped (
 	dropped_at timestamptz NOT NULL,
 	keep_from bigint NOT NULL,
 	ended_at timestamptz NOT NULL,
+	lsn pg_lsn NOT NULL,
+	system_identifier bigint NOT NULL,
 	last_batch bigint NOT NULL,
 	total bigint NOT NULL,
 	head bytea NOT NULL,
@@ -209,6 +211,7 @@ COMMENT ON TABLE personalize.audit_dropped IS
 COMMENT ON SEQUENCE personalize.audit_dropped_drop_no_seq IS 'Numbers of drops';
 COMMENT ON COLUMN personalize.audit_dropped.keep_from IS 'Periods before this one are gone';
 COMMENT ON COLUMN personalize.audit_dropped.ended_at IS 'When the last of them had ended';
+COMMENT ON COLUMN personalize.audit_dropped.lsn IS 'Where the write-ahead log of that cluster was after the last batch of them';
 COMMENT ON COLUMN personalize.audit_dropped.last_batch IS 'Last batch of which no row is left: the chain begins after it';
 COMMENT ON COLUMN personalize.audit_dropped.total IS 'Rows of that batch and all before it';
 COMMENT ON COLUMN personalize.audit_dropped.head IS 'State of the chain after that batch';

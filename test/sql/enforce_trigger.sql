@@ -9,7 +9,9 @@ GRANT USAGE ON SCHEMA trg TO PUBLIC;
 SET ROLE regress_trg_owner;
 CREATE TABLE trg.shop (shop_id integer PRIMARY KEY);
 INSERT INTO trg.shop VALUES (1), (2);
-CREATE TABLE trg.visit (visit_id integer PRIMARY KEY, person_id integer, shop_id integer REFERENCES trg.shop ON UPDATE CASCADE ON DELETE SET NULL, note text, changed integer DEFAULT 0);
+CREATE TABLE trg.card (person_id integer PRIMARY KEY);
+INSERT INTO trg.card VALUES (1), (2), (3);
+CREATE TABLE trg.visit (visit_id integer PRIMARY KEY, person_id integer REFERENCES trg.card ON UPDATE CASCADE ON DELETE SET NULL, shop_id integer REFERENCES trg.shop ON UPDATE CASCADE ON DELETE SET NULL, note text, changed integer DEFAULT 0);
 INSERT INTO trg.visit VALUES (10, 1, 1, 'a'), (20, 2, 1, 'b'), (30, 3, 1, 'c');
 CREATE TABLE trg.event (event_id integer, person_id integer, note text, PRIMARY KEY (event_id)) PARTITION BY RANGE (event_id);
 CREATE TABLE trg.event_1 PARTITION OF trg.event FOR VALUES FROM (0) TO (100);
@@ -74,7 +76,7 @@ INSERT INTO trg.statement VALUES
 	(6, $$UPDATE trg.event SET note = 'x'$$), (7, $$UPDATE trg.event_2 SET note = 'x'$$), (8, $$UPDATE trg.event SET event_id = 2 WHERE event_id = 101$$),
 	(9, $$INSERT INTO trg.event VALUES (101, 1, 'x') ON CONFLICT (event_id) DO UPDATE SET note = 'y'$$),
 	(10, $$MERGE INTO trg.event AS e USING (VALUES (101)) AS x (id) ON event_id = id WHEN MATCHED THEN UPDATE SET note = 'z'$$),
-	(11, $$UPDATE trg.shop SET shop_id = 7 WHERE shop_id = 1$$), (12, $$DELETE FROM trg.shop WHERE shop_id = 1$$);
+	(11, $$UPDATE trg.shop SET shop_id = 7 WHERE shop_id = 1$$), (13, $$UPDATE trg.card SET person_id = 9 WHERE person_id = 1$$), (14, $$DELETE FROM trg.card WHERE person_id = 1$$), (12, $$DELETE FROM trg.shop WHERE shop_id = 1$$);
 GRANT SELECT ON trg.statement TO PUBLIC;
 \echo of the application
 SET ROLE regress_trg_app;

@@ -49,12 +49,19 @@ sub set
 	$node->poll_query_until('postgres', "SELECT setting = '$value' FROM pg_settings WHERE name = '$name'") or die "$name was not loaded";
 }
 
+# default privileges open no partition, and what any role can hang on one keeps nothing
+$node->safe_psql('postgres', q{
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO app;
+	CREATE SCHEMA hooks AUTHORIZATION app;});
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_inherits WHERE inhparent = 'personalize.audit_use'::regclass"), 0, 'no partition before the first use');
 use_some('first');
 is(period_of('first'), 0, 'the first use is in period 0');
 my $early = $node->safe_psql('postgres', 'SELECT personalize.audit_head()');
 is($node->safe_psql('postgres', "SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'personalize.audit_use'::regclass"),
 	'personalize.audit_use_p0 personalize.audit_use_p1', 'and partitions are there for the next period');
+
+is($node->safe_psql('postgres', "SELECT bool_or(has_table_privilege('app', inhrelid, 'SELECT, INSERT')) FROM pg_inherits WHERE inhparent::regclass::text LIKE 'personalize.audit%'"), 'f', 'nobody has rights to them');
+$node->safe_psql('postgres', 'SET ROLE app; CREATE VIEW hooks.v AS SELECT 1 AS one FROM personalize.audit_use_p0; CREATE TABLE hooks.t (r personalize.audit_note_p0)');
 
 # a use that goes on, over several periods
 my $session = $node->background_psql('postgres', on_error_stop => 1);
@@ -82,6 +89,10 @@ use_some('third');
 cmp_ok(period_of('third'), '>', $second, 'and another one');
 verified('the record of several periods is whole');
 
+# a check that began before a drop
+my $checker = $node->background_psql('postgres', on_error_stop => 1);
+$checker->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class;');
+
 # retention, while a use of the first periods goes on
 set('personalize.audit_retention', 2);
 ok($node->poll_query_until('postgres', "SELECT min(period_no) = $long FROM personalize.audit_period"), 'nothing is dropped from the period of a use that is open');
@@ -106,6 +117,9 @@ ok($node->poll_query_until('postgres', "SELECT min(period_no) > $second FROM per
 is(period_of('long') . period_of('second'), '', 'with the uses in them, also one that ended later');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relnamespace = 'personalize'::regnamespace AND relname ~ '_p$second\$'"), 0, 'no table of theirs is left');
 verified('what is left is whole');
+like($checker->query_safe('SELECT ok FROM personalize.verify_audit(); COMMIT;'), qr/^t/m, 'also to a transaction that began before');
+$checker->quit;
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE oid = to_regclass('hooks.v')"), 0, 'a view of a partition went with it');
 verified('also after the next use') if use_some('later');
 like(($node->psql('postgres', "SELECT personalize.verify_audit('$early')"))[2], qr/older than what is kept/, 'an anchor from before cannot be checked');
 my $anchor = $node->safe_psql('postgres', 'SELECT personalize.audit_head()');
