@@ -12,6 +12,7 @@
 
 /* audit_emit.c */
 extern bool pz_audit_is_writable(void);
+extern bool pz_audit_is_worker(void);
 extern void pz_audit_begin(PzUse *use);
 extern void pz_audit_run_end(PzUse *use, bool completed);
 extern void pz_audit_end(PzUse *use, PzUseStatus status);

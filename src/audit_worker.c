@@ -51,6 +51,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "audit.h"
 #include "audit_chain.h"
 #include "audit_msg.h"
 #include "audit_slot.h"
@@ -603,6 +604,13 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		else
 			CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* Is this process an audit worker? */
+bool
+pz_audit_is_worker(void)
+{
+	return my_database != NULL;
 }
 
 /*

@@ -445,11 +445,14 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 }
 
 /*
- * Bring the names in the registry up to date after DDL, as superuser.
+ * Bring the names in the registry up to date after DDL, as superuser.  Not after
+ * what the audit worker does to its own tables: it must not wait for others.
  */
 static void
 sync_registry(void)
 {
+	if (pz_audit_is_worker())
+		return;
 	CommandCounterIncrement();
 	pz_superuser_select("SELECT personalize.registry_sync_internal()", 0, NULL, NULL);
 }
