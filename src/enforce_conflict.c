@@ -154,6 +154,9 @@ pz_conflict_start(PlannedStmt *pstmt)
 		/* it is nowhere else than on top */
 		if (plan == NULL || !IsA(plan, ModifyTable) || plan->operation == CMD_DELETE)
 			continue;
+		/* a row can be moved to a partition that is not among those that are updated */
+		if (plan->rootRelation > 0)
+			pz_conflict_check(rt_fetch(plan->rootRelation, pstmt->rtable)->relid, plan->onConflictAction != ONCONFLICT_NONE);
 		foreach(lr, plan->resultRelations)
 			pz_conflict_check(rt_fetch(lfirst_int(lr), pstmt->rtable)->relid, plan->onConflictAction != ONCONFLICT_NONE);
 	}

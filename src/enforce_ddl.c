@@ -221,6 +221,11 @@ pz_ddl_fail(bool before)
 	if (!error_quotes)
 		return;
 	FlushErrorState();
+	if (code == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		ereport(ERROR,
+				(errcode(code),
+				 errmsg("permission denied for a command on a protected relation"),
+				 errhint("It takes the owner of the relation, and rights on all that the command names and calls.")));
 	ereport(ERROR,
 			(errcode(code),
 			 errmsg("a row of a protected relation does not allow the command"),

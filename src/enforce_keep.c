@@ -226,7 +226,8 @@ add_triggers(ResultRelInfo *info, EState *estate)
 static bool
 has_trigger_below(Oid relid)
 {
-	List	   *children = find_all_inheritors(relid, AccessShareLock, NULL);
+	/* no trigger can be made as long as we have this */
+	List	   *children = find_all_inheritors(relid, RowExclusiveLock, NULL);
 	ListCell   *lc;
 
 	foreach(lc, children)

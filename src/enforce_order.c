@@ -52,7 +52,8 @@ is_loud_function(Oid funcid, void *context)
 
 /*
  * Can others tell when an expression is evaluated?  Like contain_leaked_vars()
- * of PostgreSQL, but also of what takes no column.
+ * of PostgreSQL, but also of what takes no column; and nothing may be in it that
+ * can fail.
  */
 static bool
 is_loud(Node *node, void *arg)
@@ -64,7 +65,18 @@ is_loud(Node *node, void *arg)
 	switch (nodeTag(node))
 	{
 		case T_Param:
-			return ((Param *) node)->paramkind == PARAM_EXEC && bms_is_member(((Param *) node)->paramid, context->lazy);
+			/* a variable of a procedural language is looked up when it is asked for, which can fail */
+			return ((Param *) node)->paramkind != PARAM_EXEC || bms_is_member(((Param *) node)->paramid, context->lazy);
+		case T_Var:
+			return ((Var *) node)->varattno == 0;
+		case T_ArrayExpr:
+			if (((ArrayExpr *) node)->multidims)
+				return true;
+			break;
+		case T_NullTest:
+			if (((NullTest *) node)->argisrow)
+				return true;
+			break;
 		case T_FuncExpr:
 			if (pz_mark_is_check(((FuncExpr *) node)->funcid))
 				return false;
@@ -76,10 +88,7 @@ is_loud(Node *node, void *arg)
 		case T_CoerceViaIO:
 		case T_ArrayCoerceExpr:
 		case T_RowCompareExpr:
-		case T_Var:
 		case T_Const:
-		case T_ArrayExpr:
-		case T_FieldSelect:
 		case T_NamedArgExpr:
 		case T_BoolExpr:
 		case T_RelabelType:
@@ -88,8 +97,6 @@ is_loud(Node *node, void *arg)
 		case T_CaseWhen:
 		case T_CaseTestExpr:
 		case T_RowExpr:
-		case T_SQLValueFunction:
-		case T_NullTest:
 		case T_BooleanTest:
 		case T_CoalesceExpr:
 		case T_CurrentOfExpr:
@@ -100,7 +107,7 @@ is_loud(Node *node, void *arg)
 				SubscriptingRef *ref = (SubscriptingRef *) node;
 				const SubscriptRoutines *routines = getSubscriptingRoutines(ref->refcontainertype, NULL);
 
-				if (ref->refassgnexpr != NULL || routines == NULL || !routines->fetch_leakproof)
+				if (ref->refassgnexpr != NULL || ref->reflowerindexpr != NIL || routines == NULL || !routines->fetch_leakproof)
 					return true;
 				break;
 			}

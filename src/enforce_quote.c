@@ -19,7 +19,7 @@
 
 /* Source files of PostgreSQL whose errors name objects of the statement, and no values */
 static const char *const of_statements[] = {
-	"aclchk.c", "cluster.c", "dependency.c", "execMain.c", "execPartition.c", "heap.c", "index.c", "indexcmds.c",
+	"cluster.c", "dependency.c", "execMain.c", "execPartition.c", "heap.c", "index.c", "indexcmds.c",
 	"nodeModifyTable.c", "parse_utilcmd.c", "tablecmds.c", "toasting.c", "vacuum.c", "vacuumlazy.c",
 };
 
@@ -92,6 +92,9 @@ pz_quote_may(const ErrorData *edata, bool by_code)
 	/* with a position it is about the text of the statement; some about columns of commands have none */
 	if (!by_code && (edata->cursorpos != 0 || edata->internalpos != 0 ||
 					 (code == ERRCODE_UNDEFINED_COLUMN && edata->filename && strcmp(edata->filename, "parse_relation.c") == 0)))
+		return false;
+	/* rights that a statement of a function lacks; a built-in function can ask for those to what a value names */
+	if (by_code && code == ERRCODE_INSUFFICIENT_PRIVILEGE && edata->filename && strcmp(edata->filename, "aclchk.c") == 0)
 		return false;
 	return code != ERRCODE_LOCK_NOT_AVAILABLE && !is_raised_by_statement(edata);
 }

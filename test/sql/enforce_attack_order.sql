@@ -77,6 +77,28 @@ PREPARE q(integer) AS SELECT 1 FROM ord.person WHERE id = 5 AND (name <> 'name5'
 SET LOCAL plan_cache_mode = force_generic_plan;
 EXECUTE q(0);
 ROLLBACK TO s;
+\echo ... of what looks harmless: a variable that is not there, arrays, a slice
+CREATE FUNCTION ord.lazy(i integer, guess text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+	n integer;
+BEGIN
+	FOR k IN 1 .. 2 LOOP
+		IF k = 1 THEN SELECT 1 AS x INTO r; ELSE r := NULL; END IF;
+		SELECT count(*) INTO n FROM ord.person WHERE id = i AND (name <> guess OR r.x = 1);
+	END LOOP;
+	RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'told: ' || sqlerrm;
+END
+$$;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SELECT ord.lazy(5, 'name5'), ord.lazy(5, 'nobody');
+PREPARE arrays(text, integer[], integer[]) AS SELECT 1 FROM ord.person WHERE id = 5 AND (name <> $1 OR ARRAY[$2, $3] IS NULL);
+EXECUTE arrays('name5', '{1}', '{1,2}');
+PREPARE slices(text, point) AS SELECT 1 FROM ord.person WHERE id = 5 AND (name <> $1 OR ($2)[0:1] IS NULL);
+EXECUTE slices('name5', '(1,2)');
+RESET plan_cache_mode;
 \echo what is evaluated once, before any row is looked at, tells nothing: the same for what is there and what is not
 SELECT 1 FROM ord.person WHERE id = 5 AND name = 'name5' AND (SELECT ord.tick());
 SELECT 1 FROM ord.person WHERE id = 5 AND name = 'nobody' AND (SELECT ord.tick());

@@ -15,6 +15,10 @@ CREATE INDEX ON cfl.spans USING gist (s);
 CREATE TABLE cfl.parts (id integer, name text) PARTITION BY LIST (id);
 CREATE TABLE cfl.part PARTITION OF cfl.parts DEFAULT;
 ALTER TABLE cfl.part ADD EXCLUDE USING btree (cfl.tell(id, name) WITH =);
+CREATE TABLE cfl.moves (event_id integer, id integer, name text) PARTITION BY RANGE (event_id);
+CREATE TABLE cfl.moves_1 PARTITION OF cfl.moves FOR VALUES FROM (0) TO (100);
+CREATE TABLE cfl.moves_2 PARTITION OF cfl.moves FOR VALUES FROM (100) TO (200);
+ALTER TABLE cfl.moves_2 ADD EXCLUDE USING btree (cfl.tell(id, name) WITH =);
 CREATE TABLE cfl.fine (id integer, name text, EXCLUDE USING btree (lower(name) WITH =));
 CREATE UNIQUE INDEX fine_upper ON cfl.fine (upper(name));
 SET client_min_messages = warning;
@@ -23,6 +27,7 @@ INSERT INTO cfl.uniq VALUES (1, 'secret1');
 INSERT INTO cfl.parts VALUES (1, 'secret1');
 INSERT INTO cfl.spans VALUES (1, '[1,1]'), (1, '[900,900]');
 INSERT INTO cfl.fine VALUES (1, 'secret1');
+INSERT INTO cfl.moves VALUES (1, 2, 'mine'), (101, 1, 'secret1');
 RESET ROLE;
 DO $$
 DECLARE
@@ -31,7 +36,7 @@ BEGIN
 	PERFORM personalize.define_kind('cfl_person', 'integer');
 	PERFORM personalize.define_category('cfl_general', 'for tests');
 	PERFORM personalize.define_purpose('cfl_use', 'for tests', categories => '{cfl_general}');
-	FOREACH t IN ARRAY '{excluded,uniq,spans,parts,fine}'::text[] LOOP
+	FOREACH t IN ARRAY '{excluded,uniq,spans,parts,fine,moves}'::text[] LOOP
 		PERFORM personalize.protect(('cfl.' || t)::regclass, 'id', kind => 'cfl_person', columns => '{"*":"cfl_general"}');
 	END LOOP;
 	PERFORM personalize.grant_purpose('cfl_use', 'regress_cfl_owner');
@@ -53,6 +58,9 @@ INSERT INTO cfl.spans VALUES (2, '[5,6]');
 INSERT INTO cfl.uniq VALUES (2, 'mine') ON CONFLICT DO NOTHING;
 INSERT INTO cfl.uniq VALUES (2, 'mine') ON CONFLICT ((cfl.tell(id, name))) DO UPDATE SET name = 'x';
 MERGE INTO cfl.excluded AS e USING (VALUES (2)) AS v (id) ON e.id = v.id WHEN NOT MATCHED THEN INSERT VALUES (2, 'mine');
+\echo ... nor when a row is moved to where such a constraint is
+UPDATE cfl.moves SET event_id = 150 WHERE event_id = 1;
+MERGE INTO cfl.moves AS m USING (VALUES (1)) AS v (id) ON m.event_id = 1 AND m.event_id = v.id WHEN MATCHED THEN UPDATE SET event_id = 160;
 \echo its own row may be told of
 INSERT INTO cfl.uniq VALUES (2, 'mine');
 BEGIN;
@@ -72,7 +80,7 @@ INSERT INTO cfl.late SELECT 2, 'mine' WHERE false;
 ALTER TABLE cfl.late ADD EXCLUDE USING btree (cfl.tell(id, name) WITH =);
 INSERT INTO cfl.late VALUES (2, 'mine');
 RESET ROLE;
-SELECT personalize.unprotect(r) FROM unnest('{cfl.excluded,cfl.uniq,cfl.spans,cfl.parts,cfl.fine,cfl.late}'::regclass[]) AS r;
+SELECT personalize.unprotect(r) FROM unnest('{cfl.excluded,cfl.uniq,cfl.spans,cfl.parts,cfl.fine,cfl.late,cfl.moves}'::regclass[]) AS r;
 SET client_min_messages = warning;
 RESET personalize.purpose;
 RESET personalize.purpose_scope;

@@ -39,10 +39,14 @@ INSERT INTO quo.quoting VALUES
 	(26, 'pg_char_to_encoding(%I) > 0 OR convert_to(''x'', %I) IS NOT NULL'), (27, 'now() AT TIME ZONE %I > ''2000-01-01'''), (28, 'digest_of(%I)'), (29, 'sha256(%I::bytea)::text::integer > 0'),
 	(30, 'date_trunc(%I, now()) IS NOT NULL'), (31, 'pg_size_bytes(%I) > 0'), (32, 'jsonb_path_exists(''1'', %I::jsonpath)'), (33, 'to_tsquery(%I || '' & & '' || %I) IS NOT NULL'), (34, '''x'' ~ (%I || ''('')'),
 	(35, 'query_to_xml(''SELECT '''''' || %I || ''''''::xml'', true, true, '''') IS NOT NULL'), (36, 'xmlparse(document ''<a xmlns="'' || %I || ''"/>'') IS DOCUMENT'),
+	(45, 'lo_unlink((''x'' || encode(convert_to(right(%I, 4), ''UTF8''), ''hex''))::bit(32)::int8::oid) = 1'), (46, 'brin_summarize_new_values((''quo.'' || %I)::regclass) = 1'),
 	(39, 'pg_get_object_address(''trigger'', ARRAY[''quo'', ''patient'', %I], ''{}'') IS NOT NULL'), (40, 'pg_get_object_address(''table constraint'', ARRAY[''quo'', ''patient'', %I], ''{}'') IS NOT NULL'),
 	(41, '(%I || '' of lung'')::regtype IS NOT NULL'), (42, '(%I || '' of lung(a b'')::regprocedure IS NOT NULL'), (43, 'ts_rewrite(''a''::tsquery, ''SELECT '' || quote_ident(%I)) IS NOT NULL'), (44, 'query_to_xml(''SELECT pg_terminate_backend(999999) AS '' || %I, true, true, '''') IS NOT NULL'),
 	(37, 'query_to_xml(''DECLARE c CURSOR FOR TABLE '' || quote_ident(%I), true, true, '''') IS NOT NULL'), (38, 'pg_notification_queue_usage() > 0 OR pg_notify(%I || repeat(''x'', 70), '''') IS NOT NULL');
 GRANT SELECT ON quo.quoting TO PUBLIC;
+/* of somebody else, named as a cell is */
+CREATE INDEX secret1 ON quo.quoting (no);
+CREATE INDEX hidden1 ON quo.quoting (no);
 /* runs a command and tells how it ended; every word that it could have from a cell is reported */
 CREATE FUNCTION quo.told(command text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -52,7 +56,7 @@ BEGIN
 	RETURN 'done';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
-	IF concat(message, detail, hint, replace(context, command, '')) ~ '(secret|hidden)[0-9]' THEN
+	IF concat(message, detail, hint, replace(context, command, '')) ~ '(secret|hidden)[0-9]|large object' THEN
 		RETURN sqlstate || ' QUOTES: ' || concat_ws(' | ', message, detail, hint, context);
 	END IF;
 	RETURN sqlstate || ' ' || message;
