@@ -12,7 +12,6 @@
 
 /* audit_emit.c */
 extern bool pz_audit_is_writable(void);
-extern bool pz_audit_is_worker(void);
 extern void pz_audit_begin(PzUse *use);
 extern void pz_audit_run_end(PzUse *use, bool completed);
 extern void pz_audit_end(PzUse *use, PzUseStatus status);
@@ -26,5 +25,8 @@ extern void pz_audit_resume_database(void);
 
 /* audit_sql.c */
 extern void pz_audit_sync(void);
+
+/* audit_worker.c */
+extern bool pz_audit_is_worker(void);
 
 #endif							/* PZ_AUDIT_H */

@@ -207,6 +207,15 @@ chain_part(PzChain *chain, int64 period_no)
 	return &chain->parts[i];
 }
 
+/* Of which period a row is, by its kind and the number in its first column. */
+int64
+pz_chain_period(char kind, int64 id)
+{
+	bool		has_period = kind == PZ_CHAIN_TEMPLATE || kind == PZ_CHAIN_CHUNK || kind == PZ_CHAIN_USE || kind == PZ_CHAIN_MORE;
+
+	return has_period && id >= 0 ? id / PZ_PERIOD_IDS : PZ_PERIOD_NONE;
+}
+
 /*
  * Chain the row at hand, whose kind and first column say of which period it is.
  * Returns its link.
@@ -214,8 +223,7 @@ chain_part(PzChain *chain, int64 period_no)
 static int64
 chain_link(PzChain *chain, char kind, int64 id)
 {
-	bool		has_period = kind == PZ_CHAIN_TEMPLATE || kind == PZ_CHAIN_CHUNK || kind == PZ_CHAIN_USE || kind == PZ_CHAIN_MORE;
-	PzPart	   *part = chain_part(chain, has_period && id >= 0 ? id / PZ_PERIOD_IDS : PZ_PERIOD_NONE);
+	PzPart	   *part = chain_part(chain, pz_chain_period(kind, id));
 	uint64		link;
 
 	part->entries++;

@@ -94,6 +94,7 @@ extern int64 pz_chain_row(PzChain *chain, char kind, int n, const Oid *types,
 extern int64 pz_chain_use(PzChain *chain, const Datum *values, const bool *nulls,
 						  const uint8 *note_digest, const int64 *numbers, int nnumbers);
 extern void pz_chain_digest(PzChain *chain, const void *data, int len, uint8 *digest);
+extern int64 pz_chain_period(char kind, int64 id);
 extern bytea *pz_chain_parts(const PzChain *chain);
 extern void pz_chain_give_part(PzChain *chain, const PzPart *part);
 extern bool pz_chain_read_part(const struct varlena *parts, int i, PzPart *part);

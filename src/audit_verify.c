@@ -289,7 +289,7 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 			check_bad_row(check, kind, usage_id, "a row belongs to no batch");
 			break;
 		}
-		if (kind != PZ_CHAIN_GAP && kind != PZ_CHAIN_DROPPED && usage_id / PZ_PERIOD_IDS < check->keep_from)
+		if (pz_chain_period(kind, usage_id) != PZ_PERIOD_NONE && pz_chain_period(kind, usage_id) < check->keep_from)
 		{
 			check_bad_row(check, kind, usage_id, "a row belongs to a period that was dropped");
 			break;

@@ -23,7 +23,6 @@ typedef struct PzFrame PzFrame;
 
 /* enforce_query.c */
 extern Query *pz_enforce_query(Query *query, const char *query_string, bool cursor);
-extern void pz_order_plan(PlannedStmt *pstmt);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
@@ -217,6 +216,9 @@ extern void pz_keep_start(QueryDesc *queryDesc);
 /* enforce_nearest.c */
 struct RelOptInfo;
 extern void pz_nearest_hide(Oid relid, struct RelOptInfo *rel);
+
+/* enforce_order.c */
+extern void pz_order_plan(PlannedStmt *pstmt);
 
 /* enforce_quote.c */
 extern bool pz_quote_may(const ErrorData *edata, bool by_code);

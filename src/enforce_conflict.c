@@ -143,10 +143,13 @@ pz_conflict_check(Oid relid, bool on_conflict)
 void
 pz_conflict_start(PlannedStmt *pstmt)
 {
-	List	   *plans = lcons(pstmt->planTree, list_copy(pstmt->subplans));
+	List	   *plans;
 	ListCell   *lc;
 	ListCell   *lr;
 
+	if (pstmt->resultRelations == NIL)
+		return;
+	plans = lcons(pstmt->planTree, list_copy(pstmt->subplans));
 	foreach(lc, plans)
 	{
 		ModifyTable *plan = lfirst(lc);

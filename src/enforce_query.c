@@ -544,10 +544,7 @@ guard_walker(Node *node, void *arg)
 	if (IsA(node, FuncExpr) &&
 		(pz_mark_is_policy_function(((FuncExpr *) node)->funcid) ||
 		 (pz_mark_is_check(((FuncExpr *) node)->funcid) && !pz_mark_is_placed((FuncExpr *) node))))
-		ereport(ERROR,
-				(errcode(PZ_ERR_REFUSED),
-				 errmsg("functions of the row filter cannot be called directly"),
-				 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
+		pz_call_refuse_direct();
 	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == pz_registry_oids()->for_purpose)
 		ereport(ERROR,
 				(errcode(PZ_ERR_REFUSED),

@@ -273,10 +273,7 @@ tap_check(FunctionCallInfo fcinfo, int n, PzRunning **running)
 	const PzMark *mark;
 
 	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(PZ_ERR_REFUSED),
-				 errmsg("functions of the row filter cannot be called directly"),
-				 errhint("Ask personalize.permitted() or personalize.decide(), which need the duty 'app'.")));
+		pz_call_refuse_direct();
 	*running = pz_frame_running();
 	/* the relation is not read after all: its side of an outer join cannot match */
 	if (*running == NULL && PG_ARGISNULL(n + 1))

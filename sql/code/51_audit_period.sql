@@ -142,6 +142,7 @@ DECLARE
 	keep bigint := personalize.audit_due_internal(retention);
 	began timestamptz;
 	last personalize.audit_dropped;
+	first bigint;
 	final personalize.audit_batch;
 	name text;
 BEGIN
@@ -178,10 +179,10 @@ BEGIN
 	SELECT p.starts_at INTO began FROM personalize.audit_period AS p WHERE p.period_no >= keep ORDER BY p.period_no LIMIT 1;
 	/* batches of which nothing is left; the chain begins after the last of them */
 	SELECT * INTO last FROM personalize.audit_dropped AS d ORDER BY d.drop_no DESC LIMIT 1;
+	SELECT b.batch_no INTO first FROM personalize.audit_batch AS b
+		WHERE personalize.audit_batch_period_internal(b.parts) >= keep ORDER BY b.batch_no LIMIT 1;
 	SELECT * INTO final FROM personalize.audit_batch AS b
-		WHERE NOT EXISTS (SELECT FROM personalize.audit_batch AS x
-			WHERE x.batch_no <= b.batch_no AND personalize.audit_batch_period_internal(x.parts) >= keep)
-		ORDER BY b.batch_no DESC LIMIT 1;
+		WHERE first IS NULL OR b.batch_no < first ORDER BY b.batch_no DESC LIMIT 1;
 	PERFORM personalize.ledger_unlock_internal(true);
 	DELETE FROM personalize.audit_period AS p WHERE p.period_no < keep;
 	/* what does not go with a period is chained anew */

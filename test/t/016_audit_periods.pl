@@ -8,15 +8,13 @@ use lib 'test/lib';
 use Personalize;
 
 my $node = start_shop('main', 'personalize.audit_period = 1', 'personalize.audit_naptime = 20', 'log_min_messages = log', 'restart_after_crash = on');
-my $uses = 0;
 
 # One use more, on record under a tag.
 sub use_some
 {
-	my ($tag, $where) = @_;
+	my ($tag) = @_;
 
-	$node->safe_psql('postgres', "BEGIN; SET LOCAL ROLE app; SET LOCAL personalize.purpose = 'ads'; SET LOCAL personalize.context = '$tag'; SELECT name FROM customer WHERE "
-			. ($where || 'id = 2') . '; COMMIT; SELECT personalize.audit_sync()');
+	$node->safe_psql('postgres', "BEGIN; SET LOCAL ROLE app; SET LOCAL personalize.purpose = 'ads'; SET LOCAL personalize.context = '$tag'; SELECT name FROM customer WHERE id = 2; COMMIT; SELECT personalize.audit_sync()");
 }
 
 sub period_of
