@@ -83,6 +83,7 @@ extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_pu
 extern List *pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri);
 extern bool pz_plan_copies(QueryDesc *queryDesc);
 extern List *pz_plan_copy_targets(QueryDesc *queryDesc);
+extern bool pz_plan_mixes(struct ModifyTable *node, PlannedStmt *pstmt, Oid target, bool given);
 extern void pz_plan_check_append_only(PlannedStmt *pstmt);
 
 /* enforce_frame.c */
@@ -200,6 +201,7 @@ extern bool pz_utility_changes_registry(Node *parsetree);
 extern bool pz_enforce_sees_all(void);
 extern bool pz_enforce_holds_protected(Oid relid);
 extern bool pz_statistics_catalog(Oid relid);
+extern bool pz_statistics_is_check(Oid funcid);
 extern void pz_statistics_guard(Query *query);
 extern void pz_statistics_check_plan(QueryDesc *queryDesc);
 
@@ -218,6 +220,7 @@ struct RelOptInfo;
 extern void pz_nearest_hide(Oid relid, struct RelOptInfo *rel);
 
 /* enforce_order.c */
+extern bool pz_order_is_quiet_function(Oid funcid);
 extern void pz_order_plan(PlannedStmt *pstmt);
 
 /* enforce_quote.c */
@@ -295,6 +298,7 @@ extern bool pz_depend_constraints_run_queries(Relation rel);
 extern void pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate);
 extern void pz_depend_watch_ranges(void);
 extern bool pz_depend_holds_domain(List *name);
+extern bool pz_depend_domain_of_others(List *name);
 
 /* enforce_maintain.c */
 extern bool pz_maintain_begin(PlannedStmt *pstmt, const char *query_string);

@@ -151,7 +151,13 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 				(!maintenance && alters_protected((AlterTableStmt *) parsetree));
 			break;
 		case T_AlterDomainStmt:
-			/* looks at every column of the domain's type */
+			/* looks at every column of the domain's type, whoever owns the table */
+			if (strchr("COV", ((AlterDomainStmt *) parsetree)->subtype) != NULL &&
+				pz_depend_domain_of_others(((AlterDomainStmt *) parsetree)->typeName))
+				ereport(ERROR,
+						(errcode(PZ_ERR_REFUSED),
+						 errmsg("cannot check a domain against columns of a protected relation of another owner"),
+						 errhint("Let a role do it that owns both, or hold the type of the column apart from the domain.")));
 			blocking = blocking || pz_depend_holds_domain(((AlterDomainStmt *) parsetree)->typeName);
 			break;
 		case T_CreateStmt:

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_type.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -423,6 +424,36 @@ has_domain(Relation rel, void *context)
 			return true;
 	}
 	return false;
+}
+
+/* What pz_depend_domain_of_others() looks for */
+typedef struct DomainOfOthers
+{
+	Oid			domain;
+	Oid			role;
+} DomainOfOthers;
+
+/* Has a relation that somebody else owns a column that a domain is in? */
+static bool
+has_domain_of_others(Relation rel, void *context)
+{
+	DomainOfOthers *wanted = context;
+
+	return !has_privs_of_role(wanted->role, rel->rd_rel->relowner) && has_domain(rel, &wanted->domain);
+}
+
+/*
+ * Has a protected relation that the current user does not own a column that the
+ * domain of this name is in?
+ */
+bool
+pz_depend_domain_of_others(List *name)
+{
+	DomainOfOthers wanted;
+
+	wanted.domain = LookupTypeNameOid(NULL, makeTypeNameFromNameList(name), true);
+	wanted.role = GetUserId();
+	return OidIsValid(wanted.domain) && any_protected(has_domain_of_others, &wanted);
 }
 
 /*

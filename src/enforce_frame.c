@@ -130,6 +130,12 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	ListCell   *lc;
 	int			npaths = 0;
 
+	/* every look into the ledger would say that it uses an index all the same */
+	if (IgnoreSystemIndexes)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("cannot read a protected relation while ignore_system_indexes is on"),
+				 errhint("Connect without it.")));
 	foreach(lc, plan_uses)
 		npaths += list_length(((PzPlanUse *) lfirst(lc))->paths);
 
@@ -308,7 +314,7 @@ pz_frame_check(PzFrame *frame, int i, bool copies)
 								 "personalize.define_purpose() what a purpose needs.");
 	if (copies && !may_copy)
 		return pz_purpose_refuse("copy not allowed",
-								 psprintf("role \"%s\" may not copy protected relation %s into an unprotected relation for purpose \"%s\"",
+								 psprintf("role \"%s\" may not copy protected relation %s out of the reach of its consent for purpose \"%s\"",
 										  use->role_name ? use->role_name : "", use->relation_name, use->purpose_name),
 								 "A copy is out of reach of consent and erasure. Ask a privacy officer: "
 								 "SELECT personalize.grant_purpose('<purpose>', '<role>', may_copy => true).");

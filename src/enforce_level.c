@@ -64,7 +64,7 @@ static const struct
 	{F_TEXTLIKE, IF_PATTERN}, {F_TEXTNLIKE, IF_PATTERN}, {F_TEXTICLIKE, IF_PATTERN}, {F_TEXTICNLIKE, IF_PATTERN},
 	{F_BPCHARLIKE, IF_PATTERN}, {F_BPCHARNLIKE, IF_PATTERN}, {F_BPCHARICLIKE, IF_PATTERN}, {F_BPCHARICNLIKE, IF_PATTERN},
 	{F_NAMELIKE, IF_PATTERN}, {F_NAMENLIKE, IF_PATTERN}, {F_NAMEICLIKE, IF_PATTERN}, {F_NAMEICNLIKE, IF_PATTERN},
-	{F_LOWER_TEXT, ALWAYS}, {F_UPPER_TEXT, ALWAYS},
+	{F_STARTS_WITH, ALWAYS}, {F_LOWER_TEXT, ALWAYS}, {F_UPPER_TEXT, ALWAYS},
 	{F_JSONB_CONTAINS, ALWAYS}, {F_JSONB_CONTAINED, ALWAYS}, {F_JSONB_EXISTS, ALWAYS},
 	{F_JSONB_EXISTS_ANY, ALWAYS}, {F_JSONB_EXISTS_ALL, ALWAYS},
 	{F_JSONB_EQ, ALWAYS}, {F_JSONB_NE, ALWAYS}, {F_JSONB_LT, ALWAYS},
@@ -190,7 +190,7 @@ is_harmless(Oid funcid, List *args, Oid collation, ClauseContext *context)
 
 	if (funcid >= FirstNormalObjectId || !has_sane_collation(args, collation))
 		return false;
-	if (get_func_leakproof(funcid))
+	if (pz_order_is_quiet_function(funcid))
 		return true;
 	context->all_leakproof = false;
 	for (i = 0; i < lengthof(harmless); i++)

@@ -25,12 +25,14 @@
 
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "nodes/subscripting.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/pg_locale.h"
 #include "utils/syscache.h"
 
 #include "enforce.h"
@@ -43,11 +45,65 @@ typedef struct OrderContext
 	Bitmapset  *lazy;			/* parameters that sub-selects set when they are first asked for */
 } OrderContext;
 
+/*
+ * Can nobody tell whether a function was called: does it show nothing, and not
+ * fail whatever it is given?  What PostgreSQL calls leakproof may fail for other
+ * reasons than the values, or for values that it takes for impossible.
+ */
+bool
+pz_order_is_quiet_function(Oid funcid)
+{
+	switch (funcid)
+	{
+			/* the area or the length may be out of range */
+		case F_CIRCLE_EQ:
+		case F_CIRCLE_NE:
+		case F_CIRCLE_LT:
+		case F_CIRCLE_LE:
+		case F_CIRCLE_GT:
+		case F_CIRCLE_GE:
+		case F_LSEG_EQ:
+		case F_LSEG_NE:
+		case F_LSEG_LT:
+		case F_LSEG_LE:
+		case F_LSEG_GT:
+		case F_LSEG_GE:
+			/* the library may refuse to compute it */
+		case F_MD5_TEXT:
+		case F_MD5_BYTEA:
+		case F_SHA224:
+		case F_SHA256:
+		case F_SHA384:
+		case F_SHA512:
+			/* not with every collation */
+		case F_STARTS_WITH:
+			return false;
+		case F_NOW:
+			return true;
+		default:
+			return get_func_leakproof(funcid);
+	}
+}
+
 /* Can others tell when a function is called: by an error, a side effect, the time it takes? */
 static bool
 is_loud_function(Oid funcid, void *context)
 {
-	return funcid != F_NOW && !get_func_leakproof(funcid);
+	return !pz_order_is_quiet_function(funcid);
+}
+
+/* Are strings to be compared of which PostgreSQL could not tell the collation?  It fails then. */
+static bool
+lacks_collation(List *args, Oid collation)
+{
+	ListCell   *lc;
+
+	if (OidIsValid(collation))
+		return false;
+	foreach(lc, args)
+		if (type_is_collatable(exprType(lfirst(lc))))
+			return true;
+	return false;
 }
 
 /*
@@ -80,14 +136,32 @@ is_loud(Node *node, void *arg)
 		case T_FuncExpr:
 			if (pz_mark_is_check(((FuncExpr *) node)->funcid))
 				return false;
+			if (lacks_collation(((FuncExpr *) node)->args, ((FuncExpr *) node)->inputcollid))
+				return true;
 			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
+			if (lacks_collation(((OpExpr *) node)->args, ((OpExpr *) node)->inputcollid))
+				return true;
+			break;
 		case T_ScalarArrayOpExpr:
+			if (lacks_collation(((ScalarArrayOpExpr *) node)->args, ((ScalarArrayOpExpr *) node)->inputcollid))
+				return true;
+			break;
+		case T_RowCompareExpr:
+			{
+				RowCompareExpr *row = (RowCompareExpr *) node;
+				ListCell   *lc;
+				ListCell   *lc2;
+
+				forboth(lc, row->largs, lc2, row->inputcollids)
+					if (type_is_collatable(exprType(lfirst(lc))) && !OidIsValid(lfirst_oid(lc2)))
+						return true;
+			}
+			break;
 		case T_CoerceViaIO:
 		case T_ArrayCoerceExpr:
-		case T_RowCompareExpr:
 		case T_Const:
 		case T_NamedArgExpr:
 		case T_BoolExpr:
@@ -119,6 +193,14 @@ is_loud(Node *node, void *arg)
 	return expression_tree_walker(node, is_loud, arg);
 }
 
+/* Is a condition a row check, or that of a line of statistics? */
+static bool
+is_check(Node *qual)
+{
+	return pz_mark_is_row_check(qual, 0) ||
+		(IsA(qual, FuncExpr) && pz_statistics_is_check(((FuncExpr *) qual)->funcid));
+}
+
 /* Take what is loud from a list of conditions; the rest stays in its order. */
 static List *
 take_loud(List **quals, OrderContext *context)
@@ -128,7 +210,7 @@ take_loud(List **quals, OrderContext *context)
 	ListCell   *lc;
 
 	foreach(lc, *quals)
-		if (!pz_mark_is_row_check(lfirst(lc), 0) && is_loud(lfirst(lc), context))
+		if (!is_check(lfirst(lc)) && is_loud(lfirst(lc), context))
 			loud = lappend(loud, lfirst(lc));
 		else
 			quiet = lappend(quiet, lfirst(lc));
@@ -144,7 +226,7 @@ has_row_check(List *quals)
 	ListCell   *lc;
 
 	foreach(lc, quals)
-		if (pz_mark_is_row_check(lfirst(lc), 0))
+		if (is_check(lfirst(lc)))
 			return true;
 	return false;
 }
@@ -232,6 +314,27 @@ order_bitmaps(Plan *plan, OrderContext *context)
 }
 
 /*
+ * Have this session know every collation that an expression compares by: what
+ * PostgreSQL has to say of one (that it has changed, that it is gone) it says when
+ * it is first used.
+ */
+static bool
+learn_collations(Node *node, void *context)
+{
+	Oid			collation;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, List))
+	{
+		collation = exprInputCollation(node);
+		if (OidIsValid(collation) && collation != DEFAULT_COLLATION_OID && collation != C_COLLATION_OID)
+			(void) pg_newlocale_from_collation(collation);
+	}
+	return expression_tree_walker(node, learn_collations, context);
+}
+
+/*
  * Put the conditions of a scan in order: the checks, and what cannot tell; then
  * what is looked at again, policies of the application among it, which stand
  * before conditions of the query; then what could tell.
@@ -244,6 +347,13 @@ order_scan(Plan *plan, OrderContext *context)
 
 	if (!has_row_check(plan->qual))
 		return;
+	learn_collations((Node *) plan->qual, NULL);
+	if (IsA(plan, IndexScan))
+		learn_collations((Node *) ((IndexScan *) plan)->indexqualorig, NULL);
+	else if (IsA(plan, IndexOnlyScan))
+		learn_collations((Node *) ((IndexOnlyScan *) plan)->indexqual, NULL);
+	else if (IsA(plan, BitmapHeapScan))
+		learn_collations((Node *) ((BitmapHeapScan *) plan)->bitmapqualorig, NULL);
 	loud = take_loud(&plan->qual, context);
 	switch (nodeTag(plan))
 	{

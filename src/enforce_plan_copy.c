@@ -114,24 +114,29 @@ deletes_given_rows(ModifyTable *node, PlannedStmt *pstmt)
 }
 
 /*
- * Add to *targets what a plan tree writes to that is not protected.  Deleting
- * rows by what a protected relation says keeps it, too: in those that are left.
+ * Add to *targets what a plan tree writes to that is not protected, or that
+ * keeps what it is given under another person or category.  Deleting rows by what
+ * a protected relation says keeps it, too: in those that are left.
  */
 static void
 add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 {
 	ModifyTable *node = (ModifyTable *) plan;
 	ListCell   *lc;
+	bool		given;
 
-	if (plan == NULL || !IsA(plan, ModifyTable) || writes_given_values(node) ||
-		deletes_given_rows(node, pstmt))
+	if (plan == NULL || !IsA(plan, ModifyTable) || deletes_given_rows(node, pstmt))
 		return;					/* it stands at the top of a tree or of a CTE */
+	given = writes_given_values(node);
+	if (given && node->onConflictSet == NIL)
+		return;
 	foreach(lc, node->resultRelations)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), pstmt->rtable);
 
 		/* a view keeps nothing: a trigger of its has the rows, and what that does is looked at */
-		if (!pz_registry_guards(rte->relid) && rte->relkind != RELKIND_VIEW)
+		if ((pz_registry_guards(rte->relid) ? pz_plan_mixes(node, pstmt, rte->relid, given) :
+			 !given && rte->relkind != RELKIND_VIEW))
 		{
 			Index		named = node->rootRelation > 0 ? node->rootRelation : lfirst_int(lc);
 
@@ -141,8 +146,9 @@ add_targets(Plan *plan, PlannedStmt *pstmt, List **targets)
 }
 
 /*
- * Relations that are not protected and that a statement writes to, as it names
- * them (OIDs); without those that the command it belongs to makes.
+ * Relations that a statement copies into, as it names them (OIDs): that are not
+ * protected, or mix what was protected apart; without those that the command it
+ * belongs to makes.
  */
 List *
 pz_plan_copy_targets(QueryDesc *queryDesc)
@@ -158,7 +164,7 @@ pz_plan_copy_targets(QueryDesc *queryDesc)
 }
 
 /*
- * Does a statement put what it reads into a relation that is not protected?
+ * Does a statement put what it reads where consent does not reach?
  */
 bool
 pz_plan_copies(QueryDesc *queryDesc)

@@ -181,6 +181,20 @@ guard_function(Oid relid)
 	return funcid;
 }
 
+/*
+ * Does a function guard a catalog?
+ */
+bool
+pz_statistics_is_check(Oid funcid)
+{
+	char	   *name;
+
+	if (funcid < FirstNormalObjectId || get_func_namespace(funcid) != pz_registry_oids()->extension_schema)
+		return false;
+	name = get_func_name(funcid);
+	return name != NULL && (strcmp(name, "statistics_ok") == 0 || strcmp(name, "extended_statistics_ok") == 0);
+}
+
 /* Is one of (ANDed) quals the guard of a catalog? */
 static bool
 has_guard(List *quals, Oid relid)

@@ -87,9 +87,37 @@ only_our_policies(Relation rel)
 	return true;
 }
 
+/*
+ * Refuse columns in the WHERE of a COPY that have no value yet, as DoCopy does
+ * (commands/copy.c).
+ */
+static void
+check_copy_where(Node *where, Relation rel)
+{
+	Bitmapset  *columns = NULL;
+	int			i = -1;
+
+	pull_varattnos(where, 1, &columns);
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns))
+		columns = bms_add_range(columns, 1 - FirstLowInvalidHeapAttributeNumber,
+								RelationGetNumberOfAttributes(rel) - FirstLowInvalidHeapAttributeNumber);
+	while ((i = bms_next_member(columns, i)) >= 0)
+	{
+		AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum > 0 && TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+					 errmsg("generated columns are not supported in COPY FROM WHERE conditions"),
+					 errdetail("Column \"%s\" is a generated column.",
+							   NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname)),
+					 errhint("Name the columns that it is computed from.")));
+	}
+}
+
 /* The WHERE clause of COPY FROM, ready for BeginCopyFrom (see DoCopy). */
 static Node *
-transform_copy_where(ParseState *pstate, ParseNamespaceItem *nsitem, Node *clause)
+transform_copy_where(ParseState *pstate, ParseNamespaceItem *nsitem, Node *clause, Relation rel)
 {
 	Node	   *where;
 
@@ -99,6 +127,7 @@ transform_copy_where(ParseState *pstate, ParseNamespaceItem *nsitem, Node *claus
 	where = transformExpr(pstate, clause, EXPR_KIND_COPY_WHERE);
 	where = coerce_to_boolean(pstate, where, "WHERE");
 	assign_expr_collations(pstate, where);
+	check_copy_where(where, rel);
 	where = eval_const_expressions(NULL, where);
 	where = (Node *) canonicalize_qual((Expr *) where, false);
 	return (Node *) make_ands_implicit((Expr *) where);
@@ -130,7 +159,7 @@ copy_from(CopyStmt *stmt, Relation rel, const char *queryString)
 				 errhint("Anyone can COPY to stdout or from stdin.")));
 
 	nsitem = addRangeTableEntryForRelation(pstate, rel, RowExclusiveLock, NULL, false, false);
-	where = transform_copy_where(pstate, nsitem, stmt->whereClause);
+	where = transform_copy_where(pstate, nsitem, stmt->whereClause, rel);
 	pz_check_insert_compat(pstate, nsitem, CopyGetAttnums(RelationGetDescr(rel), rel, stmt->attlist));
 	if (XactReadOnly && !rel->rd_islocaltemp)
 		PreventCommandIfReadOnly("COPY FROM");
