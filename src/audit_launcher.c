@@ -112,10 +112,17 @@ pz_audit_request_worker(void)
 		pz_shmem_wake_launcher();
 }
 
+/* Is there a process with this number?  0: none. */
+static bool
+is_alive(pid_t pid)
+{
+	return pid != 0 && (kill(pid, 0) == 0 || errno != ESRCH);
+}
+
 /*
- * Stop the worker of a database, so that the database can be dropped, renamed
+ * Stop the workers of a database, so that the database can be dropped, renamed
  * or copied, and keep it stopped for some seconds or until
- * pz_audit_resume_database.  Returns once the worker is gone.  Does nothing
+ * pz_audit_resume_database.  Returns once they are gone.  Does nothing
  * if there is no such database or worker.  Interruptible.
  */
 void
@@ -123,7 +130,7 @@ pz_audit_release_database(const char *dbname)
 {
 	Oid			dbid;
 	PzDatabase *db;
-	pid_t		pid;
+	pid_t		pids[2];
 	int			i;
 
 	if (pz_shared == NULL || dbname == NULL)
@@ -140,14 +147,16 @@ pz_audit_release_database(const char *dbname)
 	db->hold_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PZ_HOLD_MS);
 	pg_atomic_write_u32(&db->ready, 0);
 	pg_atomic_write_u32(&db->why, PZ_DOWN_RELEASED);
-	pid = db->worker_pid;
-	if (pid != 0)
-		kill(pid, SIGTERM);
+	pids[0] = db->worker_pid;
+	pids[1] = db->set_pid;
+	for (i = 0; i < lengthof(pids); i++)
+		if (pids[i] != 0)
+			kill(pids[i], SIGTERM);
 	LWLockRelease(pz_shared->lock);
 	released_database = dbid;
 
-	/* the process itself must be gone, not only its mark: 10 s at most */
-	for (i = 0; pid != 0 && i < 1000 && (kill(pid, 0) == 0 || errno != ESRCH); i++)
+	/* the processes themselves must be gone, not only their marks: 10 s at most */
+	for (i = 0; i < 1000 && (is_alive(pids[0]) || is_alive(pids[1])); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(10000L);

@@ -58,7 +58,9 @@
 #include "audit_store.h"
 #include "audit_worker.h"
 #include "compat.h"
+#include "consent_set.h"
 #include "guc.h"
+#include "worker.h"
 
 #define PZ_BATCH_MESSAGES	5000	/* at most in one transaction */
 #define PZ_BATCH_BYTES		(4 * 1024 * 1024)
@@ -118,33 +120,6 @@ pz_worker_attach(Oid dbid)
 	if (attached)
 		before_shmem_exit(pz_worker_exit, (Datum) 0);
 	return attached;
-}
-
-/*
- * Settings that an ALTER DATABASE or ALTER ROLE must not change for us.
- */
-static void
-pz_worker_settings(void)
-{
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	/* not in every release */
-	if (GetConfigOption("transaction_timeout", true, false) != NULL)
-		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_deferrable", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_tablespace", "", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_table_access_method", "heap", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("zero_damaged_pages", "false", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("jit", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	/* durable here, but not waiting for standbys */
-	SetConfigOption("synchronous_commit", "local", PGC_SUSET, PGC_S_OVERRIDE);
-	/* if two wait for each other, we are the one that can start again */
-	SetConfigOption("deadlock_timeout", "50ms", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /*
@@ -591,6 +566,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 			pz_worker_sweep(false, 0, at, position);
 			swept = true;
 		}
+		pz_consent_request_worker(my_database);
 		if (swept && pz_period_drop_is_due())
 			pz_worker_drop(at, position);
 		pg_atomic_write_u64(&my_database->failing_since, 0);

@@ -51,6 +51,17 @@
 #define PZ_EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
 
+/* 18 (14e87ffa5): a primary key may be deferrable */
+static inline Oid
+pz_primary_key_compat(Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(rel, false);
+#else
+	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
 /* 17 (173b56f1e): LogLogicalMessage flushes itself when asked */
 static inline XLogRecPtr
 pz_log_message_compat(const char *prefix, const char *message, size_t size, bool flush)

@@ -6,20 +6,8 @@
  *
  * pz_consent_decide() looks the key up in personalize.subject and reads the
  * person's events of one purpose, newest first, by index.  Enforcement
- * memoises its answers per statement; the SQL functions call it once.
- *
- * Rules (docs/reference.md, "How a decision is made"):
- * - state is kept per subject, purpose and category; an event covers the
- *   categories it names, NULL covers all; the newest event that covers a
- *   category decides it;
- * - consent: given and not expired; explicit consent, and special categories
- *   of a purpose without a special basis: given explicitly;
- * - legitimate interest: unless objected, withdrawn or refused;
- * - contract, legal obligation, vital and public interest: yes;
- * - a restriction overlays all of them; an erased key is never permitted;
- * - a purpose without events of the person asks its parents; a refusal at any
- *   of the nearest parents wins;
- * - a row is permitted if any category of the purpose is.
+ * memoises its answers per statement; the SQL functions call it once.  The rules
+ * are in consent_judge.c.
  *
  * Visibility is that of the snapshot the caller brings; expiry is judged by
  * the clock the caller brings.
@@ -44,42 +32,9 @@
 #include "utils/snapmgr.h"
 
 #include "consent.h"
+#include "consent_columns.h"
 #include "errors.h"
 #include "keys.h"
-
-/* Column numbers, see sql/tables/30_consent.sql */
-enum
-{
-	SUBJECT_NO = 1, SUBJECT_KIND = 2, SUBJECT_KEY = 3, SUBJECT_TOMBSTONED = 4,
-	TOMBSTONE_DIGEST = 1,
-	EVENT_ID = 1, EVENT_RECORDED_AT = 3, EVENT_SUBJECT = 4, EVENT_PURPOSE = 5, EVENT_ACTION = 6,
-	EVENT_CATEGORIES = 7, EVENT_EXPLICIT = 8, EVENT_EXPIRES_AT = 9
-};
-
-/* What the ledger says of one category */
-typedef struct CategoryState
-{
-	int32		category_id;
-	bool		decided;
-	PzConsentState state;
-	bool		is_explicit;
-	int64		event_id;
-	TimestampTz recorded_at;
-	TimestampTz expires_at;		/* 0: does not expire */
-	int32		purpose_id;		/* whose event it was */
-} CategoryState;
-
-/* How many levels of broader purposes a purpose may have; see define_purpose() */
-#define PZ_MAX_PARENTS	32
-
-/* One question */
-typedef struct Question
-{
-	Snapshot	snapshot;
-	TimestampTz clock;
-	TimestampTz as_of;			/* events recorded later do not count */
-	int64		subject_no;
-} Question;
 
 /*
  * The snapshot by which consent is read now: the newest committed state plus
@@ -187,8 +142,8 @@ is_erased(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen)
 }
 
 /* State that an action of the ledger leads to. */
-static PzConsentState
-state_of_action(const char *action)
+PzConsentState
+pz_consent_state_of(const char *action)
 {
 	if (strcmp(action, "given") == 0)
 		return PZ_STATE_GIVEN;
@@ -228,7 +183,7 @@ covers(ArrayType *categories, int32 category_id)
  * of cats is decided.  Returns whether there was any event.
  */
 static bool
-read_ledger(const Question *q, int32 purpose_id, CategoryState *cats, int ncats)
+read_ledger(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int ncats)
 {
 	const PzOids *oids = pz_registry_oids();
 	Relation	rel = table_open(oids->consent_event, AccessShareLock);
@@ -266,22 +221,18 @@ read_ledger(const Question *q, int32 purpose_id, CategoryState *cats, int ncats)
 		action = TextDatumGetCString(heap_getattr(tup, EVENT_ACTION, desc, &isnull));
 		for (i = 0; i < ncats; i++)
 		{
-			CategoryState *c = &cats[i];
+			PzCategoryState *c = &cats[i];
 			Datum		d;
 
 			if (c->decided || !covers(categories, c->category_id))
 				continue;
-			c->decided = true;
 			undecided--;
 			c->purpose_id = purpose_id;
 			c->event_id = DatumGetInt64(heap_getattr(tup, EVENT_ID, desc, &isnull));
 			c->recorded_at = recorded_at;
 			c->is_explicit = DatumGetBool(heap_getattr(tup, EVENT_EXPLICIT, desc, &isnull));
 			d = heap_getattr(tup, EVENT_EXPIRES_AT, desc, &isnull);
-			c->expires_at = isnull ? 0 : DatumGetTimestampTz(d);
-			c->state = state_of_action(action);
-			if (c->state == PZ_STATE_GIVEN && !isnull && c->expires_at <= q->clock)
-				c->state = PZ_STATE_EXPIRED;
+			pz_consent_said(q, c, pz_consent_state_of(action), isnull ? 0 : DatumGetTimestampTz(d));
 		}
 		pfree(action);
 	}
@@ -292,134 +243,25 @@ read_ledger(const Question *q, int32 purpose_id, CategoryState *cats, int ncats)
 	return any;
 }
 
-/* Does a state say no? */
-static bool
-says_no(PzConsentState state)
-{
-	return state == PZ_STATE_REFUSED || state == PZ_STATE_WITHDRAWN || state == PZ_STATE_OBJECTED;
-}
-
 /*
- * What counts among several parents: a no, then an explicit yes, then a yes,
- * then the rest; among equals the newest event.
+ * Decide for the person with this number, whose key is not erased; memory and
+ * errors as in pz_consent_decide.
  */
-static int
-weight(const CategoryState *c)
+void
+pz_consent_decide_number(Snapshot snapshot, TimestampTz clock, int64 subject_no,
+						 const PzPurpose *purpose, PzDecision *decision)
 {
-	if (says_no(c->state))
-		return 3;
-	if (c->state == PZ_STATE_GIVEN)
-		return c->is_explicit ? 2 : 1;
-	return 0;
-}
+	PzQuestion	q;
 
-/*
- * What the ledger says of each of cats for a purpose: by the person's own
- * events of it, or, where there is none at all, by its parents': per category
- * the one that weighs most.  The graph has no cycles and no more than
- * PZ_MAX_PARENTS levels (define_purpose sees to that); depth is a guard against
- * a damaged one: what is too far away counts as a no.
- */
-static void
-ask_purpose(const Question *q, const PzPurpose *purpose, CategoryState *cats, int ncats, int depth)
-{
-	CategoryState *theirs;
-	int			i;
-	int			j;
-
-	if (read_ledger(q, purpose->purpose_id, cats, ncats))
-		return;
-	if (depth >= PZ_MAX_PARENTS && purpose->nparents > 0)
-	{
-		for (i = 0; i < ncats; i++)
-		{
-			cats[i].decided = true;
-			cats[i].state = PZ_STATE_REFUSED;
-			cats[i].purpose_id = purpose->purpose_id;
-		}
-		return;
-	}
-
-	theirs = palloc(sizeof(CategoryState) * ncats);
-	for (i = 0; i < purpose->nparents; i++)
-	{
-		const PzPurpose *parent = pz_registry_purpose(purpose->parents[i]);
-
-		if (parent == NULL)
-			continue;
-		memset(theirs, 0, sizeof(CategoryState) * ncats);
-		for (j = 0; j < ncats; j++)
-			theirs[j].category_id = cats[j].category_id;
-		ask_purpose(q, parent, theirs, ncats, depth + 1);
-		for (j = 0; j < ncats; j++)
-		{
-			if (!theirs[j].decided)
-				continue;
-			if (!cats[j].decided || weight(&theirs[j]) > weight(&cats[j]) ||
-				(weight(&theirs[j]) == weight(&cats[j]) && theirs[j].event_id > cats[j].event_id))
-				cats[j] = theirs[j];
-		}
-	}
-	pfree(theirs);
-}
-
-/*
- * May a category be used, by what the ledger says and the purpose's basis?
- * *needs_explicit: consent is there but would have to be explicit.
- */
-static bool
-category_permitted(const PzPurpose *purpose, const CategoryState *c, bool *needs_explicit)
-{
-	const PzCategory *category = pz_registry_category(c->category_id);
-	bool		special = category && category->special && !purpose->special_basis;
-
-	*needs_explicit = false;
-	if (special || purpose->basis == PZ_BASIS_EXPLICIT_CONSENT)
-	{
-		*needs_explicit = c->state == PZ_STATE_GIVEN && !c->is_explicit;
-		return c->state == PZ_STATE_GIVEN && c->is_explicit;
-	}
-	switch (purpose->basis)
-	{
-		case PZ_BASIS_CONSENT:
-		case PZ_BASIS_EXPLICIT_CONSENT:
-			return c->state == PZ_STATE_GIVEN;
-		case PZ_BASIS_LEGITIMATE_INTEREST:
-			return !says_no(c->state);
-		case PZ_BASIS_CONTRACT:
-		case PZ_BASIS_LEGAL_OBLIGATION:
-		case PZ_BASIS_VITAL_INTEREST:
-		case PZ_BASIS_PUBLIC_INTEREST:
-			return true;
-	}
-	return false;
-}
-
-/* Say in decision which event decided. */
-static void
-cite(PzDecision *decision, const CategoryState *c, const PzPurpose *purpose)
-{
-	decision->state = c->state;
-	decision->event_id = c->event_id;
-	decision->recorded_at = c->recorded_at;
-	decision->expires_at = c->expires_at;
-	decision->is_explicit = c->is_explicit;
-	decision->inherited_from = (c->decided && purpose && c->purpose_id != purpose->purpose_id) ? c->purpose_id : 0;
-}
-
-/*
- * Is processing of the person's data restricted?  Then the decision says so.
- */
-static bool
-is_restricted(const Question *q, PzDecision *decision)
-{
-	CategoryState c = {0};
-
-	c.category_id = PZ_CATEGORY_ROW;
-	if (!read_ledger(q, PZ_PURPOSE_NONE, &c, 1) || c.state != PZ_STATE_RESTRICTED)
-		return false;
-	cite(decision, &c, NULL);
-	return true;
+	memset(decision, 0, sizeof(PzDecision));
+	q.read = read_ledger;
+	q.arg = NULL;
+	q.decision = decision;
+	q.snapshot = snapshot;
+	q.clock = clock;
+	q.as_of = DT_NOEND;
+	q.subject_no = decision->subject_no = subject_no;
+	pz_consent_judge(&q, purpose, true, decision);
 }
 
 /*
@@ -435,14 +277,13 @@ pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 				  const PzPurpose *purpose, bool want_categories,
 				  PzDecision *decision)
 {
-	Question	q;
+	PzQuestion	q;
 	bool		tombstoned;
-	CategoryState *cats;
-	const CategoryState *best = NULL;
-	int			ncats;
-	int			i;
 
 	memset(decision, 0, sizeof(PzDecision));
+	q.read = read_ledger;
+	q.arg = NULL;
+	q.decision = decision;
 	q.snapshot = snapshot;
 	q.clock = clock;
 	q.as_of = as_of;
@@ -460,37 +301,7 @@ pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 		decision->permitted = true;
 		return;
 	}
-	if (q.subject_no != 0 && is_restricted(&q, decision))
-		return;
-
-	ncats = Max(purpose->ncategories, 1);
-	cats = palloc0(sizeof(CategoryState) * ncats);
-	for (i = 0; i < ncats; i++)
-		cats[i].category_id = purpose->ncategories > 0 ? purpose->categories[i] : PZ_CATEGORY_ROW;
-	if (q.subject_no != 0)
-		ask_purpose(&q, purpose, cats, ncats, 0);
-
-	if (want_categories)
-		decision->categories = palloc(sizeof(int32) * ncats);
-	for (i = 0; i < ncats; i++)
-	{
-		bool		needs_explicit;
-		bool		ok = category_permitted(purpose, &cats[i], &needs_explicit);
-
-		decision->needs_explicit = decision->needs_explicit || needs_explicit;
-		if (ok && want_categories && cats[i].category_id != PZ_CATEGORY_ROW)
-			decision->categories[decision->ncategories++] = cats[i].category_id;
-
-		/* cite a category that is permitted, among them the newest event */
-		if (best == NULL || (ok && !decision->permitted) ||
-			(ok == decision->permitted && cats[i].event_id > best->event_id))
-			best = &cats[i];
-		decision->permitted = decision->permitted || ok;
-	}
-	cite(decision, best, purpose);
-	if (purpose->retired)
-		decision->permitted = false;
-	pfree(cats);
+	pz_consent_judge(&q, purpose, want_categories, decision);
 }
 
 static bool learnt = false;		/* what a look into the ledger takes from the catalogs */
@@ -511,8 +322,8 @@ void
 pz_consent_learn(Snapshot snapshot)
 {
 	static bool registered = false;
-	Question	q = {0};
-	CategoryState cats[1];
+	PzQuestion	q = {0};
+	PzCategoryState cats[1];
 	bool		tombstoned;
 	bool		own;
 

@@ -173,6 +173,7 @@ typedef struct PzRunning
 } PzRunning;
 
 extern PzRunning *pz_frame_running(void);
+extern void pz_check_open(PzCheck *check, const PzRunning *running);
 extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool notes);
 extern bool pz_check_find_key(PzCheck *check, PzRunning *running, Datum key, PzMemoKey *found);
 extern void pz_check_note_key(PzCheck *check, const PzMemoKey *key);

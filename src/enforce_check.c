@@ -5,10 +5,10 @@
  *	  of its cells?
  *
  * A check belongs to one path to a subject, one purpose and one statement.  It
- * has the purpose, clock and consent snapshot frozen at the statement's start
- * and asks the ledger once for each distinct key.  It is the one place where a
- * subject is noted as seen, unless a scan notes what it passes on
- * (enforce_capture.c).
+ * has the purpose, clock and consent snapshot frozen at the statement's start.
+ * It asks the consent set (consent_set.c), and of whom that does not know, the
+ * ledger, once for each distinct key.  It is the one place where a subject is
+ * noted as seen, unless a scan notes what it passes on (enforce_capture.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,9 @@
 #include "utils/uuid.h"
 
 #include "consent.h"
+#include "consent_set.h"
 #include "enforce.h"
+#include "enforce_numbers.h"
 #include "errors.h"
 #include "keys.h"
 
@@ -34,7 +36,7 @@ typedef struct MemoEntry
 	uint32		hash;
 	char		status;
 	bool		permitted;
-	bool		seen;			/* already among the subjects of the use */
+	bool		seen;			/* already among the subjects of the use; only without a lasting number */
 	uint64		cells;			/* categories of the purpose (by place) whose cells are permitted */
 	int64		subject_no;
 	const char *canonical;		/* text of the key; kept only without a lasting number */
@@ -60,7 +62,9 @@ struct PzCheck
 	PzPath		path;			/* spec.path, copied */
 	bool		noted_at_scan;	/* the scan notes what it passes on, row_ok does not */
 	MemoryContext mcxt;
-	memo_hash  *memo;			/* made at the first key */
+	PzSetView	view;			/* the consent set, if it can be used */
+	PzNumbers	numbers;		/* who passed, by lasting numbers */
+	memo_hash  *memo;			/* of those that the ledger was asked for; made at the first key */
 	MemoEntry  *last;			/* entry of the last key; NULL after the table grew */
 };
 
@@ -85,6 +89,18 @@ pz_check_create(MemoryContext mcxt, const PzCheckSpec *spec)
 	check->spec.path = &check->path;
 	check->mcxt = mcxt;
 	return check;
+}
+
+/*
+ * Look whether the consent set can serve the check.  Call once the statement has
+ * its snapshot and clock.
+ */
+void
+pz_check_open(PzCheck *check, const PzRunning *running)
+{
+	if (check->spec.purpose && !check->spec.observed)
+		pz_set_view(&check->view, check->spec.purpose, check->path.kind_id, check->path.key_type,
+					running->snapshot, running->clock);
 }
 
 /* The path that is checked. */
@@ -206,18 +222,60 @@ reserve_seen(PzCheck *check)
 
 /* Add a subject to those the use has seen.  Does not raise or allocate. */
 static void
-note_subject(PzCheck *check, MemoEntry *entry)
+note_subject(PzCheck *check, int64 subject_no, const char *key)
 {
 	PzUse	   *use = check->spec.use;
 	PzSeen	   *s;
 
 	Assert(use->nseen < use->seen_reserved);
 	s = &use->seen[use->nseen];
-	s->subject_no = entry->subject_no;
+	s->subject_no = subject_no;
 	s->kind_id = check->path.kind_id;
-	s->key = entry->canonical;
+	s->key = key;
 	use->nseen++;
-	entry->seen = true;
+}
+
+/* The same for a number; for pz_numbers_see_all. */
+static void
+note_number(void *check, uint32 no)
+{
+	note_subject(check, no, NULL);
+}
+
+/* A person with a lasting number gets through. */
+static inline void
+pass_number(PzCheck *check, uint32 no)
+{
+	if (pz_numbers_pass(&check->numbers, check->mcxt, no))
+		reserve_seen(check);
+}
+
+/* A person with a lasting number is used.  Does not raise or allocate. */
+static inline void
+see_number(PzCheck *check, uint32 no)
+{
+	if (pz_numbers_see(&check->numbers, no))
+		note_subject(check, no, NULL);
+}
+
+/* Is a person known by a number that lasts, and that fits? */
+static inline bool
+has_number(const MemoEntry *entry)
+{
+	return entry->canonical == NULL && entry->subject_no > 0 && entry->subject_no <= (int64) PG_UINT32_MAX;
+}
+
+/* Somebody the ledger was asked for is used.  Does not raise or allocate. */
+static void
+see_entry(PzCheck *check, MemoEntry *entry)
+{
+	if (has_number(entry))
+		see_number(check, (uint32) entry->subject_no);
+	else if (!entry->seen)
+	{
+		note_subject(check, entry->subject_no, entry->canonical);
+		entry->seen = true;
+	}
 }
 
 /* Does a person's row get through the check? */
@@ -291,6 +349,24 @@ permitted_cells(const PzCheck *check, const PzDecision *decision)
 }
 
 /*
+ * Ask the consent set for a key.  PZ_SET_ASK: the ledger must be asked.  *cells as
+ * in MemoEntry.
+ */
+static inline PzSetAnswer
+ask_set(PzCheck *check, const KeyBytes *bytes, uint32 *no, uint64 *cells)
+{
+	PzSetAnswer answer;
+
+	if (check->view.set == NULL)
+		return PZ_SET_ASK;
+	answer = pz_set_look_up(&check->view, bytes->key.bytes, bytes->key.len, no, cells);
+	/* the ledger says what is wrong */
+	if (answer == PZ_SET_YES && (check->spec.bare & ~*cells) != 0)
+		return PZ_SET_ASK;
+	return answer;
+}
+
+/*
  * The memo entry of a key: asks the ledger when it is met for the first time.
  */
 static MemoEntry *
@@ -299,10 +375,11 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	MemoEntry  *entry;
 	MemoryContext old;
 	PzDecision	decision;
-	char	   *canonical;
+	char	   *canonical = NULL;
 	char	   *copy;
 	PzMemoKey		stored;
 	uint64		cells = 0;
+	uint32		no;
 	bool		found;
 
 	if (check->last && check->last->key.len == bytes->key.len &&
@@ -314,21 +391,29 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	if (entry)
 		return check->last = entry;
 
-	old = MemoryContextSwitchTo(running->scratch);
-	canonical = canonical_key(check, bytes);
-	if (check->spec.purpose)
+	memset(&decision, 0, sizeof(decision));
+	switch (ask_set(check, bytes, &no, &cells))
 	{
-		pz_consent_decide(running->snapshot, running->clock, DT_NOEND,
-						  check->path.kind_id, canonical, strlen(canonical),
-						  check->spec.purpose, true, &decision);
-		cells = permitted_cells(check, &decision);
+		case PZ_SET_YES:
+			decision.permitted = true;
+			decision.subject_no = no;
+			break;
+		case PZ_SET_NO:
+			break;
+		case PZ_SET_ASK:
+			old = MemoryContextSwitchTo(running->scratch);
+			canonical = canonical_key(check, bytes);
+			if (check->spec.purpose)
+			{
+				pz_consent_decide(running->snapshot, running->clock, DT_NOEND,
+								  check->path.kind_id, canonical, strlen(canonical),
+								  check->spec.purpose, true, &decision);
+				cells = permitted_cells(check, &decision);
+			}
+			MemoryContextSwitchTo(old);
+			break;
 	}
-	else
-		memset(&decision, 0, sizeof(decision));
-	MemoryContextSwitchTo(old);
 
-	if (decision.permitted || check->spec.observed)
-		reserve_seen(check);
 	copy = MemoryContextAlloc(check->mcxt, Max(bytes->key.len, 1));
 	memcpy(copy, bytes->key.bytes, bytes->key.len);
 	stored.bytes = copy;
@@ -339,8 +424,16 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	entry->subject_no = decision.subject_no;
 	entry->seen = false;
 	entry->canonical = NULL;
-	if (passes(check, entry) && (entry->subject_no == 0 || decision.own_subject))
+	if (canonical && passes(check, entry) && (entry->subject_no == 0 || decision.own_subject))
 		entry->canonical = MemoryContextStrdup(check->mcxt, canonical);
+	if (passes(check, entry))
+	{
+		/* who is noted without memory has room */
+		if (has_number(entry))
+			pass_number(check, (uint32) entry->subject_no);
+		else
+			reserve_seen(check);
+	}
 	MemoryContextReset(running->scratch);
 	return check->last = entry;
 }
@@ -354,13 +447,26 @@ pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype)
 	PzRunning  *running = pz_frame_running();
 	KeyBytes	bytes;
 	MemoEntry  *entry;
+	uint32		no;
+	uint64		cells;
 
 	if (isnull || running == NULL)
 		return;
 	key_bytes(check, key, keytype, &bytes);
+	switch (ask_set(check, &bytes, &no, &cells))
+	{
+		case PZ_SET_YES:
+			pass_number(check, no);
+			see_number(check, no);
+			return;
+		case PZ_SET_NO:
+			return;
+		case PZ_SET_ASK:
+			break;
+	}
 	entry = look_up(check, running, &bytes);
-	if (!entry->seen && passes(check, entry))
-		note_subject(check, entry);
+	if (passes(check, entry))
+		see_entry(check, entry);
 }
 
 /*
@@ -386,8 +492,8 @@ pz_check_note_key(PzCheck *check, const PzMemoKey *key)
 {
 	MemoEntry  *entry = memo_lookup(check->memo, *key);
 
-	if (entry && !entry->seen && passes(check, entry))
-		note_subject(check, entry);
+	if (entry && passes(check, entry))
+		see_entry(check, entry);
 }
 
 /*
@@ -400,12 +506,13 @@ pz_check_note_all(PzCheck *check)
 	memo_iterator iter;
 	MemoEntry  *entry;
 
+	pz_numbers_see_all(&check->numbers, note_number, check);
 	if (check->memo == NULL)
 		return;
 	memo_start_iterate(check->memo, &iter);
 	while ((entry = memo_iterate(check->memo, &iter)) != NULL)
-		if (passes(check, entry) && !entry->seen)
-			note_subject(check, entry);
+		if (passes(check, entry))
+			see_entry(check, entry);
 }
 
 /* The use has more people on record than it used. */
@@ -447,16 +554,33 @@ pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool no
 	KeyBytes	bytes;
 	MemoEntry  *entry;
 	bool		permitted;
+	uint32		no;
+	uint64		cells;
 
+	notes = notes && !check->noted_at_scan;
 	if (isnull)
 		permitted = null_passes(check);
 	else
 	{
 		key_bytes(check, key, INT8OID, &bytes);
-		entry = look_up(check, running, &bytes);
-		permitted = entry->permitted || check->spec.purpose == NULL;
-		if (notes && !entry->seen && !check->noted_at_scan && passes(check, entry))
-			note_subject(check, entry);
+		switch (ask_set(check, &bytes, &no, &cells))
+		{
+			case PZ_SET_YES:
+				permitted = true;
+				pass_number(check, no);
+				if (notes)
+					see_number(check, no);
+				break;
+			case PZ_SET_NO:
+				permitted = false;
+				break;
+			default:
+				entry = look_up(check, running, &bytes);
+				permitted = entry->permitted || check->spec.purpose == NULL;
+				if (notes && passes(check, entry))
+					see_entry(check, entry);
+				break;
+		}
 	}
 	if (!permitted)
 		check->spec.use->rows_withheld++;
@@ -474,12 +598,23 @@ pz_check_cell(PzCheck *check, PzRunning *running, int place, Datum key, bool isn
 {
 	KeyBytes	bytes;
 	MemoEntry  *entry;
+	uint32		no;
+	uint64		cells;
 
 	if (check->spec.observed)
 		return true;
 	if (isnull)
 		return null_passes(check);
 	key_bytes(check, key, INT8OID, &bytes);
+	switch (ask_set(check, &bytes, &no, &cells))
+	{
+		case PZ_SET_YES:
+			return check->spec.purpose->builtin || (place >= 0 && (cells & (UINT64CONST(1) << place)) != 0);
+		case PZ_SET_NO:
+			return false;
+		case PZ_SET_ASK:
+			break;
+	}
 	entry = look_up(check, running, &bytes);
 	return check->spec.purpose->builtin ||
 		(entry->permitted && place >= 0 && (entry->cells & (UINT64CONST(1) << place)) != 0);

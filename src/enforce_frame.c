@@ -129,6 +129,7 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	PzFrame    *frame;
 	ListCell   *lc;
 	int			npaths = 0;
+	int			i;
 
 	/* every look into the ledger would say that it uses an index all the same */
 	if (IgnoreSystemIndexes)
@@ -180,7 +181,11 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	/* the consent snapshot is taken before parallel mode is entered */
 	frame->owner = CurrentResourceOwner;
 	frame->running.snapshot = RegisterSnapshotOnOwner(pz_consent_snapshot(), frame->owner);
+	/* after the snapshot: see consent_set.c, S6 */
+	frame->running.clock = pz_clock_now();
 	pz_consent_learn(frame->running.snapshot);
+	for (i = 0; i < frame->running.nchecks; i++)
+		pz_check_open(frame->running.checks[i], &frame->running);
 	MemoryContextSetParent(mcxt, TopMemoryContext);
 	dlist_push_head(&frames, &frame->node);
 	return frame;

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -23,6 +25,7 @@ int			pz_audit_lease = 60;
 int			pz_audit_naptime = 200;
 int			pz_audit_period = 7 * 86400;
 int			pz_audit_retention = 0;
+int			pz_consent_memory = 1024 * 1024;
 char	   *pz_context = NULL;
 char	   *pz_key_file = NULL;
 int			pz_max_databases = 16;
@@ -130,6 +133,11 @@ pz_guc_init(void)
 							"Zero: for ever.",
 							&pz_audit_retention, 0, 0, 2000000000,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.consent_memory",
+							"Sets how much shared memory each database may use to know what people agreed to.",
+							"What does not fit is read from the ledger, person by person.  Zero: always.",
+							&pz_consent_memory, 1024 * 1024, 0, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomStringVariable("personalize.context",
 							   "Sets the explanation shown to the subject, for the record of use.",
 							   "Ends with the transaction.",

@@ -30,6 +30,7 @@ extern int	pz_audit_lease;		/* personalize.audit_lease, seconds */
 extern int	pz_audit_naptime;	/* personalize.audit_naptime, milliseconds */
 extern int	pz_audit_period;	/* personalize.audit_period, seconds */
 extern int	pz_audit_retention; /* personalize.audit_retention, seconds; 0: for ever */
+extern int	pz_consent_memory;	/* kB */
 extern char *pz_context;		/* personalize.context; "" is none */
 extern char *pz_key_file;		/* personalize.key_file, relative to the data directory */
 extern int	pz_max_databases;	/* personalize.max_databases */

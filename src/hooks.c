@@ -26,6 +26,7 @@
 
 #include "audit.h"
 #include "compat.h"
+#include "consent_set.h"
 #include "enforce.h"
 #include "errors.h"
 #include "hooks.h"
@@ -441,6 +442,7 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 	{
 		pz_hard_object_access(access, classId, objectId, subId);
 		pz_copies_object_access(access, classId, objectId, subId);
+		pz_set_object_access(access, classId, objectId);
 	}
 }
 

@@ -545,6 +545,22 @@ pz_registry_guarded(void)
 	return relids;
 }
 
+/* All kinds of subjects (PzKind). */
+const List *
+pz_registry_kinds(void)
+{
+	need_registry();
+	return registry->kinds;
+}
+
+/* All purposes (PzPurpose). */
+const List *
+pz_registry_purposes(void)
+{
+	need_registry();
+	return registry->purposes;
+}
+
 /*
  * Purpose by number; NULL if there is none.
  */

@@ -98,6 +98,8 @@ typedef struct PzOids
 	Oid			keep_subject;
 	Oid			consent_event;	/* append-only tables and their indexes */
 	Oid			consent_event_subject;
+	Oid			consent_event_end;
+	Oid			consent_changed;	/* trigger function */
 	Oid			subject;
 	Oid			subject_key;
 	Oid			tombstone;
@@ -117,6 +119,8 @@ extern const PzRelation *pz_registry_relation(Oid relid);
 extern bool pz_registry_leads_to_subject(const PzRelation *rel, AttrNumber attnum);
 extern bool pz_registry_guards(Oid relid);
 extern List *pz_registry_guarded(void);
+extern const List *pz_registry_kinds(void);
+extern const List *pz_registry_purposes(void);
 extern const PzPurpose *pz_registry_purpose(int32 purpose_id);
 extern const PzPurpose *pz_registry_purpose_by_name(const char *name);
 extern const PzCategory *pz_registry_category(int32 category_id);

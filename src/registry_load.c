@@ -401,6 +401,8 @@ load_oids(Registry *r, bool missing_ok)
 	o->for_purpose = find_function("for_purpose", 1, TEXTOID, InvalidOid, InvalidOid);
 	o->consent_event = find_relation(r, "consent_event");
 	o->consent_event_subject = find_relation(r, "consent_event_subject");
+	o->consent_event_end = find_relation(r, "consent_event_end");
+	o->consent_changed = LookupFuncName(list_make2(makeString(PZ_SCHEMA), makeString("consent_changed_internal")), 0, NULL, true);
 	o->subject = find_relation(r, "subject");
 	o->subject_key = find_relation(r, "subject_key");
 	o->tombstone = find_relation(r, "tombstone");
@@ -412,6 +414,7 @@ load_oids(Registry *r, bool missing_ok)
 		!OidIsValid(o->for_purpose) || !OidIsValid(o->tap_group) || !OidIsValid(o->collect_group) ||
 		!OidIsValid(o->collect_set_group) ||
 		!OidIsValid(o->consent_event) || !OidIsValid(o->consent_event_subject) ||
+		!OidIsValid(o->consent_event_end) || !OidIsValid(o->consent_changed) ||
 		!OidIsValid(o->subject) || !OidIsValid(o->subject_key) ||
 		!OidIsValid(o->tombstone) || !OidIsValid(o->tombstone_pkey))
 		ereport(ERROR,

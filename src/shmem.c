@@ -61,6 +61,7 @@ pz_shmem_startup(void)
 {
 	bool		found;
 	int			i;
+	int			j;
 
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
@@ -94,6 +95,11 @@ pz_shmem_startup(void)
 			pg_atomic_init_u64(&db->bad, 0);
 			pg_atomic_init_u64(&db->holes, 0);
 			ConditionVariableInit(&db->cv);
+			pg_atomic_init_u32(&db->set_state, 0);
+			pg_atomic_init_u64(&db->set_root, 0);
+			LWLockInitialize(&db->set_dictionary, pz_shared->lock->tranche);
+			for (j = 0; j < PZ_SET_MARK_LOCKS; j++)
+				LWLockInitialize(&db->set_marks[j], pz_shared->lock->tranche);
 		}
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -203,6 +209,9 @@ pz_shmem_find_database(Oid dbid, bool create)
 		found->worker_pid = 0;
 		found->requested_at = 0;
 		found->hold_until = 0;
+		found->set_pid = 0;
+		/* whoever used the set of a database that is gone, is gone with it */
+		pg_atomic_write_u32(&found->set_state, 0);
 		pg_atomic_write_u32(&found->dbid, dbid);
 	}
 	LWLockRelease(pz_shared->lock);

@@ -6,7 +6,9 @@
  *
  * Locks: PzShared.lock (an LWLock) guards the allocation of database entries
  * and the fields marked "lock"; fields of type pg_atomic_* are read and
- * written without it.  No other lock is taken while it is held.
+ * written without it.  No other lock is taken while it is held.  Of the locks
+ * of the consent set one is taken at a time, or set_dictionary while one of
+ * set_marks is held.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +19,7 @@
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
+#include "utils/dsa.h"
 #include "utils/timestamp.h"
 
 /* Why a database has no audit worker; for hints only */
@@ -30,6 +33,8 @@ typedef enum PzDown
 	PZ_DOWN_RELEASED,			/* stopped, so that the database can be dropped or copied */
 	PZ_DOWN_ERROR				/* it failed; the server log says why */
 } PzDown;
+
+#define PZ_SET_MARK_LOCKS	32
 
 /* One database whose uses are recorded */
 typedef struct PzDatabase
@@ -51,6 +56,15 @@ typedef struct PzDatabase
 	TimestampTz requested_at;	/* lock; somebody wants a worker here, 0: nobody */
 	TimestampTz hold_until;		/* lock; no worker may start before */
 	ConditionVariable cv;		/* broadcast when ready, done or worker_pid changes */
+
+	/* the consent set; see consent_set.h */
+	pg_atomic_uint32 set_state; /* PzSetState */
+	pg_atomic_uint64 set_root;	/* dsa_pointer to PzSet, 0: none */
+	dsa_handle	set_area;		/* lock; 0: none yet.  Stays with the entry */
+	pid_t		set_pid;		/* lock; of the consent worker, 0: none */
+	Latch	   *set_latch;		/* of the last consent worker */
+	LWLock		set_dictionary; /* for changes of the dictionaries and to allocate */
+	LWLock		set_marks[PZ_SET_MARK_LOCKS];	/* by chunk of marks */
 } PzDatabase;
 
 typedef struct PzShared

@@ -102,12 +102,25 @@ COMMENT ON FUNCTION personalize.check_literal_internal(oid, integer, text) IS
 CREATE OR REPLACE FUNCTION personalize.registry_changed() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_registry_changed';
 COMMENT ON FUNCTION personalize.registry_changed() IS 'Makes every session read the registry again; trigger on the registry tables';
+
+CREATE OR REPLACE FUNCTION personalize.consent_changed_internal() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_consent_changed';
+COMMENT ON FUNCTION personalize.consent_changed_internal() IS 'Marks persons in the consent set; trigger on the tables of the ledger';
 CREATE OR REPLACE FUNCTION personalize.decision_internal(kind_id integer, key text, purpose_id integer, at timestamptz,
 		OUT permitted boolean, OUT state text, OUT reason text, OUT event_id bigint,
 		OUT categories integer[], OUT explicit boolean, OUT expires_at timestamptz)
 	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_decision';
 COMMENT ON FUNCTION personalize.decision_internal(integer, text, integer, timestamptz) IS
 	'The one decision: may this subject''s data be used for this purpose, now or as it was at a time, and why';
+CREATE OR REPLACE FUNCTION personalize.consent_set_internal(OUT state text, OUT bytes bigint, OUT pending bigint,
+		OUT purposes integer[], OUT horizon timestamptz, OUT pid integer)
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_consent_set';
+COMMENT ON FUNCTION personalize.consent_set_internal() IS
+	'What the consent set of this database is like: whether statements read it, its size, how many persons are read from the ledger because of a change';
+CREATE OR REPLACE FUNCTION personalize.consent_set_check_internal(purposes integer[], OUT asked bigint, OUT answered bigint, OUT wrong bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_consent_set_check';
+COMMENT ON FUNCTION personalize.consent_set_check_internal(integer[]) IS
+	'Compares the consent set with the ledger, for every person and the purposes named (NULL: all): asked, answered by the set, and wrong, which must be none';
 CREATE OR REPLACE FUNCTION personalize.tombstone_digest_internal(kind_id integer, key text) RETURNS bytea
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_tombstone_digest';
 COMMENT ON FUNCTION personalize.tombstone_digest_internal(integer, text) IS 'Keyed digest under which an erased key is remembered';

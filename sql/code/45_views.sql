@@ -276,3 +276,24 @@ BEGIN
 	END LOOP;
 END
 $do$;
+
+/* every change of the ledger, by whatever statement, marks the persons in the consent set */
+DO $do$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT x.name, x.argument FROM (VALUES ('subject', '''subject'''), ('consent_event', '')) AS x (name, argument)
+	LOOP
+		EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER consent_changed AFTER INSERT OR UPDATE OR DELETE ON personalize.%I'
+			' FOR EACH ROW EXECUTE FUNCTION personalize.consent_changed_internal(%s)', t.name, t.argument);
+		EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER consent_truncated AFTER TRUNCATE ON personalize.%I'
+			' FOR EACH STATEMENT EXECUTE FUNCTION personalize.consent_changed_internal(%s)', t.name, t.argument);
+		EXECUTE pg_catalog.format('ALTER TABLE personalize.%I ENABLE ALWAYS TRIGGER consent_changed', t.name);
+		EXECUTE pg_catalog.format('ALTER TABLE personalize.%I ENABLE ALWAYS TRIGGER consent_truncated', t.name);
+		EXECUTE pg_catalog.format('COMMENT ON TRIGGER consent_changed ON personalize.%I IS %L', t.name,
+			'Marks the person in the consent set, whose copy in shared memory is out of date from now on');
+		EXECUTE pg_catalog.format('COMMENT ON TRIGGER consent_truncated ON personalize.%I IS %L', t.name,
+			'Takes the consent set out of use');
+	END LOOP;
+END
+$do$;

@@ -334,6 +334,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	w record;
+	consent_set record;
 	keep text := pg_catalog.current_setting('max_slot_wal_keep_size');
 	level text := pg_catalog.current_setting('wal_level');
 	gaps bigint := (SELECT pg_catalog.count(*) FROM personalize.audit_gap g WHERE g.settled_at IS NULL);
@@ -370,6 +371,12 @@ BEGIN
 		CASE WHEN late IS NOT NULL THEN pg_catalog.format('Period %s is older than personalize.audit_retention by a day and not dropped: a use that began in it has not ended, or somebody holds a lock on the record.', late) END;
 	RETURN QUERY SELECT 'audit gaps', gaps = 0, pg_catalog.format('%s not settled', gaps),
 		CASE WHEN gaps > 0 THEN 'See personalize.audit_gap; set settled_at when you have looked into it.' END;
+	SELECT * INTO consent_set FROM personalize.consent_set_internal();
+	RETURN QUERY SELECT 'consent set', true,
+		CASE consent_set.state WHEN 'ready' THEN pg_catalog.format('%s for %s purposes, %s persons read from the ledger',
+				pg_catalog.pg_size_pretty(consent_set.bytes), pg_catalog.cardinality(consent_set.purposes), consent_set.pending)
+			ELSE consent_set.state END,
+		CASE WHEN consent_set.state <> 'ready' THEN 'Consent is read from the ledger, person by person. See the server log, personalize.consent_memory and max_worker_processes.' END;
 	RETURN QUERY SELECT 'audit max_slot_wal_keep_size', keep = '-1', keep,
 		CASE WHEN keep <> '-1' THEN 'Set it to -1: a limit can throw away write-ahead log that the audit has not read.' END;
 END

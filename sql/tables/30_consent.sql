@@ -55,6 +55,7 @@ COMMENT ON COLUMN personalize.consent_event.purpose_id IS 'The purpose; 0 stands
 COMMENT ON COLUMN personalize.consent_event.categories IS
 	'Categories the event covers. NULL: all there are (refused, withdrawn, objected). For given always a list; 0 in it stands for the row itself';
 CREATE INDEX consent_event_subject ON personalize.consent_event (subject_no, purpose_id, event_id);
+CREATE INDEX consent_event_end ON personalize.consent_event (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE personalize.controller (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

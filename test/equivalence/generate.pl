@@ -95,11 +95,14 @@ for my $number (1 .. $queries)
 	my $w = rand(100);
 	if ($w < 3)
 	{
-		emit($number, 'a', '42501', 'regress_eq_app', 'a', $purpose, $set, $g->refused);
+		# the role that may not copy
+		emit($number, 'a', '42501', 'regress_eq_other', 'a', $purpose, $set, $g->refused);
 		next;
 	}
 	if ($w < 12)
 	{
+		# a cell of a special category in a column of another is a copy
+		$role = 'regress_eq_app' if $role eq 'regress_eq_other';
 		Writes::emit($g, $number, $purpose, $letter{$purpose}, $role, $set);
 		next;
 	}

@@ -5,7 +5,7 @@ SELECT personalize.protect(('a.' || p.rel)::regclass, p.col, kind => p.kind,
 	FROM eq.path AS p WHERE p.col <> 'recipient' ORDER BY p.rel;
 SELECT personalize.add_subject_path('a.message', '{recipient}', kind => 'eq_number');
 SELECT personalize.classify(('a.' || c.rel)::regclass, c.col, c.category, c.mask) FROM eq.col AS c WHERE c.mask IS NOT NULL;
-SELECT personalize.grant_purpose(p.purpose, r::regrole)
+SELECT personalize.grant_purpose(p.purpose, r::regrole, may_copy => r <> 'regress_eq_group')
 	FROM eq.purpose AS p, unnest('{regress_eq_app,regress_eq_owner,regress_eq_bypass,regress_eq_group}'::text[]) AS r
 	WHERE p.purpose <> 'eq_umbrella';
 

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * consent_set.c
+ *	  The consent set: what the ledger says, in shared memory, as one bit for
+ *	  each person and purpose.
+ *
+ * The ledger is the truth.  The set holds what it said of a person at a time
+ * when every snapshot in use agreed; of everybody else it says "ask the ledger",
+ * and then the index is asked, under the snapshot of the statement, as if there
+ * were no set.  So the set need not know versions:
+ *
+ * S1	Whoever changes what is said of a person marks that person before his
+ *		transaction ends (triggers on the ledger, consent_mark.c).  A snapshot
+ *		that sees the transaction as over was taken after the mark.
+ * S2	A mark is taken away (consent_fold.c) when no snapshot and no transaction
+ *		of the database is as old as the newest transaction that set it: all see
+ *		it as over, so all see the same, which is then in the bits.
+ * S3	Bits are written before the mark is taken away, and read after the mark
+ *		was looked at.
+ * S4	What a statement has begun to read stays until every snapshot is gone
+ *		that was there when it was taken out of use.
+ * S5	A statement whose snapshot is older than the reading of the ledger from
+ *		which the bits come does not use them (PzSetPlane.since).
+ * S6	A consent that ends before PzSet.announced is marked; a statement does
+ *		not use the set unless its clock is before PzSet.horizon.  The mark is
+ *		taken away when no statement is left whose clock was before its end.
+ * S7	Bits for a purpose are used only if the registry says of it what it said
+ *		when they were made (pz_set_signature).
+ *
+ * Only the consent worker loads, folds and frees, one thing at a time.  If
+ * anything is in doubt (no memory, triggers switched off, DDL on the ledger),
+ * the set is broken: no statement that starts later uses it, until the worker
+ * has made another.  On a standby there is none.
+ *
+ * Locks: none to look up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+#include "consent_set.h"
+#include "guc.h"
+
+/*
+ * The memory area of a database's sets; NULL if there is none, and none is to
+ * be made.  Stays attached as long as the process lives.  May error for lack
+ * of memory.
+ */
+dsa_area *
+pz_set_area(PzDatabase *db, bool create)
+{
+	static dsa_area *attached = NULL;
+	static dsa_handle attached_handle = 0;
+	MemoryContext old;
+	dsa_handle	handle;
+
+	LWLockAcquire(pz_shared->lock, LW_SHARED);
+	handle = db->set_area;
+	LWLockRelease(pz_shared->lock);
+	if (attached != NULL && attached_handle == handle)
+		return attached;
+	if (attached != NULL || (handle == 0 && !create))
+		return NULL;
+
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	if (handle == 0)
+	{
+		attached = dsa_create(pz_shared->lock->tranche);
+		dsa_pin(attached);
+		handle = dsa_get_handle(attached);
+		LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+		db->set_area = handle;
+		LWLockRelease(pz_shared->lock);
+	}
+	else
+		attached = dsa_attach(handle);
+	dsa_pin_mapping(attached);
+	attached_handle = handle;
+	MemoryContextSwitchTo(old);
+	return attached;
+}
+
+/*
+ * The set of a database as it is used now, NULL if there is none.
+ */
+PzSet *
+pz_set_current(PzDatabase *db, dsa_area **area)
+{
+	dsa_pointer root;
+
+	root = (dsa_pointer) pg_atomic_read_u64(&db->set_root);
+	if (!DsaPointerIsValid(root))
+		return NULL;
+	*area = pz_set_area(db, false);
+	return *area ? dsa_get_address(*area, root) : NULL;
+}
+
+/*
+ * Memory for the set, zeroed; InvalidDsaPointer if there is none or the limit
+ * is reached.  Never errors.
+ */
+dsa_pointer
+pz_set_allocate(PzSet *set, dsa_area *area, Size size)
+{
+	uint64		limit = (uint64) pz_consent_memory * 1024;
+	dsa_pointer p;
+
+	if (pg_atomic_add_fetch_u64(&set->bytes, size) > limit)
+	{
+		pg_atomic_sub_fetch_u64(&set->bytes, size);
+		return InvalidDsaPointer;
+	}
+	p = dsa_allocate_extended(area, size, DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM | DSA_ALLOC_ZERO);
+	if (!DsaPointerIsValid(p))
+		pg_atomic_sub_fetch_u64(&set->bytes, size);
+	return p;
+}
+
+/*
+ * The chunk of bits with a number; NULL if there is none, or (create) no memory
+ * for it.  create: only by the consent worker, or under the lock of the
+ * dictionaries.
+ */
+pg_atomic_uint64 *
+pz_set_chunk(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool create)
+{
+	pg_atomic_uint64 *directory = dsa_get_address(area, bits);
+	pg_atomic_uint64 *slot = &directory[no >> PZ_SET_CHUNK_BITS];
+	dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(slot);
+
+	Assert((no >> PZ_SET_CHUNK_BITS) < set->nchunks);
+	if (!DsaPointerIsValid(p) && create)
+	{
+		p = pz_set_allocate(set, area, PZ_SET_CHUNK / 8);
+		pg_write_barrier();
+		if (DsaPointerIsValid(p))
+			pg_atomic_write_u64(slot, (uint64) p);
+	}
+	return DsaPointerIsValid(p) ? dsa_get_address(area, p) : NULL;
+}
+
+/*
+ * Give back bits that nobody reads any more.
+ */
+void
+pz_set_free_bits(dsa_area *area, PzSet *set, PzSetBits bits)
+{
+	pg_atomic_uint64 *directory;
+	uint32		i;
+
+	if (!DsaPointerIsValid(bits))
+		return;
+	directory = dsa_get_address(area, bits);
+	for (i = 0; i < set->nchunks; i++)
+	{
+		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&directory[i]);
+
+		if (!DsaPointerIsValid(p))
+			continue;
+		dsa_free(area, p);
+		pg_atomic_sub_fetch_u64(&set->bytes, PZ_SET_CHUNK / 8);
+	}
+	dsa_free(area, bits);
+	pg_atomic_sub_fetch_u64(&set->bytes, set->nchunks * sizeof(uint64));
+}
+
+/*
+ * The set is not to be trusted: take it out of use.  why is for the log.
+ */
+void
+pz_set_break(PzDatabase *db, const char *why)
+{
+	if (pg_atomic_exchange_u32(&db->set_state, PZ_SET_NONE) == PZ_SET_NONE)
+		return;
+	ereport(LOG,
+			(errmsg("personalize has taken the consent set of database %u out of use: %s", MyDatabaseId, why),
+			 errhint("Consent is read from the ledger until the consent worker has made another.")));
+	if (db->set_latch)
+		SetLatch(db->set_latch);
+}
+
+/* Append what the registry says of a purpose, and of those it inherits from. */
+static void
+append_signature(StringInfo s, const PzPurpose *purpose, int depth)
+{
+	int			i;
+
+	appendBinaryStringInfo(s, (char *) &purpose->purpose_id, sizeof(int32));
+	appendStringInfoChar(s, (char) purpose->basis);
+	appendStringInfoChar(s, (char) ((purpose->builtin ? 1 : 0) | (purpose->retired ? 2 : 0) |
+									(purpose->special_basis ? 4 : 0)));
+	appendBinaryStringInfo(s, (char *) &purpose->ncategories, sizeof(int));
+	for (i = 0; i < purpose->ncategories; i++)
+	{
+		const PzCategory *category = pz_registry_category(purpose->categories[i]);
+
+		appendBinaryStringInfo(s, (char *) &purpose->categories[i], sizeof(int32));
+		appendStringInfoChar(s, (char) (category == NULL ? 4 :
+										(category->special ? 1 : 0) | (category->partial ? 2 : 0)));
+	}
+	appendBinaryStringInfo(s, (char *) &purpose->nparents, sizeof(int));
+	for (i = 0; i < purpose->nparents; i++)
+	{
+		const PzPurpose *parent = pz_registry_purpose(purpose->parents[i]);
+
+		if (parent == NULL || depth == 0)
+			appendStringInfoChar(s, '-');
+		else
+			append_signature(s, parent, depth - 1);
+	}
+}
+
+/*
+ * What the registry says of a purpose as far as a decision depends on it, in
+ * the current memory context.
+ */
+StringInfo
+pz_set_signature(const PzPurpose *purpose)
+{
+	StringInfo	s = makeStringInfo();
+
+	append_signature(s, purpose, PZ_MAX_PARENTS);
+	return s;
+}
+
+/* The bits for a purpose as it is defined now; NULL if there are none. */
+static PzSetPlane *
+find_plane(PzSet *set, dsa_area *area, const PzPurpose *purpose)
+{
+	StringInfo	signature = NULL;
+	PzSetPlane *found = NULL;
+	int			i;
+
+	for (i = 0; i < PZ_SET_PLANES && found == NULL; i++)
+	{
+		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
+		PzSetPlane *plane;
+
+		if (!DsaPointerIsValid(p))
+			continue;
+		plane = dsa_get_address(area, p);
+		if (plane->purpose_id != purpose->purpose_id)
+			continue;
+		if (signature == NULL)
+			signature = pz_set_signature(purpose);
+		if (plane->signature_len == signature->len &&
+			memcmp(dsa_get_address(area, plane->signature), signature->data, signature->len) == 0)
+			found = plane;
+	}
+	if (signature)
+	{
+		pfree(signature->data);
+		pfree(signature);
+	}
+	return found;
+}
+
+/*
+ * See which bits serve a statement: for a purpose, and subjects of a kind.  The
+ * snapshot must be registered and stay so as long as the view is used; the clock
+ * must be read after it was taken.  Where the set cannot serve, view->set is
+ * NULL.
+ */
+void
+pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType key_type,
+			Snapshot snapshot, TimestampTz clock)
+{
+	PzDatabase *db;
+	PzSet	   *set;
+	int			i;
+	int			j;
+
+	view->set = NULL;
+	if (pz_consent_memory == 0 || purpose->retired || (db = pz_shmem_my_database()) == NULL ||
+		pg_atomic_read_u32(&db->set_state) != PZ_SET_READY)
+		return;
+	pg_read_barrier();
+	set = pz_set_current(db, &view->area);
+	if (set == NULL || clock >= (TimestampTz) pg_atomic_read_u64(&set->horizon))
+		return;
+	view->kind = pz_dict_find_kind(set, kind_id);
+	if (view->kind == NULL || view->kind->key_type != key_type)
+		return;
+	view->slow = dsa_get_address(view->area, set->slow);
+	view->nplaces = 0;
+	view->shared = PG_UINT64_MAX;
+	if (purpose->builtin)
+	{
+		/* also for these a number must be there for everybody who looks */
+		view->plane = NULL;
+		view->none_is_no = false;
+		if (!TransactionIdPrecedes(set->since, snapshot->xmin))
+			return;
+		view->set = set;
+		return;
+	}
+
+	view->plane = find_plane(set, view->area, purpose);
+	if (view->plane == NULL || !TransactionIdPrecedes(view->plane->since, snapshot->xmin))
+		return;
+	view->row = dsa_get_address(view->area, view->plane->row);
+	view->none_is_no = purpose->basis == PZ_BASIS_CONSENT || purpose->basis == PZ_BASIS_EXPLICIT_CONSENT;
+	for (i = 0; i < view->plane->ncategories; i++)
+	{
+		for (j = 0; j < purpose->ncategories; j++)
+			if (purpose->categories[j] == view->plane->category[i])
+			{
+				view->place[view->nplaces] = j;
+				view->cells[view->nplaces++] = dsa_get_address(view->area, view->plane->cells[i]);
+				view->shared &= ~(UINT64CONST(1) << j);
+			}
+	}
+	view->set = set;
+}
+
+/* A bit of a number; false where there is no chunk. */
+static inline bool
+bit(dsa_area *area, pg_atomic_uint64 *directory, uint32 no)
+{
+	dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&directory[no >> PZ_SET_CHUNK_BITS]);
+	pg_atomic_uint64 *words;
+
+	if (!DsaPointerIsValid(p))
+		return false;
+	words = dsa_get_address(area, p);
+	return (pg_atomic_read_u64(&words[(no % PZ_SET_CHUNK) / 64]) >> (no % 64)) & 1;
+}
+
+/*
+ * What the set says of a key, whose bytes are as in the row (a whole number as
+ * int64).  *no is set to the number of the person unless the ledger must be
+ * asked, 0 if there is none; *cells, if the answer is yes, to the categories
+ * whose cells are permitted, by their place in the purpose.
+ */
+PzSetAnswer
+pz_set_look_up(const PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells)
+{
+	PzSet	   *set = view->set;
+	uint32		n = pz_dict_get(set, view->area, view->kind, key, len);
+	int			i;
+
+	*no = n;
+	if (n == 0)
+		return view->none_is_no ? PZ_SET_NO : PZ_SET_ASK;
+	if ((n >> PZ_SET_CHUNK_BITS) >= set->nchunks || bit(view->area, view->slow, n))
+		return PZ_SET_ASK;
+	pg_read_barrier();
+	*cells = view->shared;
+	if (view->plane == NULL)
+		return PZ_SET_YES;
+	if (!bit(view->area, view->row, n))
+		return PZ_SET_NO;
+	for (i = 0; i < view->nplaces; i++)
+		if (bit(view->area, view->cells[i], n))
+			*cells |= UINT64CONST(1) << view->place[i];
+	return PZ_SET_YES;
+}

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * consent_set.h
+ *	  The consent set: what the ledger says, in shared memory.
+ *
+ * See consent_set.c for the rules that keep it exact.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_CONSENT_SET_H
+#define PZ_CONSENT_SET_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "catalog/objectaccess.h"
+#include "storage/lwlock.h"
+#include "utils/dsa.h"
+
+#include "consent.h"
+#include "shmem.h"
+
+/* State of the set of a database: PzDatabase.set_state */
+typedef enum PzSetState
+{
+	PZ_SET_NONE = 0,			/* nobody marks, nobody reads */
+	PZ_SET_LOADING,				/* writers mark, nobody reads */
+	PZ_SET_READY				/* writers mark, statements read */
+} PzSetState;
+
+#define PZ_SET_CHUNK_BITS	16	/* numbers of one chunk of bits: 65,536, 8 kB */
+#define PZ_SET_CHUNK		(1 << PZ_SET_CHUNK_BITS)
+#define PZ_SET_MARKS		1024	/* numbers of one chunk of marks: 4 kB */
+#define PZ_SET_KINDS		32	/* kinds of subjects in a set */
+#define PZ_SET_PLANES		256 /* purposes in a set */
+#define PZ_SET_LEVELS		16	/* tables of a dictionary that has grown */
+#define PZ_SET_NO_ASK		PG_UINT32_MAX	/* in place of a number: ask the ledger */
+#define PZ_SET_KEY_LEN		16	/* bytes of a key in a dictionary */
+
+/* Marks of numbers: the newest transaction that changed what was said */
+#define PZ_MARK_NONE		InvalidTransactionId
+#define PZ_MARK_EXPIRES		BootstrapTransactionId	/* none, but some consent runs out soon */
+
+/* Bits by number: addresses of chunks of uint64, 0 where there is none yet */
+typedef dsa_pointer PzSetBits;	/* to pg_atomic_uint64[nchunks] */
+
+typedef struct PzSetMarks
+{
+	pg_atomic_uint32 n;			/* numbers that are marked; a lower bound while one is being marked */
+	TransactionId xid[PZ_SET_MARKS];	/* lock of the chunk */
+} PzSetMarks;
+
+/* A line of the cache: three keys of 16 bytes with their numbers */
+typedef struct PzSetLine
+{
+	pg_atomic_uint32 no[3];		/* 0: of nobody */
+	pg_atomic_uint32 used;		/* keys that are there, never fewer */
+	uint8		key[3][PZ_SET_KEY_LEN];
+} PzSetLine;
+
+/* The dictionary of one kind of subjects */
+typedef struct PzSetKind
+{
+	int32		kind_id;
+	PzKeyType	key_type;
+
+	/* whole numbers from 0 that lie close together: pages of 65,536 uint32 */
+	dsa_pointer directory;		/* to pg_atomic_uint64[65536]; PZ_KEY_INT only */
+	uint32		npages;			/* lock of the dictionaries */
+	uint64		ndirect;		/* lock; keys in pages */
+
+	/* all others: tables, the newest last */
+	pg_atomic_uint32 nlevels;
+	dsa_pointer level[PZ_SET_LEVELS];	/* to PzSetLine[] */
+	uint32		mask[PZ_SET_LEVELS];	/* lines - 1 */
+	uint64		nkeys[PZ_SET_LEVELS];	/* lock */
+} PzSetKind;
+
+/* What the set says for one purpose */
+typedef struct PzSetPlane
+{
+	int32		purpose_id;
+	TransactionId since;		/* holds for snapshots that see this one as over */
+	dsa_pointer signature;		/* what the registry said of the purpose */
+	uint32		signature_len;
+	int			ncategories;	/* that have bits of their own */
+	int32		category[64];
+	PzSetBits	row;
+	PzSetBits	cells[64];
+} PzSetPlane;
+
+typedef struct PzSet
+{
+	uint64		seed[2];		/* secret key of the hash */
+	TransactionId since;		/* the dictionaries hold for snapshots that see this one as over */
+	uint32		nchunks;		/* room for nchunks * PZ_SET_CHUNK numbers */
+	pg_atomic_uint64 bytes;		/* allocated */
+	pg_atomic_uint64 npending;	/* marks */
+	pg_atomic_uint32 outgrown;	/* there are persons it has no room for, or soon will be */
+	pg_atomic_uint64 announced; /* TimestampTz: a consent that ends before stays marked */
+	pg_atomic_uint64 horizon;	/* TimestampTz: every consent that ends before is marked */
+	int			nkinds;
+	PzSetKind	kinds[PZ_SET_KINDS];
+	PzSetBits	slow;			/* ask the ledger */
+	dsa_pointer marks;			/* to pg_atomic_uint64[nchunks * PZ_SET_CHUNK / PZ_SET_MARKS] of PzSetMarks */
+	pg_atomic_uint64 planes[PZ_SET_PLANES]; /* addresses of PzSetPlane; 0: none */
+} PzSet;
+
+/* The set as one check of one statement sees it */
+typedef struct PzSetView
+{
+	PzSet	   *set;			/* NULL: ask the ledger always */
+	dsa_area   *area;
+	const PzSetKind *kind;
+	const PzSetPlane *plane;	/* NULL: a built-in purpose, everything is permitted */
+	pg_atomic_uint64 *slow;
+	pg_atomic_uint64 *row;
+	bool		none_is_no;		/* who never said anything is not permitted */
+	uint64		shared;			/* categories, by place, that go with the row */
+	int			nplaces;		/* with bits of their own */
+	int			place[64];
+	pg_atomic_uint64 *cells[64];
+} PzSetView;
+
+typedef enum PzSetAnswer
+{
+	PZ_SET_ASK = 0,				/* the ledger must be asked */
+	PZ_SET_NO,
+	PZ_SET_YES
+} PzSetAnswer;
+
+/* consent_set.c */
+extern dsa_area *pz_set_area(PzDatabase *db, bool create);
+extern PzSet *pz_set_current(PzDatabase *db, dsa_area **area);
+extern dsa_pointer pz_set_allocate(PzSet *set, dsa_area *area, Size size);
+extern void pz_set_free_bits(dsa_area *area, PzSet *set, PzSetBits bits);
+extern pg_atomic_uint64 *pz_set_chunk(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool create);
+extern void pz_set_break(PzDatabase *db, const char *why);
+extern StringInfo pz_set_signature(const PzPurpose *purpose);
+extern void pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType key_type,
+						Snapshot snapshot, TimestampTz clock);
+extern PzSetAnswer pz_set_look_up(const PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells);
+
+/* consent_plane.c */
+
+/* The bits of one number for one purpose */
+typedef struct PzPlaneBits
+{
+	bool		row;
+	bool		uneven;			/* not all the cells without bits go with the row */
+	uint64		cells;			/* by place in PzSetPlane.category */
+} PzPlaneBits;
+
+extern PzSetBits pz_plane_make_bits(PzSet *set, dsa_area *area);
+extern dsa_pointer pz_plane_make(PzSet *set, dsa_area *area, const PzPurpose *purpose);
+extern void pz_plane_free(PzSet *set, dsa_area *area, dsa_pointer p);
+extern bool pz_plane_is_current(dsa_area *area, const PzSetPlane *plane, const PzPurpose *purpose);
+extern PzPlaneBits pz_plane_bits(const PzSetPlane *plane, const PzPurpose *purpose, const PzDecision *decision);
+extern bool pz_plane_put(PzSet *set, dsa_area *area, PzSetPlane *plane, uint32 no, const PzPlaneBits *bits);
+
+/* consent_dict.c */
+
+/* How many keys a dictionary will have, before it is made */
+typedef struct PzDictPlan
+{
+	uint64		nkeys;
+	uint32	   *pages;			/* how many of them by page; NULL: none */
+} PzDictPlan;
+
+extern PzSetKind *pz_dict_find_kind(PzSet *set, int32 kind_id);
+extern bool pz_dict_key(const PzSet *set, PzKeyType key_type, const char *text, size_t len, uint8 key[PZ_SET_KEY_LEN]);
+extern bool pz_dict_put(PzDatabase *db, PzSet *set, dsa_area *area, PzSetKind *kind,
+						const uint8 key[PZ_SET_KEY_LEN], uint32 no);
+extern void pz_dict_expect(PzDictPlan *plan, PzKeyType key_type, const uint8 key[PZ_SET_KEY_LEN]);
+extern bool pz_dict_prepare(PzSet *set, dsa_area *area, PzSetKind *kind, PzDictPlan *plan);
+extern void pz_dict_free(dsa_area *area, PzSetKind *kind);
+extern uint32 pz_dict_get(const PzSet *set, dsa_area *area, const PzSetKind *kind, const char *key, uint32 len);
+
+/* consent_hash.c */
+extern void pz_hash_128(const uint64 key[2], const void *data, size_t len, uint8 out[16]);
+
+/* consent_mark.c */
+extern bool pz_mark_number(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no, TransactionId xid);
+extern uint32 pz_mark_number_of(HeapTuple tup, TupleDesc desc, int attnum);
+extern bool pz_mark_key(PzDatabase *db, PzSet *set, dsa_area *area, HeapTuple tup, TupleDesc desc, uint32 no);
+extern void pz_set_object_access(ObjectAccessType access, Oid classId, Oid objectId);
+
+/* consent_load.c */
+extern bool pz_set_load(PzDatabase *db, dsa_area *area);
+extern bool pz_set_load_planes(PzDatabase *db, PzSet *set, dsa_area *area, List *purposes);
+extern void pz_set_free(PzDatabase *db, dsa_area *area);
+
+extern List *pz_set_purposes(void);
+
+/* consent_worker.c */
+extern void pz_consent_request_worker(PzDatabase *db);
+extern PGDLLEXPORT void pz_consent_worker_main(Datum arg);
+
+/* consent_fold.c */
+extern void pz_set_fold(PzDatabase *db, PzSet *set, dsa_area *area, bool ended);
+extern bool pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area);
+
+#endif							/* PZ_CONSENT_SET_H */

@@ -1,0 +1,13 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *	  What the background processes of personalize have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PZ_WORKER_H
+#define PZ_WORKER_H
+
+extern void pz_worker_settings(void);
+
+#endif							/* PZ_WORKER_H */
