@@ -51,7 +51,8 @@
 #define PZ_BEGIN_WAIT_MS	10000	/* how long a statement waits for the worker */
 #define PZ_OBSERVE_WAIT_MS	2000	/* the same if it would run anyway */
 #define PZ_FAILING_MS		60000	/* a worker failing for so long stops the uses */
-#define PZ_LEASE_GRACE_MS	2000	/* besides three rounds of the walwriter */
+#define PZ_LEASE_GRACE_MS	5000	/* besides three rounds of the walwriter */
+#define PZ_FLUSHER_MS		1000	/* the launcher flushes: if it was there so lately */
 #define PZ_PENDING_MAX		1000	/* subjects not sent yet at the end of a run */
 
 typedef struct PzLeaseKey
@@ -81,19 +82,40 @@ static PzMsgBuf message;		/* the message being written */
 static int64 numbers[PZ_MSG_NUMBERS];	/* subjects of the message being written */
 
 /*
+ * Does somebody flush our messages soon?  The launcher does, and says when it
+ * last did.
+ */
+static bool
+pz_emit_is_flushed_for_us(void)
+{
+	TimestampTz beat = (TimestampTz) pg_atomic_read_u64(&pz_shared->flushed_at);
+
+	return !TimestampDifferenceExceeds(beat, pz_clock_now(), PZ_FLUSHER_MS);
+}
+
+/*
  * Send the message in the buffer.  False if it could not be authenticated.
  * Must not be called in recovery.
+ *
+ * PostgreSQL wakes the walwriter at the end of a transaction that has written
+ * anything, which costs a statement that only reads a tenth of its time.  So
+ * such a transaction does not know of our messages, unless nobody else would
+ * flush them.
  */
 static bool
 pz_emit_send(bool flush)
 {
 	PzDatabase *db = pz_shmem_my_database();
 	XLogRecPtr	lsn;
+	XLogRecPtr	before;
 
 	if (!pz_msg_finish(&message))
 		return false;
 	session_seq++;
+	before = XactLastRecEnd;
 	lsn = pz_log_message_compat(PZ_MSG_PREFIX, message.data, message.len, flush);
+	if (before == InvalidXLogRecPtr && pz_emit_is_flushed_for_us())
+		XactLastRecEnd = before;
 	if (db != NULL)
 		pz_shmem_raise(&db->want, lsn);
 	return true;

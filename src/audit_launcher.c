@@ -27,6 +27,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
@@ -36,6 +37,7 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -50,6 +52,7 @@
 #define PZ_RESTART_MS		1000	/* between two workers of one database */
 #define PZ_HOLD_MS			10000	/* a released database stays without worker */
 #define PZ_REQUEST_MS		15000	/* a request is forgotten after that */
+#define PZ_FLUSH_MS			400		/* messages are flushed this often; see pz_emit_send */
 
 /* A database as the launcher sees it */
 typedef struct Candidate
@@ -470,6 +473,25 @@ pz_launcher_unknown_request(void)
 }
 
 /*
+ * Flush messages that nobody has flushed since we looked last, and say when we
+ * did: transactions rely on it (pz_emit_send).
+ */
+static void
+pz_launcher_flush(void)
+{
+	XLogRecPtr	want = InvalidXLogRecPtr;
+	int			i;
+
+	if (RecoveryInProgress())
+		return;
+	for (i = 0; i < pz_shared->ndatabases; i++)
+		want = Max(want, (XLogRecPtr) pg_atomic_read_u64(&pz_shared->databases[i].want));
+	if (want != InvalidXLogRecPtr && want > GetFlushRecPtr(NULL))
+		XLogFlush(want);
+	pg_atomic_write_u64(&pz_shared->flushed_at, (uint64) pz_clock_now());
+}
+
+/*
  * Main function of the launcher.
  */
 void
@@ -482,6 +504,8 @@ pz_audit_launcher_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	pz_shared->launcher_latch = MyLatch;
+	/* nobody holds us up for long: who waits for a flush does not wait for us */
+	SetConfigOption("lock_timeout", "500ms", PGC_SUSET, PGC_S_OVERRIDE);
 	pgstat_report_appname("personalize audit launcher");
 
 	for (;;)
@@ -497,6 +521,7 @@ pz_audit_launcher_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 
+		pz_launcher_flush();
 		now = GetCurrentTimestamp();
 		pz_launcher_reap(now);
 		if (scanned_at == 0 ||
@@ -510,6 +535,6 @@ pz_audit_launcher_main(Datum arg)
 		wait_ms = pz_launcher_start_missing(now);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 wait_ms, PG_WAIT_EXTENSION);
+						 Min(wait_ms, PZ_FLUSH_MS), PG_WAIT_EXTENSION);
 	}
 }

@@ -78,6 +78,7 @@ pz_shmem_startup(void)
 					 errmsg("could not generate random values")));
 		pz_shared->boot_id &= PG_INT64_MAX;
 		pg_atomic_init_u64(&pz_shared->clock, 0);
+		pg_atomic_init_u64(&pz_shared->flushed_at, 0);
 		pg_atomic_init_u32(&pz_shared->rescan, 0);
 		pz_shared->ndatabases = pz_max_databases;
 		for (i = 0; i < pz_max_databases; i++)

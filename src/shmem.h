@@ -72,6 +72,7 @@ typedef struct PzShared
 	LWLock	   *lock;
 	uint64		boot_id;		/* random; another one after every crash and restart */
 	pg_atomic_uint64 clock;		/* the latest time handed out */
+	pg_atomic_uint64 flushed_at;	/* TimestampTz: the launcher has flushed messages */
 	pg_atomic_uint32 rescan;	/* launcher: look at the list of databases again */
 	Latch	   *launcher_latch; /* NULL before the launcher's first start */
 	int			ndatabases;		/* entries of databases[] */
