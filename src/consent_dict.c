@@ -26,7 +26,7 @@
 #include "consent_set.h"
 
 #define PAGE_BITS	16
-#define PAGE_KEYS	(1 << PAGE_BITS)
+#define PAGE_KEYS	PZ_DICT_PAGE
 #define PAGE_LIMIT	(INT64CONST(1) << 32)	/* keys in pages are less */
 #define PAGES_FREE	4			/* pages that need not be filled */
 #define PAGE_FILL	8			/* one in so many keys of a page must be there */
@@ -169,8 +169,8 @@ find_in_levels(const PzSet *set, dsa_area *area, const PzSetKind *kind, const ui
 }
 
 /* The page of a whole number; NULL if it has none. */
-static inline pg_atomic_uint32 *
-page_of(dsa_area *area, const PzSetKind *kind, int64 number)
+pg_atomic_uint32 *
+pz_dict_page(dsa_area *area, const PzSetKind *kind, int64 number)
 {
 	pg_atomic_uint64 *directory;
 	dsa_pointer p;
@@ -200,7 +200,7 @@ pz_dict_get(const PzSet *set, dsa_area *area, const PzSetKind *kind, const char 
 				pg_atomic_uint32 *page;
 
 				memcpy(&number, bytes, sizeof(int64));
-				page = page_of(area, kind, number);
+				page = pz_dict_page(area, kind, number);
 				if (page)
 				{
 					uint32		no = pg_atomic_read_u32(&page[number % PAGE_KEYS]);
@@ -399,7 +399,7 @@ pz_dict_put(PzDatabase *db, PzSet *set, dsa_area *area, PzSetKind *kind,
 	if (kind->key_type == PZ_KEY_INT)
 	{
 		memcpy(&number, key, sizeof(int64));
-		page = page_of(area, kind, number);
+		page = pz_dict_page(area, kind, number);
 		/* a key that is in a table already stays there */
 		if (page == NULL && number >= 0 && number < PAGE_LIMIT && is_worth_a_page(kind) &&
 			find_in_levels(set, area, kind, key) == NULL)

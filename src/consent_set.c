@@ -278,6 +278,8 @@ pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType 
 	int			j;
 
 	view->set = NULL;
+	memset(view->pages, 0, sizeof(view->pages));
+	memset(view->chunks, 0, sizeof(view->chunks));
 	if (pz_consent_memory == 0 || purpose->retired || (db = pz_shmem_my_database()) == NULL ||
 		pg_atomic_read_u32(&db->set_state) != PZ_SET_READY)
 		return;
@@ -320,17 +322,54 @@ pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType 
 	view->set = set;
 }
 
-/* A bit of a number; false where there is no chunk. */
-static inline bool
-bit(dsa_area *area, pg_atomic_uint64 *directory, uint32 no)
+/* A chunk of bits; NULL where there is none. */
+static pg_atomic_uint64 *
+chunk_of(const PzSetView *view, pg_atomic_uint64 *directory, uint32 chunk)
 {
-	dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&directory[no >> PZ_SET_CHUNK_BITS]);
-	pg_atomic_uint64 *words;
+	dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&directory[chunk]);
 
-	if (!DsaPointerIsValid(p))
-		return false;
-	words = dsa_get_address(area, p);
-	return (pg_atomic_read_u64(&words[(no % PZ_SET_CHUNK) / 64]) >> (no % 64)) & 1;
+	return DsaPointerIsValid(p) ? dsa_get_address(view->area, p) : NULL;
+}
+
+/* Is the bit of a number set?  NULL: no. */
+static inline bool
+has_bit(pg_atomic_uint64 *words, uint32 no)
+{
+	return words && ((pg_atomic_read_u64(&words[(no % PZ_SET_CHUNK) / 64]) >> (no % 64)) & 1) != 0;
+}
+
+/*
+ * Number of the person with a key, as pz_dict_get; remembers where pages of whole
+ * numbers are.
+ */
+static inline uint32
+number_of(PzSetView *view, const char *key, uint32 len)
+{
+	int64		number;
+	uint32		page;
+	PzViewPage *cached;
+
+	if (view->kind->key_type != PZ_KEY_INT)
+		return pz_dict_get(view->set, view->area, view->kind, key, len);
+	memcpy(&number, key, sizeof(int64));
+	if (number < 0 || number >= (int64) PZ_DICT_PAGE << 16)
+		return pz_dict_get(view->set, view->area, view->kind, key, len);
+	page = (uint32) (number / PZ_DICT_PAGE);
+	cached = &view->pages[page % PZ_VIEW_CACHE];
+	if (cached->page != page + 1)
+	{
+		pg_atomic_uint32 *no = pz_dict_page(view->area, view->kind, number);
+
+		/* one that is not there yet may come */
+		if (no == NULL)
+			return pz_dict_get(view->set, view->area, view->kind, key, len);
+		cached->page = page + 1;
+		cached->no = no;
+	}
+	page = pg_atomic_read_u32(&cached->no[number % PZ_DICT_PAGE]);
+	if (page == 0 && pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &view->kind->nlevels)) > 0)
+		return pz_dict_get(view->set, view->area, view->kind, key, len);
+	return page;
 }
 
 /*
@@ -340,25 +379,39 @@ bit(dsa_area *area, pg_atomic_uint64 *directory, uint32 no)
  * whose cells are permitted, by their place in the purpose.
  */
 PzSetAnswer
-pz_set_look_up(const PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells)
+pz_set_look_up(PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells)
 {
-	PzSet	   *set = view->set;
-	uint32		n = pz_dict_get(set, view->area, view->kind, key, len);
+	uint32		n = number_of(view, key, len);
+	uint32		c = n >> PZ_SET_CHUNK_BITS;
+	PzViewChunk *chunk = &view->chunks[c % PZ_VIEW_CACHE];
 	int			i;
 
 	*no = n;
 	if (n == 0)
 		return view->none_is_no ? PZ_SET_NO : PZ_SET_ASK;
-	if ((n >> PZ_SET_CHUNK_BITS) >= set->nchunks || bit(view->area, view->slow, n))
+	if (c >= view->set->nchunks)
+		return PZ_SET_ASK;
+	if (chunk->chunk != c + 1)
+	{
+		chunk->chunk = c + 1;
+		chunk->slow = NULL;
+		chunk->row = NULL;
+	}
+	/* chunks that were not there may have come since; those that are, stay */
+	if (chunk->slow == NULL)
+		chunk->slow = chunk_of(view, view->slow, c);
+	if (has_bit(chunk->slow, n))
 		return PZ_SET_ASK;
 	pg_read_barrier();
 	*cells = view->shared;
 	if (view->plane == NULL)
 		return PZ_SET_YES;
-	if (!bit(view->area, view->row, n))
+	if (chunk->row == NULL)
+		chunk->row = chunk_of(view, view->row, c);
+	if (!has_bit(chunk->row, n))
 		return PZ_SET_NO;
 	for (i = 0; i < view->nplaces; i++)
-		if (bit(view->area, view->cells[i], n))
+		if (has_bit(chunk_of(view, view->cells[i], c), n))
 			*cells |= UINT64CONST(1) << view->place[i];
 	return PZ_SET_YES;
 }

@@ -36,6 +36,8 @@ typedef enum PzSetState
 #define PZ_SET_NO_ASK		PG_UINT32_MAX	/* in place of a number: ask the ledger */
 #define PZ_SET_KEY_LEN		16	/* bytes of a key in a dictionary */
 
+#define PZ_DICT_PAGE	65536	/* keys of one page of a dictionary */
+
 /* Marks of numbers: the newest transaction that changed what was said */
 #define PZ_MARK_NONE		InvalidTransactionId
 #define PZ_MARK_EXPIRES		BootstrapTransactionId	/* none, but some consent runs out soon */
@@ -105,6 +107,22 @@ typedef struct PzSet
 	pg_atomic_uint64 planes[PZ_SET_PLANES]; /* addresses of PzSetPlane; 0: none */
 } PzSet;
 
+#define PZ_VIEW_CACHE	64		/* addresses kept by a view; a power of two */
+
+/* Where a page of a dictionary, or the chunks of a range of numbers, are in this process */
+typedef struct PzViewPage
+{
+	uint32		page;			/* number of the page + 1; 0: none */
+	pg_atomic_uint32 *no;
+} PzViewPage;
+
+typedef struct PzViewChunk
+{
+	uint32		chunk;			/* number of the chunk + 1; 0: none */
+	pg_atomic_uint64 *slow;		/* NULL: nobody is marked */
+	pg_atomic_uint64 *row;		/* NULL: nobody is permitted */
+} PzViewChunk;
+
 /* The set as one check of one statement sees it */
 typedef struct PzSetView
 {
@@ -119,6 +137,8 @@ typedef struct PzSetView
 	int			nplaces;		/* with bits of their own */
 	int			place[64];
 	pg_atomic_uint64 *cells[64];
+	PzViewPage	pages[PZ_VIEW_CACHE];
+	PzViewChunk chunks[PZ_VIEW_CACHE];
 } PzSetView;
 
 typedef enum PzSetAnswer
@@ -138,7 +158,7 @@ extern void pz_set_break(PzDatabase *db, const char *why);
 extern StringInfo pz_set_signature(const PzPurpose *purpose);
 extern void pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType key_type,
 						Snapshot snapshot, TimestampTz clock);
-extern PzSetAnswer pz_set_look_up(const PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells);
+extern PzSetAnswer pz_set_look_up(PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells);
 
 /* consent_plane.c */
 
@@ -173,6 +193,7 @@ extern bool pz_dict_put(PzDatabase *db, PzSet *set, dsa_area *area, PzSetKind *k
 extern void pz_dict_expect(PzDictPlan *plan, PzKeyType key_type, const uint8 key[PZ_SET_KEY_LEN]);
 extern bool pz_dict_prepare(PzSet *set, dsa_area *area, PzSetKind *kind, PzDictPlan *plan);
 extern void pz_dict_free(dsa_area *area, PzSetKind *kind);
+extern pg_atomic_uint32 *pz_dict_page(dsa_area *area, const PzSetKind *kind, int64 number);
 extern uint32 pz_dict_get(const PzSet *set, dsa_area *area, const PzSetKind *kind, const char *key, uint32 len);
 
 /* consent_hash.c */

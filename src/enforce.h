@@ -151,6 +151,7 @@ extern void pz_check_note_all(PzCheck *check);
 extern void pz_check_note_rows(PzCheck *check);
 extern void pz_check_widen(PzCheck *check);
 extern void pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype);
+extern void pz_check_passed_last(PzCheck *check, Datum key, bool isnull, Oid keytype);
 
 /* what checks need of the frame that is running; NULL: nothing may be read */
 typedef struct PzRunning
@@ -174,13 +175,18 @@ typedef struct PzRunning
 
 extern PzRunning *pz_frame_running(void);
 extern void pz_check_open(PzCheck *check, const PzRunning *running);
-extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool notes);
+extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, Oid keytype, bool notes);
+extern bool pz_check_has_set(const PzCheck *check);
 extern bool pz_check_find_key(PzCheck *check, PzRunning *running, Datum key, PzMemoKey *found);
 extern void pz_check_note_key(PzCheck *check, const PzMemoKey *key);
 extern bool pz_check_cell(PzCheck *check, PzRunning *running, int place, Datum key, bool isnull);
 
 /* enforce_capture.c */
 extern void pz_capture_install(QueryDesc *queryDesc, PzRunning *running);
+
+/* enforce_scan.c */
+extern void pz_scan_install(QueryDesc *queryDesc, PzRunning *running);
+extern bool pz_scan_notes(PlanState *node, PzCheck *check);
 
 /* enforce_tap.c */
 extern char *pz_tap_column_name(int32 path_id, int32 purpose_id, bool is_group);

@@ -77,7 +77,7 @@ begin_check(FunctionCallInfo fcinfo, PzRunning **running)
 			state->serial = now->serial;
 			state->check = check;
 			state->place = pz_check_place(check, mark->category_id);
-			state->tapped = mark->noting != PZ_NOTE_CHECK && now->tapped;
+			state->tapped = pz_noting_is_tapped(mark->noting) && now->tapped;
 			break;
 		}
 	}
@@ -116,7 +116,7 @@ personalize_row_ok(PG_FUNCTION_ARGS)
 	/* no tap reads what this row goes into: it may come to nothing */
 	if (untapped)
 		pz_check_widen(state->check);
-	PG_RETURN_BOOL(state && pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1),
+	PG_RETURN_BOOL(state && pz_check_row(state->check, running, PG_GETARG_DATUM(1), PG_ARGISNULL(1), INT8OID,
 										 !state->tapped || untapped || running->told));
 }
 

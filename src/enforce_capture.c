@@ -205,10 +205,16 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 
 	if (pstmt->commandType != CMD_SELECT || pstmt->rowMarks != NIL || pstmt->hasModifyingCTE ||
 		queryDesc->planstate == NULL)
-		return;
-	(void) collect_walker(queryDesc->planstate, &context);
+		context.possible = false;
+	else
+		(void) collect_walker(queryDesc->planstate, &context);
 	if (!context.possible || context.scans == NIL)
+	{
+		/* row_ok notes, which may be more */
+		for (i = 0; i < running->nchecks; i++)
+			pz_check_widen(running->checks[i]);
 		return;
+	}
 
 	old = MemoryContextSwitchTo(queryDesc->estate->es_query_cxt);
 	list = palloc0(sizeof(CapturedList));
@@ -217,6 +223,7 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 	{
 		PlanState  *node = lfirst(lc);
 		ExecProcNodeMtd original = node->ExecProcNodeReal;
+		int			before = list->n;
 
 		for (i = 0; i < running->nchecks; i++)
 		{
@@ -225,14 +232,17 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 
 			if (attnum == InvalidAttrNumber)
 				continue;
+			pz_check_capture(running->checks[i]);
+			if (pz_scan_notes(node, running->checks[i]))
+				continue;
 			scan = &list->scans[list->n++];
 			scan->node = node;
 			scan->original = original;
 			scan->check = running->checks[i];
 			scan->attnum = attnum;
-			pz_check_capture(running->checks[i]);
 		}
-		node->ExecProcNodeReal = captured_scan;
+		if (list->n > before)
+			node->ExecProcNodeReal = captured_scan;
 	}
 	callback = palloc0(sizeof(MemoryContextCallback));
 	callback->func = captured_reset;

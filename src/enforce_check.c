@@ -64,6 +64,7 @@ struct PzCheck
 	MemoryContext mcxt;
 	PzSetView	view;			/* the consent set, if it can be used */
 	PzNumbers	numbers;		/* who passed, by lasting numbers */
+	uint32		last_no;		/* of the row that was checked last; 0: ask for its key */
 	memo_hash  *memo;			/* of those that the ledger was asked for; made at the first key */
 	MemoEntry  *last;			/* entry of the last key; NULL after the table grew */
 };
@@ -108,6 +109,13 @@ const PzPath *
 pz_check_path(const PzCheck *check)
 {
 	return &check->path;
+}
+
+/* Does the consent set serve the check? */
+bool
+pz_check_has_set(const PzCheck *check)
+{
+	return check->view.set != NULL;
 }
 
 /* The purpose in the marks of the checks. */
@@ -470,6 +478,19 @@ pz_check_passed(PzCheck *check, Datum key, bool isnull, Oid keytype)
 }
 
 /*
+ * The row that was checked last is passed on by its scan.  key as in
+ * pz_check_passed.
+ */
+void
+pz_check_passed_last(PzCheck *check, Datum key, bool isnull, Oid keytype)
+{
+	if (check->last_no == 0)
+		pz_check_passed(check, key, isnull, keytype);
+	else if (!pz_numbers_has_seen(&check->numbers, check->last_no))
+		see_number(check, check->last_no);
+}
+
+/*
  * Where the check keeps the key of a row; false if its subject does not pass.
  */
 bool
@@ -543,13 +564,13 @@ null_passes(const PzCheck *check)
 }
 
 /*
- * Check a row by its subject's key (a bigint, uuid or text).  Promises true
+ * Check a row by its subject's key, which is of keytype.  Promises true
  * only if its data may be used for the purpose frozen with the running
  * statement; or if the relation is only observed.  Counts the row, and notes
  * its subject unless that is left to others.
  */
 bool
-pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool notes)
+pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, Oid keytype, bool notes)
 {
 	KeyBytes	bytes;
 	MemoEntry  *entry;
@@ -558,15 +579,19 @@ pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, bool no
 	uint64		cells;
 
 	notes = notes && !check->noted_at_scan;
+	check->last_no = 0;
 	if (isnull)
 		permitted = null_passes(check);
 	else
 	{
-		key_bytes(check, key, INT8OID, &bytes);
+		key_bytes(check, key, keytype, &bytes);
 		switch (ask_set(check, &bytes, &no, &cells))
 		{
 			case PZ_SET_YES:
 				permitted = true;
+				check->last_no = no;
+				if (pz_numbers_has_seen(&check->numbers, no))
+					break;
 				pass_number(check, no);
 				if (notes)
 					see_number(check, no);

@@ -222,6 +222,8 @@ pz_frame_attach(PzFrame *frame, QueryDesc *queryDesc)
 	abandon->callback.arg = abandon;
 	MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &abandon->callback);
 	frame->abandon = abandon;
+	/* below what reads its rows */
+	pz_scan_install(queryDesc, &frame->running);
 	if (frame->running.tapped)
 		pz_tap_install(queryDesc, &frame->running);
 	else

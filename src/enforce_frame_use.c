@@ -199,7 +199,7 @@ pz_frame_freeze_use(FrameUse *fu, const PzPlanUse *plan_use, PzFrame *frame)
 	use->stmt_len = pstmt->stmt_len;
 	use->precision = plan_use->noting == PZ_NOTE_CHECK ? PZ_SUPERSET :
 		plan_use->noting == PZ_NOTE_BOUNDED ? PZ_BOUNDED : PZ_EXACT;
-	fu->to_the_end = plan_use->noting == PZ_NOTE_ASIDE;
+	fu->to_the_end = plan_use->noting == PZ_NOTE_ASIDE || plan_use->noting == PZ_NOTE_SCAN;
 	frame->running.tapped = frame->running.tapped || plan_use->tapped;
 	describe_columns(fu, plan_use);
 }

@@ -10,6 +10,8 @@
  *
  *		top			a column of the top level, read from the rows that the top
  *					of the plan returns: after LIMIT, and only what is fetched
+ *		scan		the rows that the scan returns: where all the statement does is
+ *					to group one relation
  *		collect		a hidden aggregate in HAVING: the rows that are grouped
  *		collect_set	the same for each group, in levels that may stop early or
  *					are nested: returns a number that travels upward in place of
@@ -494,6 +496,21 @@ looks_again_walker(Node *node, void *context)
 }
 
 /*
+ * Does a query group the rows of one relation, all that its conditions let
+ * through, and nothing else?  Then whom it delivers is whom the scan delivers.
+ */
+static bool
+groups_a_scan(const Query *query)
+{
+	return list_length(query->rtable) == 1 && list_length(query->jointree->fromlist) == 1 &&
+		IsA(linitial(query->jointree->fromlist), RangeTblRef) &&
+		linitial_node(RangeTblEntry, query->rtable)->rtekind == RTE_RELATION &&
+		linitial_node(RangeTblEntry, query->rtable)->tablesample == NULL &&
+		query->cteList == NIL && query->rowMarks == NIL && query->groupingSets == NIL && query->havingQual == NULL &&
+		!query->hasSubLinks && !query->hasTargetSRFs && !query->hasWindowFuncs && query->distinctClause == NIL;
+}
+
+/*
  * Have the sources of a query and all that is nested in it noted; returns what
  * it carries (LEVEL_CARRY).  noting: what taps by side effect below it are
  * worth: not that of the level itself where it may stop early.
@@ -559,6 +576,11 @@ rewrite_level(Query *query, Level *parent, LevelMode mode, int noting)
 		{
 			query->groupClause = query->distinctClause;
 			query->distinctClause = NIL;
+		}
+		if (mode == LEVEL_TOP && !early && parent->parent == NULL && list_length(level.sources) == 1 && groups_a_scan(query))
+		{
+			((PzSource *) linitial(level.sources))->origin->noting = PZ_NOTE_SCAN;
+			return NIL;
 		}
 		/* DISTINCT makes one row of several groups, of which only one could be carried */
 		groups = !query->hasWindowFuncs && query->distinctClause == NIL && (mode == LEVEL_CARRY || early);

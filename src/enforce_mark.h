@@ -16,6 +16,7 @@
 typedef enum PzNoting
 {
 	PZ_NOTE_CHECK,				/* by the row check itself: whom the scan sees */
+	PZ_NOTE_SCAN,				/* by the only scan, of the rows that it returns; exact if the statement runs to its end */
 	PZ_NOTE_TOP,				/* from the rows that the plan returns */
 	PZ_NOTE_ASIDE,				/* on the way; exact if the statement runs to its end */
 	PZ_NOTE_BOUNDED				/* on the way, where it may be stopped early */
@@ -48,6 +49,13 @@ typedef struct PzGuarded
 	List	   *categories;		/* int: categories of these */
 	List	   *leveled;		/* quals of the query that are as harmless as the check */
 } PzGuarded;
+
+/* Is it left to taps to note? */
+static inline bool
+pz_noting_is_tapped(int noting)
+{
+	return noting != PZ_NOTE_CHECK && noting != PZ_NOTE_SCAN;
+}
 
 extern bool pz_mark_is_policy_function(Oid funcid);
 extern bool pz_mark_masks(const PzRelation *rel, int column);

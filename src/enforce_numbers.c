@@ -188,6 +188,21 @@ pz_numbers_see(PzNumbers *s, uint32 no)
 }
 
 /*
+ * Is a number noted already?  For what is asked for each row.
+ */
+bool
+pz_numbers_has_seen(const PzNumbers *s, uint32 no)
+{
+	uint32		bit = no & ((1 << CHUNK_BITS) - 1);
+	struct PzNumberChunk *chunk;
+
+	if (!s->bits)
+		return s->nslots > 0 && s->slot_seen[slot_of(s, no)];
+	chunk = (no >> CHUNK_BITS) < s->nchunks ? s->chunks[no >> CHUNK_BITS] : NULL;
+	return chunk && (chunk->seen[bit / 64] & (UINT64CONST(1) << (bit % 64))) != 0;
+}
+
+/*
  * Note every number that was let through: note is called for those that were not
  * noted before.  Does not raise or allocate.
  */

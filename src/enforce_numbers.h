@@ -21,6 +21,7 @@ typedef struct PzNumbers
 } PzNumbers;
 
 extern bool pz_numbers_pass(PzNumbers *s, MemoryContext mcxt, uint32 no);
+extern bool pz_numbers_has_seen(const PzNumbers *s, uint32 no);
 extern bool pz_numbers_see(PzNumbers *s, uint32 no);
 extern void pz_numbers_see_all(PzNumbers *s, void (*note) (void *arg, uint32 no), void *arg);
 

@@ -100,7 +100,7 @@ add_use(InspectContext *context, const PzPath *path, const PzMark *mark, Index r
 	else if (use->noting != PZ_NOTE_CHECK)
 		use->noting = Max(use->noting, mark->noting);
 	use->is_noted = true;
-	use->tapped = use->tapped || mark->noting != PZ_NOTE_CHECK;
+	use->tapped = use->tapped || pz_noting_is_tapped(mark->noting);
 }
 
 /* What find_checks looks for */

@@ -70,7 +70,7 @@ sub literal
 	return below(pick(3, 10, 60, 60)) if $t eq 'int';
 	return pick('(-1)', '0', below(500) / 4, below(500) / 8) . '::numeric' if $t eq 'num';
 	return "'" . pick('name' . below(30), 'city' . below(6), 'mail' . (1 + below(60)) . '@example.com', 'note ' . below(12), 'open', 'paid',
-		'/page' . below(9), '/', 'withheld', 'anonymous', 'hidden@example.com', 'what' . below(5), 'gold', 'title ' . below(9), 'memo ' . below(8),
+		'/page' . below(9), '/', 'withheld', 'anonymous', 'nobody@example.com', 'what' . below(5), 'gold', 'title ' . below(9), 'memo ' . below(8),
 		'handle' . below(40), 'topic' . below(7), 'ACC/' . chr(65 + below(26)) . below(41), '') . "'::text" if $t eq 'text';
 	return "'" . pick('2000-01-01', '19' . (50 + below(50)) . '-06-01', '202' . below(4) . '-03-01') . "'::date" if $t eq 'date';
 	return sprintf("'2024-%02d-%02d 0%d:00+00'::timestamptz", 1 + below(4), 1 + below(28), below(10)) if $t eq 'ts';

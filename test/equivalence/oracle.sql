@@ -33,7 +33,7 @@ INSERT INTO eq.path VALUES ('person', 'eq_number', 'person_id', false), ('orders
 	('message', 'eq_number', 'sender', false), ('message', 'eq_number', 'recipient', false);
 CREATE TABLE eq.col (rel text, col text, category text, mask text, PRIMARY KEY (rel, col));
 INSERT INTO eq.col VALUES
-	('person', 'person_id', 'none', NULL), ('person', 'name', 'eq_contact', NULL), ('person', 'email', 'eq_contact', 'hidden@example.com'),
+	('person', 'person_id', 'none', NULL), ('person', 'name', 'eq_contact', NULL), ('person', 'email', 'eq_contact', 'nobody@example.com'),
 	('person', 'city', 'eq_location', NULL), ('person', 'born', 'eq_contact', NULL), ('person', 'tags', 'eq_purchases', NULL),
 	('person', 'profile', 'eq_health', NULL), ('person', 'score', 'eq_purchases', '-1.00'),
 	('person', 'tw_contact', 'eq_contact', NULL), ('person', 'tw_health', 'eq_health', NULL),

@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_scan.c
+ *	  Have sequential scans check a row before they make anything of it.
+ *
+ * The check stands in the plan, as the first condition of the scan.  To evaluate
+ * it there costs as much as all the rest of a thin query: a slot is filled, the
+ * row is taken apart, the function manager calls row_ok.  So where the scan is of
+ * a heap, and the consent set answers, the scan of a started statement gets
+ * another function for its next row, that looks at the key on the page and leaves
+ * withheld rows there.  What comes after the check is as ExecScan does it
+ * (executor/execScan.c).
+ *
+ * This carries no security: EvalPlanQual, parallel workers and whatever starts
+ * the plan otherwise evaluate the condition in the plan.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/rel.h"
+
+#include "enforce.h"
+#include "enforce_mark.h"
+
+/* A scan that checks by itself */
+typedef struct CheckedScan
+{
+	PlanState  *node;
+	ExecProcNodeMtd original;
+	uint64		serial;			/* of the frame the check belongs to */
+	PzCheck    *check;
+	AttrNumber	attnum;			/* of the key */
+	Oid			keytype;
+	bool		tapped;			/* taps note the subject */
+	bool		notes;			/* this notes whom it passes on */
+	ExprState  *rest;			/* the other conditions */
+	struct CheckedScan *next;
+} CheckedScan;
+
+static CheckedScan *scans = NULL;	/* of all statements, the newest first; in the executor's memory */
+
+/* Forget a scan whose memory goes. */
+static void
+scan_reset(void *arg)
+{
+	CheckedScan **link = &scans;
+
+	while (*link && *link != arg)
+		link = &(*link)->next;
+	if (*link)
+		*link = (*link)->next;
+}
+
+/* No row is left: as ExecScan says it. */
+static TupleTableSlot *
+no_row(ScanState *node)
+{
+	(void) ExecClearTuple(node->ss_ScanTupleSlot);
+	return node->ps.ps_ProjInfo ? ExecClearTuple(node->ps.ps_ProjInfo->pi_state.resultslot) : node->ss_ScanTupleSlot;
+}
+
+/*
+ * The next row of a scan: ExecScan with SeqNext, but that the check comes first.
+ */
+static TupleTableSlot *
+checked_scan(PlanState *pstate)
+{
+	ScanState  *node = (ScanState *) pstate;
+	EState	   *estate = pstate->state;
+	ExprContext *econtext = pstate->ps_ExprContext;
+	TupleDesc	desc = RelationGetDescr(node->ss_currentRelation);
+	PzRunning  *running = pz_frame_running();
+	CheckedScan *scan = scans;
+	HeapTuple	tup;
+
+	while (scan->node != pstate)
+		scan = scan->next;
+	/* nothing is frozen for it: the condition in the plan says so */
+	if (running == NULL || running->serial != scan->serial || estate->es_epq_active)
+		return scan->original(pstate);
+	if (node->ss_currentScanDesc == NULL)
+		node->ss_currentScanDesc = table_beginscan(node->ss_currentRelation, estate->es_snapshot, 0, NULL);
+
+	ResetExprContext(econtext);
+	for (;;)
+	{
+		bool		untapped = scan->tapped && running->inside == 0;
+		bool		isnull;
+		Datum		key;
+
+		CHECK_FOR_INTERRUPTS();
+		tup = heap_getnext(node->ss_currentScanDesc, estate->es_direction);
+		if (tup == NULL)
+			return no_row(node);
+		key = heap_getattr(tup, scan->attnum, desc, &isnull);
+		if (untapped)
+			pz_check_widen(scan->check);
+		if (!pz_check_row(scan->check, running, key, isnull, scan->keytype, !scan->tapped || untapped || running->told))
+		{
+			InstrCountFiltered1(node, 1);
+			continue;
+		}
+		ExecStoreBufferHeapTuple(tup, node->ss_ScanTupleSlot, ((HeapScanDesc) node->ss_currentScanDesc)->rs_cbuf);
+		econtext->ecxt_scantuple = node->ss_ScanTupleSlot;
+		if (scan->rest && !ExecQual(scan->rest, econtext))
+		{
+			InstrCountFiltered1(node, 1);
+			ResetExprContext(econtext);
+			continue;
+		}
+		if (scan->notes)
+			pz_check_passed_last(scan->check, key, isnull, scan->keytype);
+		return pstate->ps_ProjInfo ? ExecProject(pstate->ps_ProjInfo) : node->ss_ScanTupleSlot;
+	}
+}
+
+/*
+ * Let a scan note by itself whom it passes on for a check.  False if it is not one
+ * of ours.
+ */
+bool
+pz_scan_notes(PlanState *node, PzCheck *check)
+{
+	CheckedScan *scan;
+
+	for (scan = scans; scan; scan = scan->next)
+		if (scan->node == node && scan->check == check)
+		{
+			scan->notes = true;
+			return true;
+		}
+	return false;
+}
+
+/* The check that a mark means in a statement; NULL: none. */
+static PzCheck *
+find_check(PzRunning *running, const PzMark *mark)
+{
+	int			i;
+
+	for (i = 0; i < running->nchecks; i++)
+		if (pz_check_path(running->checks[i])->path_id == mark->path_id &&
+			pz_check_bound_purpose(running->checks[i]) == mark->purpose_id)
+			return running->checks[i];
+	return NULL;
+}
+
+/* May the key of this column be taken from the row as it stands there? */
+static bool
+is_plain_key(Oid type, PzKeyType key_type)
+{
+	switch (key_type)
+	{
+		case PZ_KEY_INT:
+			return type == INT2OID || type == INT4OID || type == INT8OID;
+		case PZ_KEY_UUID:
+			return type == UUIDOID;
+		case PZ_KEY_TEXT:
+			return type == TEXTOID || type == VARCHAROID;
+		case PZ_KEY_UNSET:
+			break;
+	}
+	return false;
+}
+
+/* Let a node check by itself, if it can. */
+static void
+install(PlanState *pstate, PzRunning *running)
+{
+	ScanState  *node = (ScanState *) pstate;
+	List	   *quals = pstate->plan->qual;
+	const PzMark *mark = quals ? pz_mark_of_row_check(linitial(quals)) : NULL;
+	PzCheck    *check = mark ? find_check(running, mark) : NULL;
+	MemoryContextCallback *callback;
+	MemoryContext old;
+	CheckedScan *scan;
+	AttrNumber	attnum;
+	List	   *rest;
+	ListCell   *lc;
+
+	/* also found by way of the node that runs it */
+	if (pstate->ExecProcNodeReal == checked_scan)
+		return;
+	if (check == NULL || !pz_check_has_set(check) || pstate->plan->parallel_aware || pstate->state->es_epq_active ||
+		node->ss_currentRelation == NULL ||
+		node->ss_currentRelation->rd_tableam != GetHeapamTableAmRoutine() ||
+		node->ss_ScanTupleSlot->tts_ops != &TTSOpsBufferHeapTuple)
+		return;
+	rest = list_copy_tail(quals, 1);
+	foreach(lc, rest)
+		if (pz_mark_is_row_check(lfirst(lc), 0))
+			return;
+	if (contain_subplans((Node *) rest))
+		return;
+	attnum = pz_plan_check_column((Scan *) pstate->plan, mark->path_id, mark->purpose_id);
+	if (attnum <= 0 ||
+		!is_plain_key(TupleDescAttr(RelationGetDescr(node->ss_currentRelation), attnum - 1)->atttypid,
+					  pz_check_path(check)->key_type))
+		return;
+
+	old = MemoryContextSwitchTo(pstate->state->es_query_cxt);
+	scan = palloc0(sizeof(CheckedScan));
+	scan->node = pstate;
+	scan->original = pstate->ExecProcNodeReal;
+	scan->serial = running->serial;
+	scan->check = check;
+	scan->attnum = attnum;
+	scan->keytype = TupleDescAttr(RelationGetDescr(node->ss_currentRelation), attnum - 1)->atttypid;
+	scan->tapped = pz_noting_is_tapped(mark->noting) && running->tapped;
+	scan->rest = ExecInitQual(rest, pstate);
+	callback = palloc0(sizeof(MemoryContextCallback));
+	callback->func = scan_reset;
+	callback->arg = scan;
+	MemoryContextRegisterResetCallback(pstate->state->es_query_cxt, callback);
+	MemoryContextSwitchTo(old);
+	scan->next = scans;
+	scans = scan;
+	pstate->ExecProcNodeReal = checked_scan;
+}
+
+/* Look for sequential scans. */
+static bool
+scan_walker(PlanState *node, void *running)
+{
+	if (IsA(node, SeqScanState))
+		install(node, running);
+	return planstate_tree_walker(node, scan_walker, running);
+}
+
+/*
+ * Let the sequential scans of a started statement check before they make
+ * anything of a row, where that is possible.  Call before anything else is put
+ * around their nodes.
+ */
+void
+pz_scan_install(QueryDesc *queryDesc, PzRunning *running)
+{
+	ListCell   *lc;
+
+	if (queryDesc->planstate)
+		(void) scan_walker(queryDesc->planstate, running);
+	foreach(lc, queryDesc->estate->es_subplanstates)
+		if (lfirst(lc))
+			(void) scan_walker(lfirst(lc), running);
+}
