@@ -62,6 +62,17 @@ pz_primary_key_compat(Relation rel)
 #endif
 }
 
+/* 18 (5983a4cff): attcacheoff moved to CompactAttribute.  -1: not known. */
+static inline int
+pz_attcacheoff_compat(TupleDesc desc, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 180000
+	return TupleDescCompactAttr(desc, attnum - 1)->attcacheoff;
+#else
+	return TupleDescAttr(desc, attnum - 1)->attcacheoff;
+#endif
+}
+
 /* 17 (173b56f1e): LogLogicalMessage flushes itself when asked */
 static inline XLogRecPtr
 pz_log_message_compat(const char *prefix, const char *message, size_t size, bool flush)

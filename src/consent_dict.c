@@ -29,7 +29,7 @@
 #define PAGE_KEYS	PZ_DICT_PAGE
 #define PAGE_LIMIT	(INT64CONST(1) << 32)	/* keys in pages are less */
 #define PAGES_FREE	4			/* pages that need not be filled */
-#define PAGE_FILL	8			/* one in so many keys of a page must be there */
+#define PAGE_FILL	16			/* one in so many keys of a page must be there */
 #define FIRST_LINES 256			/* of the first table; a power of two */
 #define LINE_KEYS	lengthof(((PzSetLine *) NULL)->no)
 
@@ -120,8 +120,8 @@ pz_dict_key(const PzSet *set, PzKeyType key_type, const char *text, size_t len, 
 }
 
 /* Where a key of 16 bytes begins to be looked for. */
-static inline uint32
-place_of(const PzSet *set, const uint8 key[PZ_SET_KEY_LEN])
+uint32
+pz_dict_place(const PzSet *set, const uint8 key[PZ_SET_KEY_LEN])
 {
 	/* seeded: a list of uuids that all meet in one line cannot be chosen */
 	return (uint32) hash_bytes_extended(key, PZ_SET_KEY_LEN, set->seed[0]);
@@ -147,17 +147,13 @@ find_in_level(PzSetLine *lines, uint32 mask, uint32 place, const uint8 key[PZ_SE
 	}
 }
 
-/* The number of a key in the tables, NULL if it is not there. */
-static pg_atomic_uint32 *
-find_in_levels(const PzSet *set, dsa_area *area, const PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN])
+/* The number of a key in the tables, NULL if it is not there.  place is that of the key. */
+pg_atomic_uint32 *
+pz_dict_find(const PzSet *set, dsa_area *area, const PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN], uint32 place)
 {
 	uint32		n = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &kind->nlevels));
-	uint32		place;
 
-	if (n == 0)
-		return NULL;
 	pg_read_barrier();
-	place = place_of(set, key);
 	while (n-- > 0)
 	{
 		pg_atomic_uint32 *found = find_in_level(dsa_get_address(area, kind->level[n]), kind->mask[n], place, key);
@@ -166,6 +162,15 @@ find_in_levels(const PzSet *set, dsa_area *area, const PzSetKind *kind, const ui
 			return found;
 	}
 	return NULL;
+}
+
+/* The same for who has not looked for the place. */
+static pg_atomic_uint32 *
+find_in_levels(const PzSet *set, dsa_area *area, const PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN])
+{
+	if (pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &kind->nlevels)) == 0)
+		return NULL;
+	return pz_dict_find(set, area, kind, key, pz_dict_place(set, key));
 }
 
 /* The page of a whole number; NULL if it has none. */
@@ -245,6 +250,19 @@ add_level(PzSet *set, dsa_area *area, PzSetKind *kind, uint64 nkeys)
 	return true;
 }
 
+/* A whole number will be in the tables: readers look for it there from now on.  Under the lock. */
+static void
+widen_others(PzSetKind *kind, int64 number)
+{
+	bool		first = pg_atomic_read_u32(&kind->nlevels) == 0 || kind->nkeys[0] == 0;
+
+	if (first || number < (int64) pg_atomic_read_u64(&kind->others_from))
+		pg_atomic_write_u64(&kind->others_from, (uint64) number);
+	if (first || number > (int64) pg_atomic_read_u64(&kind->others_to))
+		pg_atomic_write_u64(&kind->others_to, (uint64) number);
+	pg_write_barrier();
+}
+
 /* Put a key into the tables.  Under the lock. */
 static bool
 put_in_levels(PzSet *set, dsa_area *area, PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN], uint32 no)
@@ -266,7 +284,7 @@ put_in_levels(PzSet *set, dsa_area *area, PzSetKind *kind, const uint8 key[PZ_SE
 		n++;
 	}
 	lines = dsa_get_address(area, kind->level[n - 1]);
-	for (place = place_of(set, key);; place++)
+	for (place = pz_dict_place(set, key);; place++)
 	{
 		PzSetLine  *line = &lines[place & kind->mask[n - 1]];
 		uint32		used = pg_atomic_read_u32(&line->used);
@@ -415,7 +433,11 @@ pz_dict_put(PzDatabase *db, PzSet *set, dsa_area *area, PzSetKind *kind,
 	if (page)
 		pg_atomic_write_u32(&page[number % PAGE_KEYS], no);
 	else
+	{
+		if (kind->key_type == PZ_KEY_INT)
+			widen_others(kind, number);
 		done = put_in_levels(set, area, kind, key, no);
+	}
 	LWLockRelease(&db->set_dictionary);
 	return done;
 }

@@ -331,19 +331,47 @@ chunk_of(const PzSetView *view, pg_atomic_uint64 *directory, uint32 chunk)
 	return DsaPointerIsValid(p) ? dsa_get_address(view->area, p) : NULL;
 }
 
-/* Is the bit of a number set?  NULL: no. */
-static inline bool
-has_bit(pg_atomic_uint64 *words, uint32 no)
+static pg_atomic_uint64 no_marks[PZ_SET_CHUNK / 64];	/* of a chunk in which nobody is marked */
+
+/*
+ * The chunks with the bits of a number; NULL if the set has no room for it.
+ */
+PzViewChunk *
+pz_set_find_chunk(PzSetView *view, uint32 no)
 {
-	return words && ((pg_atomic_read_u64(&words[(no % PZ_SET_CHUNK) / 64]) >> (no % 64)) & 1) != 0;
+	uint32		c = no >> PZ_SET_CHUNK_BITS;
+	PzViewChunk *chunk = &view->chunks[c % PZ_VIEW_CACHE];
+
+	if (c >= view->set->nchunks)
+		return NULL;
+	if (chunk->chunk != c + 1)
+	{
+		chunk->chunk = c + 1;
+		chunk->slow = NULL;
+		chunk->row = NULL;
+	}
+	/*
+	 * Where nobody is marked now, nobody is of whom the statement's snapshot sees a
+	 * change, and so it stays (S1).  Bits of rows may still come, of who was marked.
+	 */
+	if (chunk->slow == NULL)
+		chunk->slow = chunk_of(view, view->slow, c);
+	if (chunk->slow == NULL)
+		chunk->slow = no_marks;
+	if (chunk->row == NULL && view->plane)
+	{
+		pg_read_barrier();
+		chunk->row = chunk_of(view, view->row, c);
+	}
+	return chunk;
 }
 
 /*
  * Number of the person with a key, as pz_dict_get; remembers where pages of whole
  * numbers are.
  */
-static inline uint32
-number_of(PzSetView *view, const char *key, uint32 len)
+uint32
+pz_set_number(PzSetView *view, const char *key, uint32 len)
 {
 	int64		number;
 	uint32		page;
@@ -367,7 +395,7 @@ number_of(PzSetView *view, const char *key, uint32 len)
 		cached->no = no;
 	}
 	page = pg_atomic_read_u32(&cached->no[number % PZ_DICT_PAGE]);
-	if (page == 0 && pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &view->kind->nlevels)) > 0)
+	if (page == 0 && pz_dict_has_others(view->kind, number))
 		return pz_dict_get(view->set, view->area, view->kind, key, len);
 	return page;
 }
@@ -381,37 +409,24 @@ number_of(PzSetView *view, const char *key, uint32 len)
 PzSetAnswer
 pz_set_look_up(PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells)
 {
-	uint32		n = number_of(view, key, len);
-	uint32		c = n >> PZ_SET_CHUNK_BITS;
-	PzViewChunk *chunk = &view->chunks[c % PZ_VIEW_CACHE];
+	uint32		n = pz_set_number(view, key, len);
+	PzViewChunk *chunk;
 	int			i;
 
 	*no = n;
 	if (n == 0)
 		return view->none_is_no ? PZ_SET_NO : PZ_SET_ASK;
-	if (c >= view->set->nchunks)
-		return PZ_SET_ASK;
-	if (chunk->chunk != c + 1)
-	{
-		chunk->chunk = c + 1;
-		chunk->slow = NULL;
-		chunk->row = NULL;
-	}
-	/* chunks that were not there may have come since; those that are, stay */
-	if (chunk->slow == NULL)
-		chunk->slow = chunk_of(view, view->slow, c);
-	if (has_bit(chunk->slow, n))
+	chunk = pz_set_view_chunk(view, n);
+	if (chunk == NULL || pz_set_has_bit(chunk->slow, n))
 		return PZ_SET_ASK;
 	pg_read_barrier();
 	*cells = view->shared;
 	if (view->plane == NULL)
 		return PZ_SET_YES;
-	if (chunk->row == NULL)
-		chunk->row = chunk_of(view, view->row, c);
-	if (!has_bit(chunk->row, n))
+	if (!pz_set_has_bit(chunk->row, n))
 		return PZ_SET_NO;
 	for (i = 0; i < view->nplaces; i++)
-		if (has_bit(chunk_of(view, view->cells[i], c), n))
+		if (pz_set_has_bit(chunk_of(view, view->cells[i], n >> PZ_SET_CHUNK_BITS), n))
 			*cells |= UINT64CONST(1) << view->place[i];
 	return PZ_SET_YES;
 }

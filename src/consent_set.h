@@ -69,6 +69,8 @@ typedef struct PzSetKind
 	dsa_pointer directory;		/* to pg_atomic_uint64[65536]; PZ_KEY_INT only */
 	uint32		npages;			/* lock of the dictionaries */
 	uint64		ndirect;		/* lock; keys in pages */
+	pg_atomic_uint64 others_from;	/* int64: no whole number outside of these is in the tables */
+	pg_atomic_uint64 others_to;
 
 	/* all others: tables, the newest last */
 	pg_atomic_uint32 nlevels;
@@ -119,7 +121,7 @@ typedef struct PzViewPage
 typedef struct PzViewChunk
 {
 	uint32		chunk;			/* number of the chunk + 1; 0: none */
-	pg_atomic_uint64 *slow;		/* NULL: nobody is marked */
+	pg_atomic_uint64 *slow;		/* NULL: not looked for yet */
 	pg_atomic_uint64 *row;		/* NULL: nobody is permitted */
 } PzViewChunk;
 
@@ -148,6 +150,13 @@ typedef enum PzSetAnswer
 	PZ_SET_YES
 } PzSetAnswer;
 
+/* A key as it stands in a row; a whole number as int64 */
+typedef struct PzRowKey
+{
+	const char *bytes;			/* NULL: the row has none */
+	uint32		len;
+} PzRowKey;
+
 /* consent_set.c */
 extern dsa_area *pz_set_area(PzDatabase *db, bool create);
 extern PzSet *pz_set_current(PzDatabase *db, dsa_area **area);
@@ -158,7 +167,12 @@ extern void pz_set_break(PzDatabase *db, const char *why);
 extern StringInfo pz_set_signature(const PzPurpose *purpose);
 extern void pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType key_type,
 						Snapshot snapshot, TimestampTz clock);
+extern uint32 pz_set_number(PzSetView *view, const char *key, uint32 len);
+extern PzViewChunk *pz_set_find_chunk(PzSetView *view, uint32 no);
 extern PzSetAnswer pz_set_look_up(PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells);
+
+/* consent_batch.c */
+extern void pz_set_look_up_rows(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos, uint8 *answers);
 
 /* consent_plane.c */
 
@@ -194,6 +208,9 @@ extern void pz_dict_expect(PzDictPlan *plan, PzKeyType key_type, const uint8 key
 extern bool pz_dict_prepare(PzSet *set, dsa_area *area, PzSetKind *kind, PzDictPlan *plan);
 extern void pz_dict_free(dsa_area *area, PzSetKind *kind);
 extern pg_atomic_uint32 *pz_dict_page(dsa_area *area, const PzSetKind *kind, int64 number);
+extern uint32 pz_dict_place(const PzSet *set, const uint8 key[PZ_SET_KEY_LEN]);
+extern pg_atomic_uint32 *pz_dict_find(const PzSet *set, dsa_area *area, const PzSetKind *kind,
+									  const uint8 key[PZ_SET_KEY_LEN], uint32 place);
 extern uint32 pz_dict_get(const PzSet *set, dsa_area *area, const PzSetKind *kind, const char *key, uint32 len);
 
 /* consent_hash.c */
@@ -219,5 +236,31 @@ extern PGDLLEXPORT void pz_consent_worker_main(Datum arg);
 /* consent_fold.c */
 extern void pz_set_fold(PzDatabase *db, PzSet *set, dsa_area *area, bool ended);
 extern bool pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area);
+
+/* Is the bit of a number set in its chunk?  NULL: no. */
+static inline bool
+pz_set_has_bit(pg_atomic_uint64 *words, uint32 no)
+{
+	return words && ((pg_atomic_read_u64(&words[(no % PZ_SET_CHUNK) / 64]) >> (no % 64)) & 1) != 0;
+}
+
+/* May a whole number be in the tables of a dictionary? */
+static inline bool
+pz_dict_has_others(const PzSetKind *kind, int64 number)
+{
+	return pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &kind->nlevels)) > 0 &&
+		number >= (int64) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &kind->others_from)) &&
+		number <= (int64) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &kind->others_to));
+}
+
+/* The chunks with the bits of a number; NULL if the set has no room for it. */
+static inline PzViewChunk *
+pz_set_view_chunk(PzSetView *view, uint32 no)
+{
+	uint32		c = no >> PZ_SET_CHUNK_BITS;
+	PzViewChunk *chunk = &view->chunks[c % PZ_VIEW_CACHE];
+
+	return chunk->chunk == c + 1 && chunk->slow && chunk->row ? chunk : pz_set_find_chunk(view, no);
+}
 
 #endif							/* PZ_CONSENT_SET_H */

@@ -564,6 +564,50 @@ null_passes(const PzCheck *check)
 }
 
 /*
+ * Can the check be asked for all rows of a page at once?
+ */
+bool
+pz_check_asks_pages(const PzCheck *check)
+{
+	return check->view.set != NULL && (check->spec.bare & ~check->view.shared) == 0;
+}
+
+/*
+ * Ask for all rows of a page: what the set says of each (PzSetAnswer).  Nothing is
+ * counted or noted.
+ */
+void
+pz_check_ask_page(PzCheck *check, const PzRowKey *keys, int n, uint32 *nos, uint8 *answers)
+{
+	pz_set_look_up_rows(&check->view, keys, n, nos, answers);
+}
+
+/* Some rows are withheld; the page was asked. */
+void
+pz_check_withheld(PzCheck *check, int n)
+{
+	check->spec.use->rows_withheld += n;
+}
+
+/*
+ * A row of the person with a number passes, as the page said.  notes as in
+ * pz_check_row.
+ */
+void
+pz_check_passes_number(PzCheck *check, uint32 no, bool notes)
+{
+	check->last_no = no;
+	if (!pz_numbers_has_seen(&check->numbers, no))
+	{
+		pass_number(check, no);
+		if (notes && !check->noted_at_scan)
+			see_number(check, no);
+	}
+	if (check->spec.counts_rows)
+		check->spec.use->rows_used++;
+}
+
+/*
  * Check a row by its subject's key, which is of keytype.  Promises true
  * only if its data may be used for the purpose frozen with the running
  * statement; or if the relation is only observed.  Counts the row, and notes

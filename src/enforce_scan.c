@@ -28,10 +28,25 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "storage/bufmgr.h"
 #include "utils/rel.h"
+#include "utils/uuid.h"
 
+#include "compat.h"
+#include "consent_set.h"
 #include "enforce.h"
 #include "enforce_mark.h"
+
+/* What the consent set says of the rows of a page */
+typedef struct PageAnswers
+{
+	BlockNumber block;			/* InvalidBlockNumber: none */
+	int			n;
+	int64		numbers[MaxHeapTuplesPerPage];	/* room for keys */
+	PzRowKey	keys[MaxHeapTuplesPerPage];
+	uint32		nos[MaxHeapTuplesPerPage];
+	uint8		answers[MaxHeapTuplesPerPage];
+} PageAnswers;
 
 /* A scan that checks by itself */
 typedef struct CheckedScan
@@ -45,6 +60,7 @@ typedef struct CheckedScan
 	bool		tapped;			/* taps note the subject */
 	bool		notes;			/* this notes whom it passes on */
 	ExprState  *rest;			/* the other conditions */
+	PageAnswers *page;			/* NULL: row by row */
 	struct CheckedScan *next;
 } CheckedScan;
 
@@ -68,6 +84,92 @@ no_row(ScanState *node)
 {
 	(void) ExecClearTuple(node->ss_ScanTupleSlot);
 	return node->ps.ps_ProjInfo ? ExecClearTuple(node->ps.ps_ProjInfo->pi_state.resultslot) : node->ss_ScanTupleSlot;
+}
+
+/*
+ * Ask for all visible rows of the page that a scan has come to.
+ */
+static void
+ask_page(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc)
+{
+	PageAnswers *page = scan->page;
+	Page		buffer = BufferGetPage(heap->rs_cbuf);
+	int			offset = pz_attcacheoff_compat(desc, scan->attnum);
+	int			i;
+
+	page->block = heap->rs_cblock;
+	page->n = heap->rs_ntuples;
+	for (i = 0; i < page->n; i++)
+	{
+		ItemId		lp = PageGetItemId(buffer, heap->rs_vistuples[i]);
+		HeapTupleData tup;
+		bool		isnull;
+		Datum		key;
+
+		tup.t_data = (HeapTupleHeader) PageGetItem(buffer, lp);
+		tup.t_len = ItemIdGetLength(lp);
+		if (!HeapTupleHasNulls(&tup) && offset >= 0)
+		{
+			/* as fastgetattr() */
+			isnull = false;
+			key = fetchatt(TupleDescAttr(desc, scan->attnum - 1), (char *) tup.t_data + tup.t_data->t_hoff + offset);
+		}
+		else
+			key = heap_getattr(&tup, scan->attnum, desc, &isnull);
+		page->keys[i].bytes = NULL;
+		if (isnull)
+			continue;
+		switch (scan->keytype)
+		{
+			case INT2OID:
+			case INT4OID:
+			case INT8OID:
+				page->numbers[i] = scan->keytype == INT2OID ? DatumGetInt16(key) :
+					scan->keytype == INT4OID ? DatumGetInt32(key) : DatumGetInt64(key);
+				page->keys[i].bytes = (char *) &page->numbers[i];
+				page->keys[i].len = sizeof(int64);
+				break;
+			case UUIDOID:
+				page->keys[i].bytes = DatumGetPointer(key);
+				page->keys[i].len = UUID_LEN;
+				break;
+			default:
+				/* not what is compressed or stored elsewhere */
+				if (!VARATT_IS_EXTENDED(DatumGetPointer(key)) || VARATT_IS_SHORT(DatumGetPointer(key)))
+				{
+					page->keys[i].bytes = VARDATA_ANY(DatumGetPointer(key));
+					page->keys[i].len = VARSIZE_ANY_EXHDR(DatumGetPointer(key));
+				}
+				break;
+		}
+	}
+	pz_check_ask_page(scan->check, page->keys, page->n, page->nos, page->answers);
+}
+
+/*
+ * What the set says of the row that a scan has come to; PZ_SET_ASK: ask row by
+ * row.  Goes on with the row before the next one that is not withheld.
+ */
+static PzSetAnswer
+ask_row(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc, bool forward, PlanState *node, uint32 *no)
+{
+	PageAnswers *page = scan->page;
+	PzSetAnswer answer;
+	int			i = heap->rs_cindex;
+
+	if (page->block != heap->rs_cblock || page->n != heap->rs_ntuples)
+		ask_page(scan, heap, desc);
+	answer = page->answers[i];
+	*no = page->nos[i];
+	if (answer != PZ_SET_NO || !forward)
+		return answer;
+	/* skip withheld rows that follow on the page */
+	while (i + 1 < page->n && page->answers[i + 1] == PZ_SET_NO)
+		i++;
+	pz_check_withheld(scan->check, i - heap->rs_cindex);
+	InstrCountFiltered1(node, i - heap->rs_cindex);
+	heap->rs_cindex = i;
+	return answer;
 }
 
 /*
@@ -96,20 +198,38 @@ checked_scan(PlanState *pstate)
 	for (;;)
 	{
 		bool		untapped = scan->tapped && running->inside == 0;
-		bool		isnull;
-		Datum		key;
+		bool		notes;
+		bool		isnull = false;
+		Datum		key = (Datum) 0;	/* not looked at where there is a number */
+		PzSetAnswer answer = PZ_SET_ASK;
+		uint32		no;
 
 		CHECK_FOR_INTERRUPTS();
 		tup = heap_getnext(node->ss_currentScanDesc, estate->es_direction);
 		if (tup == NULL)
 			return no_row(node);
-		key = heap_getattr(tup, scan->attnum, desc, &isnull);
 		if (untapped)
 			pz_check_widen(scan->check);
-		if (!pz_check_row(scan->check, running, key, isnull, scan->keytype, !scan->tapped || untapped || running->told))
+		notes = !scan->tapped || untapped || running->told;
+		if (scan->page && (((TableScanDesc) node->ss_currentScanDesc)->rs_flags & SO_ALLOW_PAGEMODE) != 0)
+			answer = ask_row(scan, (HeapScanDesc) node->ss_currentScanDesc, desc,
+							 ScanDirectionIsForward(estate->es_direction), pstate, &no);
+		if (answer == PZ_SET_NO)
 		{
+			pz_check_withheld(scan->check, 1);
 			InstrCountFiltered1(node, 1);
 			continue;
+		}
+		if (answer == PZ_SET_YES)
+			pz_check_passes_number(scan->check, no, notes);
+		else
+		{
+			key = heap_getattr(tup, scan->attnum, desc, &isnull);
+			if (!pz_check_row(scan->check, running, key, isnull, scan->keytype, notes))
+			{
+				InstrCountFiltered1(node, 1);
+				continue;
+			}
 		}
 		ExecStoreBufferHeapTuple(tup, node->ss_ScanTupleSlot, ((HeapScanDesc) node->ss_currentScanDesc)->rs_cbuf);
 		econtext->ecxt_scantuple = node->ss_ScanTupleSlot;
@@ -219,6 +339,11 @@ install(PlanState *pstate, PzRunning *running)
 	scan->keytype = TupleDescAttr(RelationGetDescr(node->ss_currentRelation), attnum - 1)->atttypid;
 	scan->tapped = pz_noting_is_tapped(mark->noting) && running->tapped;
 	scan->rest = ExecInitQual(rest, pstate);
+	if (pz_check_asks_pages(check))
+	{
+		scan->page = palloc(sizeof(PageAnswers));
+		scan->page->block = InvalidBlockNumber;
+	}
 	callback = palloc0(sizeof(MemoryContextCallback));
 	callback->func = scan_reset;
 	callback->arg = scan;
