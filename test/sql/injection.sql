@@ -1,6 +1,7 @@
 -- No argument of any function is taken for SQL, a format or a pattern; and nothing of an attacker's in the search path is ever called.
 SET client_min_messages = error;
 \set SHOW_CONTEXT never
+SET jit = off;
 \pset format unaligned
 \pset tuples_only on
 CREATE ROLE regress_inj_user;
