@@ -51,6 +51,13 @@
 #define PZ_EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
 
+/*
+ * All releases: as in utils/pg_locale.h, which needs the headers of ICU that
+ * nobody else does.
+ */
+struct pg_locale_struct;
+extern struct pg_locale_struct *pg_newlocale_from_collation(Oid collid);
+
 /* 18 (14e87ffa5): a primary key may be deferrable */
 static inline Oid
 pz_primary_key_compat(Relation rel)

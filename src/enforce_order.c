@@ -32,9 +32,9 @@
 #include "nodes/subscripting.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "enforce.h"
 #include "enforce_mark.h"
 
