@@ -79,13 +79,18 @@ $(SQL_INSTALL): $(SQL_PARTS) Makefile
 	cat $(SQL_PARTS) | sed -E 's/^CREATE OR REPLACE /CREATE /' > $@.tmp
 	mv $@.tmp $@
 
-.PHONY: test demo lint list-tests check-user
+.PHONY: test demo bench lint list-tests check-user
 
 test:
 	@test/run.sh
 
 demo:
 	@test/demo.sh
+
+# Figures, on private servers; minutes each.  See the head of each script.
+bench:
+	@test/bench/scan.sh
+	@test/bench/point.sh
 
 lint:
 	@test/lint/run_all.sh

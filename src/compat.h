@@ -25,6 +25,7 @@
 #include "utils/acl.h"
 #include "utils/wait_event.h"
 #include "replication/slot.h"
+#include "storage/lock.h"
 
 /* 16 (9ba37b2cb): query jumbling moved to nodes/ */
 #if PG_VERSION_NUM >= 160000
@@ -57,6 +58,28 @@
  */
 struct pg_locale_struct;
 extern struct pg_locale_struct *pg_newlocale_from_collation(Oid collid);
+
+/* 17 (0cecc908e): or a stronger lock */
+static inline bool
+pz_lock_held_compat(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
+#endif
+}
+
+/* 18 (247dea89f): what is grouped by has an entry of its own */
+static inline bool
+pz_is_group_rte_compat(const RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 180000
+	return rte->rtekind == RTE_GROUP;
+#else
+	return false;
+#endif
+}
 
 /* 18 (14e87ffa5): a primary key may be deferrable */
 static inline Oid

@@ -111,6 +111,9 @@ pz_set_look_up_rows(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos, u
 	else
 		numbers_by_tables(view, keys, n, nos);
 
+	/* who is new is marked before the number is to be found */
+	pg_read_barrier();
+
 	/*
 	 * Without branches, which nobody could foretell: the bits of number 0 are never
 	 * set.  Marks before bits: see consent_set.c, S3.

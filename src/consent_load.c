@@ -104,9 +104,7 @@ always_ask(Loader *l, uint32 no)
 {
 	pg_atomic_uint64 *words;
 
-	LWLockAcquire(&l->db->set_dictionary, LW_EXCLUSIVE);
-	words = pz_set_chunk(l->set, l->area, l->set->slow, no, true);
-	LWLockRelease(&l->db->set_dictionary);
+	words = pz_set_chunk(l->set, l->area, l->set->slow, no, false);
 	if (words == NULL)
 		return false;
 	pg_atomic_fetch_or_u64(&words[(no % PZ_SET_CHUNK) / 64], UINT64CONST(1) << (no % 64));
@@ -271,18 +269,36 @@ is_watched(Relation rel)
 	TriggerDesc *triggers = rel->trigdesc;
 	int			i;
 	int			all = TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE;
+	bool		rows = false;
+	bool		truncation = false;
 
 	for (i = 0; triggers && i < triggers->numtriggers; i++)
 	{
 		Trigger    *t = &triggers->triggers[i];
 
-		if (t->tgfoid == pz_registry_oids()->consent_changed && t->tgenabled == TRIGGER_FIRES_ALWAYS &&
-			(t->tgtype & all) == all && !TRIGGER_FOR_BEFORE(t->tgtype) &&
-			t->tgnattr == 0 && t->tgqual == NULL &&
-			(t->tgnargs > 0) == (RelationGetRelid(rel) == pz_registry_oids()->subject))
-			return true;
+		if (t->tgfoid != pz_registry_oids()->consent_changed || t->tgenabled != TRIGGER_FIRES_ALWAYS ||
+			!TRIGGER_FOR_AFTER(t->tgtype) || t->tgnattr != 0 || t->tgqual != NULL ||
+			(t->tgnargs > 0) != (RelationGetRelid(rel) == pz_registry_oids()->subject))
+			continue;
+		rows = rows || (t->tgtype & all) == all;
+		truncation = truncation || TRIGGER_FOR_TRUNCATE(t->tgtype);
 	}
-	return false;
+	return rows && truncation;
+}
+
+/*
+ * Are both tables of the ledger watched?  In a transaction.
+ */
+bool
+pz_set_is_watched(void)
+{
+	Relation	subject = table_open(pz_registry_oids()->subject, AccessShareLock);
+	Relation	event = table_open(pz_registry_oids()->consent_event, AccessShareLock);
+	bool		watched = is_watched(subject) && is_watched(event);
+
+	table_close(event, AccessShareLock);
+	table_close(subject, AccessShareLock);
+	return watched;
 }
 
 /*
@@ -407,6 +423,7 @@ make_set(dsa_area *area, dsa_pointer *root, int64 max_no)
 	const List *kinds = pz_registry_kinds();
 	ListCell   *lc;
 	PzSet	   *set;
+	uint32		i;
 
 	*root = dsa_allocate_extended(area, sizeof(PzSet), DSA_ALLOC_NO_OOM | DSA_ALLOC_ZERO | DSA_ALLOC_HUGE);
 	if (!DsaPointerIsValid(*root))
@@ -415,9 +432,13 @@ make_set(dsa_area *area, dsa_pointer *root, int64 max_no)
 	if (!pg_strong_random(set->seed, sizeof(set->seed)))
 		return NULL;
 	pg_atomic_init_u64(&set->bytes, sizeof(PzSet));
-	set->nchunks = 16 + (uint32) Min(max_no * 2 / PZ_SET_CHUNK, PG_UINT32_MAX / PZ_SET_CHUNK - 17);
+	set->nchunks = 16 + (uint32) Min(max_no * 2 / PZ_SET_CHUNK, PZ_SET_CHUNKS_MAX - 16);
 	set->slow = pz_plane_make_bits(set, area);
 	set->marks = pz_set_allocate(set, area, (Size) set->nchunks * (PZ_SET_CHUNK / PZ_SET_MARKS) * sizeof(uint64));
+	/* all of them: who reads must not have to find out whether there is one by now */
+	for (i = 0; i < set->nchunks && DsaPointerIsValid(set->slow); i++)
+		if (pz_set_chunk(set, area, set->slow, i << PZ_SET_CHUNK_BITS, true) == NULL)
+			return NULL;
 	foreach(lc, kinds)
 	{
 		const PzKind *kind = lfirst(lc);
@@ -506,9 +527,11 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 
 	ahead = TimestampTzPlusMilliseconds(pz_clock_now(), END_AHEAD_MS);
 	pg_atomic_write_u64(&set->announced, (uint64) ahead);
+	/* before the snapshot: who is over by now, it sees */
+	writers = has_writers(l.subject) || has_writers(l.event);
+	pg_memory_barrier();
 	prepare(&l, db, set, area, ahead);
 	set->since = GetTopTransactionId();
-	writers = has_writers(l.subject) || has_writers(l.event);
 	scan(&l, l.subject, count_key);
 	for (i = 0; i < set->nkinds && l.failed == NULL; i++)
 		if (!pz_dict_prepare(set, area, &set->kinds[i], &l.plans[i]))

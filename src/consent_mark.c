@@ -22,12 +22,14 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "consent_columns.h"
 #include "consent_set.h"
@@ -65,19 +67,13 @@ pz_mark_number(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no, Transactio
 	TransactionId *mark;
 
 	/* beyond the set the ledger is asked anyway */
-	if (no >> PZ_SET_CHUNK_BITS >= set->nchunks - set->nchunks / 4)
+	if (no >> PZ_SET_CHUNK_BITS >= set->nchunks - set->nchunks / 4 && set->nchunks < PZ_SET_CHUNKS_MAX)
 		pg_atomic_write_u32(&set->outgrown, 1);
 	if (no >> PZ_SET_CHUNK_BITS >= set->nchunks)
 		return true;
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	marks = marks_of(db, set, area, no);
 	words = pz_set_chunk(set, area, set->slow, no, false);
-	if (words == NULL)
-	{
-		LWLockAcquire(&db->set_dictionary, LW_EXCLUSIVE);
-		words = pz_set_chunk(set, area, set->slow, no, true);
-		LWLockRelease(&db->set_dictionary);
-	}
 	if (marks == NULL || words == NULL)
 	{
 		LWLockRelease(lock);
@@ -144,7 +140,7 @@ pz_mark_number_of(HeapTuple tup, TupleDesc desc, int attnum)
 
 /* Mark what a changed row is about.  False if there is no memory for it. */
 static bool
-mark_row(PzDatabase *db, PzSet *set, dsa_area *area, TriggerData *data, HeapTuple tup, bool gone)
+mark_row(PzDatabase *db, PzSet *set, dsa_area *area, TriggerData *data, HeapTuple tup, bool unsure)
 {
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	TransactionId xid = GetTopTransactionId();
@@ -153,7 +149,7 @@ mark_row(PzDatabase *db, PzSet *set, dsa_area *area, TriggerData *data, HeapTupl
 
 	if (no != PZ_SET_NO_ASK && !pz_mark_number(db, set, area, no, xid))
 		return false;
-	return !subject || pz_mark_key(db, set, area, tup, desc, gone ? PZ_SET_NO_ASK : no);
+	return !subject || pz_mark_key(db, set, area, tup, desc, unsure ? PZ_SET_NO_ASK : no);
 }
 
 /*
@@ -191,13 +187,13 @@ personalize_consent_changed(PG_FUNCTION_ARGS)
 	{
 		set = pz_set_current(db, &area);
 		done = set != NULL;
-		/* what was true before of the old row is not true any more, then what is */
+		/* whose the keys of a changed row are, the worker says once that is over */
 		if (done && !TRIGGER_FIRED_BY_INSERT(data->tg_event))
 			done = mark_row(db, set, area, data, data->tg_trigtuple, true);
 		if (done && TRIGGER_FIRED_BY_INSERT(data->tg_event))
 			done = mark_row(db, set, area, data, data->tg_trigtuple, false);
 		if (done && TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-			done = mark_row(db, set, area, data, data->tg_newtuple, false);
+			done = mark_row(db, set, area, data, data->tg_newtuple, true);
 	}
 	PG_CATCH();
 	{
@@ -210,7 +206,7 @@ personalize_consent_changed(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* The relation of a trigger that is being dropped. */
+/* The relation of a trigger that is being made, changed or dropped. */
 static Oid
 relation_of_trigger(Oid trigger)
 {
@@ -221,7 +217,8 @@ relation_of_trigger(Oid trigger)
 	Oid			relid = InvalidOid;
 
 	ScanKeyInit(&skey, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(rel, TriggerOidIndexId, true, NULL, 1, &skey);
+	/* as this command has left it */
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, SnapshotSelf, 1, &skey);
 	tup = systable_getnext(scan);
 	if (HeapTupleIsValid(tup))
 		relid = ((Form_pg_trigger) GETSTRUCT(tup))->tgrelid;
@@ -240,8 +237,9 @@ pz_set_object_access(ObjectAccessType access, Oid classId, Oid objectId)
 	PzDatabase *db;
 	Oid			relid = objectId;
 
-	if ((access != OAT_POST_ALTER && access != OAT_DROP) ||
-		(classId != RelationRelationId && classId != TriggerRelationId))
+	if ((access != OAT_POST_ALTER && access != OAT_DROP && access != OAT_POST_CREATE && access != OAT_TRUNCATE) ||
+		(classId != RelationRelationId && classId != TriggerRelationId && classId != ProcedureRelationId) ||
+		(access == OAT_POST_CREATE && classId == RelationRelationId))
 		return;
 	db = pz_preloaded ? pz_shmem_my_database() : NULL;
 	if (db == NULL || pg_atomic_read_u32(&db->set_state) == PZ_SET_NONE || !pz_registry_installed())
@@ -249,6 +247,7 @@ pz_set_object_access(ObjectAccessType access, Oid classId, Oid objectId)
 	if (classId == TriggerRelationId)
 		relid = relation_of_trigger(objectId);
 	if (OidIsValid(relid) &&
-		(relid == pz_registry_oids()->subject || relid == pz_registry_oids()->consent_event))
+		(classId == ProcedureRelationId ? relid == pz_registry_oids()->consent_changed :
+		 relid == pz_registry_oids()->subject || relid == pz_registry_oids()->consent_event))
 		pz_set_break(db, "a table of the ledger was altered");
 }

@@ -46,6 +46,7 @@
 #include "utils/uuid.h"
 
 #include "consent_set.h"
+#include "compat.h"
 #include "guc.h"
 
 /*
@@ -263,6 +264,26 @@ find_plane(PzSet *set, dsa_area *area, const PzPurpose *purpose)
 }
 
 /*
+ * Has the own transaction changed the ledger, or is it about to?  Marks come only
+ * after rows, and what it has written it must see at once.
+ */
+static bool
+has_written(void)
+{
+	const PzOids *oids;
+	LOCKTAG		tag;
+
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return false;
+	oids = pz_registry_oids();
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, oids->consent_event);
+	if (pz_lock_held_compat(&tag, RowExclusiveLock))
+		return true;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, oids->subject);
+	return pz_lock_held_compat(&tag, RowExclusiveLock);
+}
+
+/*
  * See which bits serve a statement: for a purpose, and subjects of a kind.  The
  * snapshot must be registered and stay so as long as the view is used; the clock
  * must be read after it was taken.  Where the set cannot serve, view->set is
@@ -284,6 +305,8 @@ pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType 
 		pg_atomic_read_u32(&db->set_state) != PZ_SET_READY)
 		return;
 	pg_read_barrier();
+	if (has_written())
+		return;
 	set = pz_set_current(db, &view->area);
 	if (set == NULL || clock >= (TimestampTz) pg_atomic_read_u64(&set->horizon))
 		return;
@@ -331,8 +354,6 @@ chunk_of(const PzSetView *view, pg_atomic_uint64 *directory, uint32 chunk)
 	return DsaPointerIsValid(p) ? dsa_get_address(view->area, p) : NULL;
 }
 
-static pg_atomic_uint64 no_marks[PZ_SET_CHUNK / 64];	/* of a chunk in which nobody is marked */
-
 /*
  * The chunks with the bits of a number; NULL if the set has no room for it.
  */
@@ -350,14 +371,9 @@ pz_set_find_chunk(PzSetView *view, uint32 no)
 		chunk->slow = NULL;
 		chunk->row = NULL;
 	}
-	/*
-	 * Where nobody is marked now, nobody is of whom the statement's snapshot sees a
-	 * change, and so it stays (S1).  Bits of rows may still come, of who was marked.
-	 */
+	/* chunks of marks are there from the start; those of bits may still come */
 	if (chunk->slow == NULL)
 		chunk->slow = chunk_of(view, view->slow, c);
-	if (chunk->slow == NULL)
-		chunk->slow = no_marks;
 	if (chunk->row == NULL && view->plane)
 	{
 		pg_read_barrier();
@@ -416,6 +432,8 @@ pz_set_look_up(PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 
 	*no = n;
 	if (n == 0)
 		return view->none_is_no ? PZ_SET_NO : PZ_SET_ASK;
+	/* who is new is marked before the number is to be found */
+	pg_read_barrier();
 	chunk = pz_set_view_chunk(view, n);
 	if (chunk == NULL || pz_set_has_bit(chunk->slow, n))
 		return PZ_SET_ASK;

@@ -29,6 +29,7 @@ typedef enum PzSetState
 
 #define PZ_SET_CHUNK_BITS	16	/* numbers of one chunk of bits: 65,536, 8 kB */
 #define PZ_SET_CHUNK		(1 << PZ_SET_CHUNK_BITS)
+#define PZ_SET_CHUNKS_MAX	(PG_UINT32_MAX / PZ_SET_CHUNK - 1)
 #define PZ_SET_MARKS		1024	/* numbers of one chunk of marks: 4 kB */
 #define PZ_SET_KINDS		32	/* kinds of subjects in a set */
 #define PZ_SET_PLANES		256 /* purposes in a set */
@@ -228,6 +229,7 @@ extern bool pz_set_load_planes(PzDatabase *db, PzSet *set, dsa_area *area, List 
 extern void pz_set_free(PzDatabase *db, dsa_area *area);
 
 extern List *pz_set_purposes(void);
+extern bool pz_set_is_watched(void);
 
 /* consent_worker.c */
 extern void pz_consent_request_worker(PzDatabase *db);

@@ -38,6 +38,7 @@
 #define ENDED_MS		5000	/* between two looks at whose consent has ended */
 #define START_MS		10000	/* between two attempts to start the worker */
 #define RETRY_MS		600000	/* after there was no memory */
+#define FREEZE_MS		600000	/* numbers of transactions are looked after this often */
 
 /* Something that was taken out of use */
 typedef struct Retired
@@ -161,10 +162,10 @@ static bool
 free_set(dsa_area *area)
 {
 	static TransactionId xid = InvalidTransactionId;
+	ListCell   *lc;
+	PzSet	   *set;
 	bool		over;
 
-	list_free_deep(retired);
-	retired = NIL;
 	if (pg_atomic_read_u64(&my_database->set_root) == 0)
 		return true;
 	StartTransactionCommand();
@@ -174,6 +175,12 @@ free_set(dsa_area *area)
 	CommitTransactionCommand();
 	if (!over)
 		return false;
+	/* retired before: nobody reads them either */
+	set = dsa_get_address(area, (dsa_pointer) pg_atomic_read_u64(&my_database->set_root));
+	foreach(lc, retired)
+		pz_plane_free(set, area, ((Retired *) lfirst(lc))->plane);
+	list_free_deep(retired);
+	retired = NIL;
 	pz_set_free(my_database, area);
 	xid = InvalidTransactionId;
 	return true;
@@ -216,12 +223,12 @@ retire_plane(PzSet *set, int slot, dsa_pointer plane)
 	MemoryContextSwitchTo(old);
 }
 
-/* Have all kinds of subjects a dictionary, and is there room for all persons? */
+/* Have all kinds of subjects a dictionary, is there room for all persons, and are changes told of? */
 static bool
 fits(PzSet *set)
 {
 	ListCell   *lc;
-	bool		fits = pg_atomic_read_u32(&set->outgrown) == 0;
+	bool		fits = pg_atomic_read_u32(&set->outgrown) == 0 && pz_set_is_watched();
 
 	foreach(lc, pz_registry_kinds())
 	{
@@ -246,6 +253,7 @@ follow_registry(PzSet *set, dsa_area *area)
 	List	   *missing = NIL;
 	ListCell   *lc;
 	bool		usable;
+	int			used = 0;
 	int			i;
 
 	StartTransactionCommand();
@@ -258,7 +266,9 @@ follow_registry(PzSet *set, dsa_area *area)
 		if (!DsaPointerIsValid(p))
 			continue;
 		plane = dsa_get_address(area, p);
-		if (!pz_plane_is_current(area, plane, pz_registry_purpose(plane->purpose_id)))
+		if (pz_plane_is_current(area, plane, pz_registry_purpose(plane->purpose_id)))
+			used++;
+		else
 			retire_plane(set, i, p);
 	}
 	foreach(lc, pz_set_purposes())
@@ -276,7 +286,8 @@ follow_registry(PzSet *set, dsa_area *area)
 		if (!found)
 			missing = lappend(missing, purpose);
 	}
-	if (usable && missing != NIL && now >= next_try &&
+	/* more purposes than there is room for stay without */
+	if (usable && missing != NIL && used < PZ_SET_PLANES && now >= next_try &&
 		!pz_set_load_planes(my_database, set, area, missing))
 	{
 		next_try = TimestampTzPlusMilliseconds(now, RETRY_MS);
@@ -295,6 +306,7 @@ work(void)
 	dsa_area   *area = pz_set_area(my_database, true);
 	TimestampTz next_load = 0;
 	TimestampTz next_ended = 0;
+	TimestampTz next_freeze = 0;
 
 	if (area == NULL)
 		ereport(ERROR,
@@ -330,8 +342,9 @@ work(void)
 			pg_atomic_write_u32(&my_database->set_state, PZ_SET_NONE);
 		else if (!pz_set_advance(my_database, set, area))
 			pz_set_break(my_database, "there is no memory left; see personalize.consent_memory");
-		else if (retired == NIL && pg_atomic_read_u64(&set->npending) > 0)
+		else if (retired == NIL && (pg_atomic_read_u64(&set->npending) > 0 || now >= next_freeze))
 		{
+			next_freeze = TimestampTzPlusMilliseconds(now, FREEZE_MS);
 			pz_set_fold(my_database, set, area, now >= next_ended);
 			if (now >= next_ended)
 				next_ended = TimestampTzPlusMilliseconds(now, ENDED_MS);

@@ -208,24 +208,23 @@ canonical_key(const PzCheck *check, const KeyBytes *bytes)
 
 /*
  * Make room for one more subject that may be noted, so that noting it needs no
- * memory: it may happen while a transaction aborts.
+ * memory: it may happen while a transaction aborts.  Who passes is entered after,
+ * and counted in seen_reserved.
  */
-static void
-reserve_seen(PzCheck *check)
+static inline void
+make_room(PzCheck *check)
 {
 	PzUse	   *use = check->spec.use;
+	uint64		space;
 
-	if (use->seen_reserved == use->seen_space)
-	{
-		uint64		space = use->seen_space ? use->seen_space * 2 : 16;
-
-		if (use->seen == NULL)
-			use->seen = MemoryContextAlloc(use->mcxt, space * sizeof(PzSeen));
-		else
-			use->seen = repalloc_huge(use->seen, space * sizeof(PzSeen));
-		use->seen_space = space;
-	}
-	use->seen_reserved++;
+	if (use->seen_reserved < use->seen_space)
+		return;
+	space = use->seen_space ? use->seen_space * 2 : 16;
+	if (use->seen == NULL)
+		use->seen = MemoryContextAlloc(use->mcxt, space * sizeof(PzSeen));
+	else
+		use->seen = repalloc_huge(use->seen, space * sizeof(PzSeen));
+	use->seen_space = space;
 }
 
 /* Add a subject to those the use has seen.  Does not raise or allocate. */
@@ -254,8 +253,9 @@ note_number(void *check, uint32 no)
 static inline void
 pass_number(PzCheck *check, uint32 no)
 {
+	make_room(check);
 	if (pz_numbers_pass(&check->numbers, check->mcxt, no))
-		reserve_seen(check);
+		check->spec.use->seen_reserved++;
 }
 
 /* A person with a lasting number is used.  Does not raise or allocate. */
@@ -266,18 +266,18 @@ see_number(PzCheck *check, uint32 no)
 		note_subject(check, no, NULL);
 }
 
-/* Is a person known by a number that lasts, and that fits? */
+/* Is a person known by a number that lasts, and that fits?  canonical as in MemoEntry. */
 static inline bool
-has_number(const MemoEntry *entry)
+is_lasting(int64 subject_no, const char *canonical)
 {
-	return entry->canonical == NULL && entry->subject_no > 0 && entry->subject_no <= (int64) PG_UINT32_MAX;
+	return canonical == NULL && subject_no > 0 && subject_no <= (int64) PG_UINT32_MAX;
 }
 
 /* Somebody the ledger was asked for is used.  Does not raise or allocate. */
 static void
 see_entry(PzCheck *check, MemoEntry *entry)
 {
-	if (has_number(entry))
+	if (is_lasting(entry->subject_no, entry->canonical))
 		see_number(check, (uint32) entry->subject_no);
 	else if (!entry->seen)
 	{
@@ -386,8 +386,10 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	char	   *canonical = NULL;
 	char	   *copy;
 	PzMemoKey		stored;
+	char	   *kept = NULL;
 	uint64		cells = 0;
 	uint32		no;
+	bool		passing;
 	bool		found;
 
 	if (check->last && check->last->key.len == bytes->key.len &&
@@ -422,6 +424,14 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 			break;
 	}
 
+	/* all that needs memory first: who is noted later must have room */
+	passing = decision.permitted || check->spec.observed;
+	if (canonical && passing && (decision.subject_no == 0 || decision.own_subject))
+		kept = MemoryContextStrdup(check->mcxt, canonical);
+	if (passing && is_lasting(decision.subject_no, kept))
+		pass_number(check, (uint32) decision.subject_no);
+	else if (passing)
+		make_room(check);
 	copy = MemoryContextAlloc(check->mcxt, Max(bytes->key.len, 1));
 	memcpy(copy, bytes->key.bytes, bytes->key.len);
 	stored.bytes = copy;
@@ -431,17 +441,9 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	entry->cells = cells;
 	entry->subject_no = decision.subject_no;
 	entry->seen = false;
-	entry->canonical = NULL;
-	if (canonical && passes(check, entry) && (entry->subject_no == 0 || decision.own_subject))
-		entry->canonical = MemoryContextStrdup(check->mcxt, canonical);
-	if (passes(check, entry))
-	{
-		/* who is noted without memory has room */
-		if (has_number(entry))
-			pass_number(check, (uint32) entry->subject_no);
-		else
-			reserve_seen(check);
-	}
+	entry->canonical = kept;
+	if (passing && !is_lasting(decision.subject_no, kept))
+		check->spec.use->seen_reserved++;
 	MemoryContextReset(running->scratch);
 	return check->last = entry;
 }

@@ -502,7 +502,13 @@ looks_again_walker(Node *node, void *context)
 static bool
 groups_a_scan(const Query *query)
 {
-	return list_length(query->rtable) == 1 && list_length(query->jointree->fromlist) == 1 &&
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, query->rtable)
+		if (!pz_is_group_rte_compat(lfirst_node(RangeTblEntry, lc)))
+			n++;
+	return n == 1 && list_length(query->jointree->fromlist) == 1 &&
 		IsA(linitial(query->jointree->fromlist), RangeTblRef) &&
 		linitial_node(RangeTblEntry, query->rtable)->rtekind == RTE_RELATION &&
 		linitial_node(RangeTblEntry, query->rtable)->tablesample == NULL &&

@@ -44,27 +44,27 @@ slot_of(const PzNumbers *s, uint32 no)
 static void
 grow_slots(PzNumbers *s, MemoryContext mcxt)
 {
-	uint32	   *old = s->slots;
-	bool	   *old_seen = s->slot_seen;
-	uint32		n = s->nslots;
+	PzNumbers	grown = *s;
 	uint32		i;
 
-	s->nslots = n ? n * 2 : SLOTS_FIRST;
-	s->slots = MemoryContextAllocZero(mcxt, s->nslots * sizeof(uint32));
-	s->slot_seen = MemoryContextAllocZero(mcxt, s->nslots * sizeof(bool));
-	for (i = 0; i < n; i++)
-		if (old[i] != 0)
+	/* nothing changes if there is no memory */
+	grown.nslots = s->nslots ? s->nslots * 2 : SLOTS_FIRST;
+	grown.slots = MemoryContextAllocZero(mcxt, grown.nslots * sizeof(uint32));
+	grown.slot_seen = MemoryContextAllocZero(mcxt, grown.nslots * sizeof(bool));
+	for (i = 0; i < s->nslots; i++)
+		if (s->slots[i] != 0)
 		{
-			uint32		j = slot_of(s, old[i]);
+			uint32		j = slot_of(&grown, s->slots[i]);
 
-			s->slots[j] = old[i];
-			s->slot_seen[j] = old_seen[i];
+			grown.slots[j] = s->slots[i];
+			grown.slot_seen[j] = s->slot_seen[i];
 		}
-	if (old)
+	if (s->slots)
 	{
-		pfree(old);
-		pfree(old_seen);
+		pfree(s->slots);
+		pfree(s->slot_seen);
 	}
+	*s = grown;
 }
 
 /* The chunk of a number, made if need be. */
@@ -91,7 +91,7 @@ make_chunk(PzNumbers *s, MemoryContext mcxt, uint32 no)
 	return s->chunks[c];
 }
 
-/* From the table to bits. */
+/* From the table to bits, which are looked at once all of them are there. */
 static void
 make_bits(PzNumbers *s, MemoryContext mcxt)
 {
@@ -218,7 +218,7 @@ pz_numbers_see_all(PzNumbers *s, void (*note) (void *arg, uint32 no), void *arg)
 			s->slot_seen[i] = true;
 			note(arg, s->slots[i]);
 		}
-	for (i = 0; i < s->nchunks; i++)
+	for (i = 0; i < s->nchunks && s->bits; i++)
 		for (w = 0; s->chunks[i] && w < CHUNK_WORDS; w++)
 		{
 			uint64		left = s->chunks[i]->passed[w] & ~s->chunks[i]->seen[w];

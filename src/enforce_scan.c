@@ -65,6 +65,7 @@ typedef struct CheckedScan
 } CheckedScan;
 
 static CheckedScan *scans = NULL;	/* of all statements, the newest first; in the executor's memory */
+static CheckedScan *last_scan = NULL;	/* that was asked for a row last */
 
 /* Forget a scan whose memory goes. */
 static void
@@ -72,6 +73,8 @@ scan_reset(void *arg)
 {
 	CheckedScan **link = &scans;
 
+	if (last_scan == arg)
+		last_scan = NULL;
 	while (*link && *link != arg)
 		link = &(*link)->next;
 	if (*link)
@@ -108,9 +111,9 @@ ask_page(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc)
 
 		tup.t_data = (HeapTupleHeader) PageGetItem(buffer, lp);
 		tup.t_len = ItemIdGetLength(lp);
-		if (!HeapTupleHasNulls(&tup) && offset >= 0)
+		if (!HeapTupleHasNulls(&tup) && offset >= 0 && scan->attnum <= HeapTupleHeaderGetNatts(tup.t_data))
 		{
-			/* as fastgetattr() */
+			/* as heap_getattr() and fastgetattr() */
 			isnull = false;
 			key = fetchatt(TupleDescAttr(desc, scan->attnum - 1), (char *) tup.t_data + tup.t_data->t_hoff + offset);
 		}
@@ -183,11 +186,16 @@ checked_scan(PlanState *pstate)
 	ExprContext *econtext = pstate->ps_ExprContext;
 	TupleDesc	desc = RelationGetDescr(node->ss_currentRelation);
 	PzRunning  *running = pz_frame_running();
-	CheckedScan *scan = scans;
+	CheckedScan *scan = last_scan;
 	HeapTuple	tup;
 
-	while (scan->node != pstate)
-		scan = scan->next;
+	if (scan == NULL || scan->node != pstate)
+	{
+		scan = scans;
+		while (scan->node != pstate)
+			scan = scan->next;
+		last_scan = scan;
+	}
 	/* nothing is frozen for it: the condition in the plan says so */
 	if (running == NULL || running->serial != scan->serial || estate->es_epq_active)
 		return scan->original(pstate);

@@ -170,6 +170,80 @@ RESET session_replication_role;
 SELECT cset.compare(false);
 CALL cset.settle();
 SELECT cset.compare(true);
+/* rows from before their key was a column */
+CREATE TABLE cset.late (a integer);
+INSERT INTO cset.late SELECT generate_series(1, 3);
+ALTER TABLE cset.late ADD COLUMN id bigint DEFAULT 7, ADD COLUMN key text DEFAULT 'nobody';
+INSERT INTO cset.late VALUES (100, 8, 'somebody'), (101, 9, NULL);
+CREATE TABLE cset.late_text AS SELECT a FROM cset.late WHERE a < 10;
+ALTER TABLE cset.late_text ADD COLUMN key text DEFAULT 'nobody';
+INSERT INTO cset.late_text VALUES (100, 'somebody');
+GRANT SELECT ON cset.late, cset.late_text TO regress_set_app;
+DO $$
+BEGIN
+	PERFORM personalize.define_kind('set_late', 'bigint');
+	PERFORM personalize.define_kind('set_late_text', 'text');
+	PERFORM personalize.protect('cset.late', 'id', kind => 'set_late', columns => '{"*":"set_a"}');
+	PERFORM personalize.protect('cset.late_text', 'key', kind => 'set_late_text', columns => '{"*":"set_a"}');
+	PERFORM personalize.grant_consent(0, 'set_consent', kind => 'set_late'), personalize.grant_consent(8, 'set_consent', kind => 'set_late');
+	PERFORM personalize.grant_consent('somebody', 'set_consent', kind => 'set_late_text');
+END
+$$;
+CALL cset.settle();
+SET ROLE regress_set_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'set_consent';
+SELECT a, id FROM cset.late ORDER BY a;
+SELECT a, id FROM cset.late ORDER BY a;
+SELECT * FROM cset.late_text ORDER BY a;
+SELECT * FROM cset.late_text ORDER BY a;
+COMMIT;
+RESET ROLE;
+/* a person who gets a number while a cursor is open, in a set that was just made */
+ALTER TABLE personalize.consent_event ENABLE ALWAYS TRIGGER consent_changed;
+CALL cset.settle();
+GRANT UPDATE ON cset.num TO regress_set_app;
+DELETE FROM cset.late WHERE false;
+BEGIN;
+SET LOCAL personalize.purpose = 'set_interest';
+INSERT INTO cset.num SELECT i, 'new', 'new' FROM generate_series(1001, 1003) AS i;
+DECLARE c CURSOR FOR SELECT id FROM cset.num WHERE v = 'new';
+FETCH 1 FROM c;
+SELECT personalize.object_to(1003, 'set_interest', kind => 'set_num') IS NOT NULL AS objected;
+FETCH ALL FROM c;
+SELECT id FROM cset.num WHERE v = 'new' ORDER BY id;
+ROLLBACK;
+/* a trigger that is replaced is another one */
+BEGIN;
+CREATE OR REPLACE TRIGGER consent_changed AFTER INSERT OR UPDATE OR DELETE ON personalize.consent_event
+	FOR EACH ROW WHEN (false) EXECUTE FUNCTION personalize.consent_changed_internal();
+SELECT state FROM personalize.consent_set_internal();
+ROLLBACK;
+CALL cset.settle();
+/* a key that was not changed after all is nobody's */
+BEGIN;
+SELECT personalize.ledger_unlock_internal(true) \g /dev/null
+UPDATE personalize.subject AS s SET key = 'nobody' FROM personalize.registry_kind AS k
+	WHERE k.name = 'set_late_text' AND s.kind_id = k.kind_id AND s.key = 'somebody';
+ROLLBACK;
+CALL cset.settle();
+SET ROLE regress_set_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'set_consent';
+SELECT * FROM cset.late_text ORDER BY a;
+COMMIT;
+RESET ROLE;
+/* what the own transaction is writing it sees at once, before any trigger fires */
+CREATE FUNCTION cset.look() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM cset.late $$;
+BEGIN;
+SET LOCAL personalize.purpose = 'set_consent';
+SELECT cset.look();
+WITH w AS (INSERT INTO personalize.consent_event (subject_no, purpose_id, action, reason, recorded_by, recorded_as)
+	SELECT s.subject_no, p.purpose_id, 'withdrawn', CASE WHEN i = 2 THEN cset.look()::text END, 'x', 'x'
+	FROM generate_series(1, 2) AS i, personalize.subject AS s, personalize.registry_purpose AS p, personalize.registry_kind AS k
+	WHERE k.name = 'set_late' AND s.kind_id = k.kind_id AND s.key = '8' AND p.name = 'set_consent' ORDER BY i RETURNING reason)
+	SELECT * FROM w;
+ROLLBACK;
 DROP SCHEMA cset CASCADE;
 DROP OWNED BY regress_set_app;
 DROP ROLE regress_set_app;
