@@ -43,11 +43,11 @@ COMMIT;
 SELECT personalize.audit_sync();
 SELECT c.c - 'certificate_id' - 'erased_at' - 'pending_physical' - 'retained' AS dry_run
 	FROM personalize.erase_subject(70001, 'request 5', true, 'er') AS c (c);
-/* the dry run is a use, too */
+/* the dry run is a use, too; those of the erasure itself may be on record by the time it counts */
 SELECT personalize.audit_sync();
 SELECT personalize.consent_state(70001, 'er_ads', kind => 'er') AS before;
 SET ROLE regress_er_officer;
-SELECT c.c - 'certificate_id' - 'erased_at' - 'pending_physical' - 'retained' AS done
+SELECT c.c - 'certificate_id' - 'erased_at' - 'pending_physical' - 'retained' - 'uses' AS done
 	FROM personalize.erase_subject(70001, 'request 5', kind => 'er') AS c (c);
 RESET ROLE;
 /* nothing left of this person, everything of the others */
