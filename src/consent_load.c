@@ -349,13 +349,21 @@ mark_in_progress(Loader *l, Relation rel, int attnum)
 	table_endscan(desc);
 }
 
-/* Open the ledger, and wait for whoever is changing its tables or triggers. */
+/*
+ * Open the ledger, with nobody changing its tables or triggers.  False if somebody
+ * is: who drops them must not have to wait for us, nor we for him.
+ */
 static bool
 open_ledger(Loader *l)
 {
-	l->subject = table_open(pz_registry_oids()->subject, RowExclusiveLock);
-	l->event = table_open(pz_registry_oids()->consent_event, RowExclusiveLock);
-	return is_watched(l->subject) && is_watched(l->event);
+	const PzOids *oids = pz_registry_oids();
+
+	if (!ConditionalLockRelationOid(oids->subject, RowExclusiveLock) ||
+		!ConditionalLockRelationOid(oids->consent_event, RowExclusiveLock))
+		return false;
+	l->subject = table_open(oids->subject, NoLock);
+	l->event = table_open(oids->consent_event, NoLock);
+	return true;
 }
 
 /* What a loader needs before it can scan; what ends before ahead ends soon. */
@@ -506,7 +514,12 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	int			i;
 
 	StartTransactionCommand();
-	usable = open_ledger(&l);
+	if (!open_ledger(&l))
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	usable = is_watched(l.subject) && is_watched(l.event);
 	set = make_set(area, &root, largest_number(l.subject));
 	if (set == NULL || !usable)
 	{

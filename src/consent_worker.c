@@ -36,7 +36,7 @@
 #define BUSY_MS			100		/* between two rounds while there are marks */
 #define IDLE_MS			1000	/* ... while there are none */
 #define ENDED_MS		5000	/* between two looks at whose consent has ended */
-#define START_MS		10000	/* between two attempts to start the worker */
+#define START_MS		3000	/* between two attempts to start the worker, or to load */
 #define RETRY_MS		600000	/* after there was no memory */
 #define FREEZE_MS		600000	/* numbers of transactions are looked after this often */
 
@@ -370,6 +370,8 @@ pz_consent_worker_main(Datum arg)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
 	pz_worker_settings();
+	/* who drops or alters the ledger is not to be found guilty of a deadlock with us: we start again */
+	SetConfigOption("lock_timeout", "100ms", PGC_SUSET, PGC_S_OVERRIDE);
 	pgstat_report_appname("personalize consent worker");
 	work();
 }

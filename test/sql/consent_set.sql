@@ -1,5 +1,6 @@
 -- The consent set says what the ledger says: while changes are pending, and when they are folded.
 SET client_min_messages = warning;
+SET jit = off;
 \pset format unaligned
 CREATE ROLE regress_set_app;
 CREATE SCHEMA cset;
@@ -7,10 +8,10 @@ GRANT USAGE ON SCHEMA cset TO PUBLIC;
 CREATE TABLE cset.num (id bigint, v text, w text);
 CREATE TABLE cset.uid (id uuid, v text);
 CREATE TABLE cset.mail (id text, v text);
-INSERT INTO cset.num SELECT i, 'v' || i, 'w' || i FROM generate_series(1, 300) AS i;
+INSERT INTO cset.num SELECT i, 'v' || i, 'w' || i FROM generate_series(1, 120) AS i;
 INSERT INTO cset.num SELECT i, 'far', 'far' FROM unnest('{-5,0,4294967295,4294967296,9223372036854775807,-9223372036854775808,123456789012}'::bigint[]) AS i;
-INSERT INTO cset.uid SELECT md5(i::text)::uuid, 'v' || i FROM generate_series(1, 300) AS i;
-INSERT INTO cset.mail SELECT 'person' || i || '@example.org', 'v' || i FROM generate_series(1, 300) AS i;
+INSERT INTO cset.uid SELECT md5(i::text)::uuid, 'v' || i FROM generate_series(1, 120) AS i;
+INSERT INTO cset.mail SELECT 'person' || i || '@example.org', 'v' || i FROM generate_series(1, 120) AS i;
 GRANT ALL ON ALL TABLES IN SCHEMA cset TO regress_set_app;
 DO $$
 BEGIN
@@ -81,20 +82,20 @@ $$;
 SELECT personalize.audit_sync();
 CALL cset.settle();
 /* while all of it is pending, and when it is not */
-SELECT count(cset.say(k, i, i % 9)) FROM generate_series(1, 300) AS i, unnest('{set_num,set_uid,set_mail}'::text[]) AS k;
+SELECT count(cset.say(k, i, i % 9)) FROM generate_series(1, 120) AS i, unnest('{set_num,set_uid,set_mail}'::text[]) AS k;
 SELECT count(personalize.grant_consent(i, 'set_consent', kind => 'set_num'))
 	FROM unnest('{-5,0,4294967295,4294967296,9223372036854775807,-9223372036854775808,123456789012}'::bigint[]) AS i;
 SELECT cset.compare(false);
 CALL cset.settle();
 SELECT cset.compare(true);
 /* changes of changes */
-SELECT count(cset.say(k, i, i % 5 + i % 4)) FROM generate_series(1, 300) AS i, unnest('{set_num,set_uid,set_mail}'::text[]) AS k;
+SELECT count(cset.say(k, i, i % 5 + i % 4)) FROM generate_series(1, 120) AS i, unnest('{set_num,set_uid,set_mail}'::text[]) AS k;
 SELECT cset.compare(false);
 CALL cset.settle();
 SELECT cset.compare(true);
 /* taken back: transaction, savepoint; and a new person who never was */
 BEGIN;
-SELECT count(cset.say(k, i, i % 3)) FROM generate_series(1, 400) AS i, unnest('{set_num,set_uid,set_mail}'::text[]) AS k;
+SELECT count(cset.say(k, i, i % 3)) FROM generate_series(1, 150) AS i, unnest('{set_num,set_uid,set_mail}'::text[]) AS k;
 SELECT cset.compare(false);
 ROLLBACK;
 BEGIN;
@@ -130,7 +131,7 @@ CALL cset.settle();
 SELECT cset.compare(true);
 /* many at once */
 CREATE TEMP TABLE batch AS SELECT i AS subject, 'set_consent' AS purpose, CASE WHEN i % 3 = 0 THEN 'withdrawn' ELSE 'given' END AS action, 'set_num' AS kind
-	FROM generate_series(200000, 289000) AS i;
+	FROM generate_series(200000, 230000) AS i;
 SELECT personalize.record_consents('batch');
 SELECT cset.compare(false);
 CALL cset.settle();
@@ -147,7 +148,7 @@ RESET ROLE;
 SELECT count(*) FILTER (WHERE personalize.permitted(i, 'set_consent', kind => 'set_num')) AS num,
 	count(*) FILTER (WHERE v = 'near' AND personalize.permitted(md5(i::text)::uuid, 'set_consent', kind => 'set_uid')) AS uid,
 	count(*) FILTER (WHERE v = 'near' AND personalize.permitted('person' || i || '@example.org', 'set_consent', kind => 'set_mail')) AS mail
-	FROM (SELECT i, 'near' AS v FROM generate_series(1, 300) AS i
+	FROM (SELECT i, 'near' AS v FROM generate_series(1, 120) AS i
 		UNION ALL SELECT i, 'far' FROM unnest('{-5,0,4294967295,4294967296,9223372036854775807,-9223372036854775808,123456789012}'::bigint[]) AS i) AS x;
 /* a table of the ledger is altered: not used until it is made again; a trigger is off: not at all */
 BEGIN;
