@@ -371,7 +371,7 @@ pz_consent_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
 	pz_worker_settings();
 	/* who drops or alters the ledger is not to be found guilty of a deadlock with us: we start again */
-	SetConfigOption("lock_timeout", "100ms", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "1ms", PGC_SUSET, PGC_S_OVERRIDE);
 	pgstat_report_appname("personalize consent worker");
 	work();
 }
