@@ -209,7 +209,7 @@ pz_launcher_find(Oid dbid)
 }
 
 /*
- * Give back the entry of a database in shared memory, if it has no worker.
+ * Give back the entry of a database in shared memory, if it has no workers.
  */
 static void
 pz_launcher_free_entry(Oid dbid)
@@ -219,7 +219,8 @@ pz_launcher_free_entry(Oid dbid)
 	if (db == NULL)
 		return;
 	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&db->dbid) == dbid && db->worker_pid == 0)
+	/* a worker that is still there would make its set for whoever has the entry next */
+	if (pg_atomic_read_u32(&db->dbid) == dbid && db->worker_pid == 0 && db->set_pid == 0)
 	{
 		pg_atomic_write_u32(&db->ready, 0);
 		pg_atomic_write_u32(&db->dbid, InvalidOid);

@@ -164,23 +164,6 @@ pz_worker_load(PzPosition *position)
 }
 
 /*
- * Sleep until the latch is set or a naptime has passed.
- */
-static void
-pz_worker_nap(void)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 pz_audit_naptime, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-}
-
-/*
  * Take our slot; says in shared memory why if it cannot be had.  Errors then.
  */
 static void
@@ -208,7 +191,7 @@ pz_worker_standby(void)
 			pz_worker_slot(position.lsn);
 			pz_slot_advance(position.lsn);
 		}
-		pz_worker_nap();
+		pz_worker_nap(pz_audit_naptime);
 		if (!OidIsValid(pz_worker_installed()))
 			pz_worker_leave();
 	}
@@ -576,7 +559,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 
 		if (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended &&
 			pg_atomic_read_u64(&my_database->want) <= at)
-			pz_worker_nap();
+			pz_worker_nap(pz_audit_naptime);
 		else
 			CHECK_FOR_INTERRUPTS();
 	}

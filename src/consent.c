@@ -243,6 +243,23 @@ read_ledger(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int nc
 	return any;
 }
 
+/* Fill in, by what the ledger says, a decision that has the number of the person. */
+static void
+judge_by_ledger(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
+				const PzPurpose *purpose, bool want_categories, PzDecision *decision)
+{
+	PzQuestion	q;
+
+	q.read = read_ledger;
+	q.arg = NULL;
+	q.snapshot = snapshot;
+	q.clock = clock;
+	q.as_of = as_of;
+	q.subject_no = decision->subject_no;
+	q.decision = decision;
+	pz_consent_judge(&q, purpose, want_categories, decision);
+}
+
 /*
  * Decide for the person with this number, whose key is not erased; memory and
  * errors as in pz_consent_decide.
@@ -251,17 +268,9 @@ void
 pz_consent_decide_number(Snapshot snapshot, TimestampTz clock, int64 subject_no,
 						 const PzPurpose *purpose, PzDecision *decision)
 {
-	PzQuestion	q;
-
 	memset(decision, 0, sizeof(PzDecision));
-	q.read = read_ledger;
-	q.arg = NULL;
-	q.decision = decision;
-	q.snapshot = snapshot;
-	q.clock = clock;
-	q.as_of = DT_NOEND;
-	q.subject_no = decision->subject_no = subject_no;
-	pz_consent_judge(&q, purpose, true, decision);
+	decision->subject_no = subject_no;
+	judge_by_ledger(snapshot, clock, DT_NOEND, purpose, true, decision);
 }
 
 /*
@@ -277,20 +286,11 @@ pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 				  const PzPurpose *purpose, bool want_categories,
 				  PzDecision *decision)
 {
-	PzQuestion	q;
 	bool		tombstoned;
 
 	memset(decision, 0, sizeof(PzDecision));
-	q.read = read_ledger;
-	q.arg = NULL;
-	q.decision = decision;
-	q.snapshot = snapshot;
-	q.clock = clock;
-	q.as_of = as_of;
-	q.subject_no = find_subject(snapshot, kind_id, key, keylen, &tombstoned, &decision->own_subject);
-	decision->subject_no = q.subject_no;
-
-	if (tombstoned || (q.subject_no == 0 && is_erased(snapshot, kind_id, key, keylen)))
+	decision->subject_no = find_subject(snapshot, kind_id, key, keylen, &tombstoned, &decision->own_subject);
+	if (tombstoned || (decision->subject_no == 0 && is_erased(snapshot, kind_id, key, keylen)))
 	{
 		decision->state = PZ_STATE_ERASED;
 		decision->permitted = purpose->builtin;
@@ -301,7 +301,7 @@ pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 		decision->permitted = true;
 		return;
 	}
-	pz_consent_judge(&q, purpose, want_categories, decision);
+	judge_by_ledger(snapshot, clock, as_of, purpose, want_categories, decision);
 }
 
 static bool learnt = false;		/* what a look into the ledger takes from the catalogs */

@@ -29,8 +29,7 @@
 #include "consent_columns.h"
 #include "consent_set.h"
 
-#define END_AHEAD_MS	60000	/* consents that end within are marked ahead */
-#define END_REFRESH_MS	30000	/* ... and that is looked after when this is left */
+#define END_REFRESH_MS	30000	/* consents are marked ahead of their end anew when so much is left */
 
 /* What the ledger says of one number, in the order of PzSet.planes */
 typedef struct Said
@@ -114,14 +113,12 @@ ask(Folding *f, uint32 no)
 	}
 	for (i = 0; i < PZ_SET_PLANES; i++)
 	{
-		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&f->set->planes[i]);
+		PzSetPlane *plane = pz_set_plane(f->set, f->area, i);
 		const PzPurpose *purpose;
-		PzSetPlane *plane;
 		PzDecision	decision;
 
-		if (!DsaPointerIsValid(p))
+		if (plane == NULL)
 			continue;
-		plane = dsa_get_address(f->area, p);
 		purpose = pz_registry_purpose(plane->purpose_id);
 		if (!pz_plane_is_current(f->area, plane, purpose))
 		{
@@ -141,23 +138,19 @@ ask(Folding *f, uint32 no)
 static bool
 write_bits(Folding *f, uint32 no)
 {
-	pg_atomic_uint64 *words = pz_set_chunk(f->set, f->area, f->set->slow, no, false);
 	int			i;
 
 	if (f->said.keyless)
 		return true;
 	for (i = 0; i < PZ_SET_PLANES; i++)
 	{
-		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&f->set->planes[i]);
+		PzSetPlane *plane = pz_set_plane(f->set, f->area, i);
 
-		if (DsaPointerIsValid(p) &&
-			!pz_plane_put(f->set, f->area, dsa_get_address(f->area, p), no, &f->said.bits[i]))
+		if (plane && !pz_plane_put(f->set, f->area, plane, no, &f->said.bits[i]))
 			return false;
 	}
 	pg_write_barrier();
-	if (!f->said.uneven)
-		pg_atomic_fetch_and_u64(&words[(no % PZ_SET_CHUNK) / 64], ~(UINT64CONST(1) << (no % 64)));
-	return true;
+	return f->said.uneven || pz_set_put_bit(f->set, f->area, f->set->slow, no, false);
 }
 
 /*
@@ -166,7 +159,7 @@ write_bits(Folding *f, uint32 no)
 static void
 fold(Folding *f, PzSetMarks *marks, uint32 no, TransactionId mark)
 {
-	LWLock	   *lock = &f->db->set_marks[(no / PZ_SET_MARKS) % PZ_SET_MARK_LOCKS];
+	LWLock	   *lock = pz_set_mark_lock(f->db, no);
 	TransactionId *xid = &marks->xid[no % PZ_SET_MARKS];
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
@@ -292,8 +285,7 @@ pz_set_fold(PzDatabase *db, PzSet *set, dsa_area *area, bool ended)
 		set->since = FrozenTransactionId;
 	for (i = 0; i < PZ_SET_PLANES; i++)
 	{
-		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
-		PzSetPlane *plane = DsaPointerIsValid(p) ? dsa_get_address(area, p) : NULL;
+		PzSetPlane *plane = pz_set_plane(set, area, i);
 
 		if (plane && TransactionIdIsNormal(plane->since) && TransactionIdPrecedes(plane->since, f.oldest))
 			plane->since = FrozenTransactionId;
@@ -323,7 +315,7 @@ pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area)
 
 	if (before > TimestampTzPlusMilliseconds(pz_clock_now(), END_REFRESH_MS))
 		return true;
-	ahead = TimestampTzPlusMilliseconds(pz_clock_now(), END_AHEAD_MS);
+	ahead = TimestampTzPlusMilliseconds(pz_clock_now(), PZ_SET_END_AHEAD_MS);
 	/* who folds from now on keeps the mark of what ends before */
 	pg_atomic_write_u64(&set->announced, (uint64) ahead);
 	pg_memory_barrier();
@@ -338,10 +330,10 @@ pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area)
 	while (done && HeapTupleIsValid(tup = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
 		bool		isnull;
-		int64		no = DatumGetInt64(heap_getattr(tup, EVENT_SUBJECT, RelationGetDescr(rel), &isnull));
+		uint32		no = pz_set_subject_no(DatumGetInt64(heap_getattr(tup, EVENT_SUBJECT, RelationGetDescr(rel), &isnull)));
 
-		if (no > 0 && no < (int64) PZ_SET_NO_ASK)
-			done = pz_mark_number(db, set, area, (uint32) no, PZ_MARK_EXPIRES);
+		if (no != PZ_SET_NO_ASK)
+			done = pz_mark_number(db, set, area, no, PZ_MARK_EXPIRES);
 		CHECK_FOR_INTERRUPTS();
 	}
 	systable_endscan_ordered(scan);

@@ -43,8 +43,6 @@
 #include "consent_set.h"
 #include "guc.h"
 
-#define END_AHEAD_MS	60000	/* as in consent_fold.c */
-
 #define CACHE_SIZE		256		/* results by what the newest event says */
 
 typedef struct Loader
@@ -102,13 +100,7 @@ judge(Loader *l, const PzSetPlane *plane, const PzPurpose *purpose, CacheEntry *
 static bool
 always_ask(Loader *l, uint32 no)
 {
-	pg_atomic_uint64 *words;
-
-	words = pz_set_chunk(l->set, l->area, l->set->slow, no, false);
-	if (words == NULL)
-		return false;
-	pg_atomic_fetch_or_u64(&words[(no % PZ_SET_CHUNK) / 64], UINT64CONST(1) << (no % 64));
-	return true;
+	return pz_set_put_bit(l->set, l->area, l->set->slow, no, true);
 }
 
 /* Fill the bits of a purpose. */
@@ -156,12 +148,10 @@ fill_plane(Loader *l, PzSetPlane *plane, const PzPurpose *purpose)
 				result->valid = true;
 			}
 		}
-		if (result->bits.row && !pz_plane_put(l->set, l->area, plane, no, &result->bits))
-			l->failed = "there is no memory left; see personalize.consent_memory";
-		else if (result->bits.uneven && !always_ask(l, no))
-			l->failed = "there is no memory left; see personalize.consent_memory";
-		else if (result->ends && !pz_mark_number(l->db, l->set, l->area, no, PZ_MARK_EXPIRES))
-			l->failed = "there is no memory left; see personalize.consent_memory";
+		if ((result->bits.row && !pz_plane_put(l->set, l->area, plane, no, &result->bits)) ||
+			(result->bits.uneven && !always_ask(l, no)) ||
+			(result->ends && !pz_mark_number(l->db, l->set, l->area, no, PZ_MARK_EXPIRES)))
+			l->failed = PZ_SET_NO_MEMORY;
 	}
 }
 
@@ -212,7 +202,7 @@ take_live(Loader *l, TupleTableSlot *slot)
 	if (slot->tts_isnull[SUBJECT_KEY - 1] || DatumGetBool(slot->tts_values[SUBJECT_TOMBSTONED - 1]))
 	{
 		if (!always_ask(l, (uint32) no))
-			l->failed = "there is no memory left; see personalize.consent_memory";
+			l->failed = PZ_SET_NO_MEMORY;
 		return;
 	}
 	chunk = &l->live[no >> PZ_SET_CHUNK_BITS];
@@ -237,8 +227,8 @@ take_key(Loader *l, TupleTableSlot *slot)
 		return;
 	t = DatumGetTextPP(slot->tts_values[SUBJECT_KEY - 1]);
 	if (pz_dict_key(l->set, kind->key_type, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t), key) &&
-		!pz_dict_put(l->db, l->set, l->area, kind, key, no > 0 && no < (int64) PZ_SET_NO_ASK ? (uint32) no : PZ_SET_NO_ASK))
-		l->failed = "there is no memory left; see personalize.consent_memory";
+		!pz_dict_put(l->db, l->set, l->area, kind, key, pz_set_subject_no(no)))
+		l->failed = PZ_SET_NO_MEMORY;
 }
 
 /* A row of personalize.subject: count it, for the size of its dictionary. */
@@ -343,7 +333,7 @@ mark_in_progress(Loader *l, Relation rel, int attnum)
 		no = pz_mark_number_of(tup, RelationGetDescr(rel), attnum);
 		if ((no != PZ_SET_NO_ASK && !pz_mark_number(l->db, l->set, l->area, no, mark)) ||
 			(rel == l->subject && is_new && !pz_mark_key(l->db, l->set, l->area, tup, RelationGetDescr(rel), no)))
-			l->failed = "there is no memory left; see personalize.consent_memory";
+			l->failed = PZ_SET_NO_MEMORY;
 		CHECK_FOR_INTERRUPTS();
 	}
 	table_endscan(desc);
@@ -407,7 +397,7 @@ load_planes(Loader *l, const List *purposes)
 		p = pz_plane_make(l->set, l->area, purpose);
 		if (!DsaPointerIsValid(p))
 		{
-			l->failed = "there is no memory left; see personalize.consent_memory";
+			l->failed = PZ_SET_NO_MEMORY;
 			return;
 		}
 		plane = dsa_get_address(l->area, p);
@@ -437,6 +427,7 @@ make_set(dsa_area *area, dsa_pointer *root, int64 max_no)
 	if (!DsaPointerIsValid(*root))
 		return NULL;
 	set = dsa_get_address(area, *root);
+	set->dbid = MyDatabaseId;
 	if (!pg_strong_random(set->seed, sizeof(set->seed)))
 		return NULL;
 	pg_atomic_init_u64(&set->bytes, sizeof(PzSet));
@@ -538,7 +529,7 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	pg_atomic_write_u32(&db->set_state, PZ_SET_LOADING);
 	pg_memory_barrier();
 
-	ahead = TimestampTzPlusMilliseconds(pz_clock_now(), END_AHEAD_MS);
+	ahead = TimestampTzPlusMilliseconds(pz_clock_now(), PZ_SET_END_AHEAD_MS);
 	pg_atomic_write_u64(&set->announced, (uint64) ahead);
 	/* before the snapshot: who is over by now, it sees */
 	writers = has_writers(l.subject) || has_writers(l.event);
@@ -548,7 +539,7 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	scan(&l, l.subject, count_key);
 	for (i = 0; i < set->nkinds && l.failed == NULL; i++)
 		if (!pz_dict_prepare(set, area, &set->kinds[i], &l.plans[i]))
-			l.failed = "there is no memory left; see personalize.consent_memory";
+			l.failed = PZ_SET_NO_MEMORY;
 	scan(&l, l.subject, take_key);
 	if (writers)
 	{

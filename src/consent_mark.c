@@ -37,7 +37,7 @@
 
 /* The chunk of marks of a number, made if need be; NULL: no memory.  Under the lock of the chunk. */
 static PzSetMarks *
-marks_of(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no)
+marks_of(PzSet *set, dsa_area *area, uint32 no)
 {
 	pg_atomic_uint64 *directory = dsa_get_address(area, set->marks);
 	pg_atomic_uint64 *slot = &directory[no / PZ_SET_MARKS];
@@ -61,10 +61,10 @@ marks_of(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no)
 bool
 pz_mark_number(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no, TransactionId xid)
 {
-	LWLock	   *lock = &db->set_marks[(no / PZ_SET_MARKS) % PZ_SET_MARK_LOCKS];
+	LWLock	   *lock = pz_set_mark_lock(db, no);
 	PzSetMarks *marks;
-	pg_atomic_uint64 *words;
 	TransactionId *mark;
+	bool		done;
 
 	/* beyond the set the ledger is asked anyway */
 	if (no >> PZ_SET_CHUNK_BITS >= set->nchunks - set->nchunks / 4 && set->nchunks < PZ_SET_CHUNKS_MAX)
@@ -72,9 +72,8 @@ pz_mark_number(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no, Transactio
 	if (no >> PZ_SET_CHUNK_BITS >= set->nchunks)
 		return true;
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	marks = marks_of(db, set, area, no);
-	words = pz_set_chunk(set, area, set->slow, no, false);
-	if (marks == NULL || words == NULL)
+	marks = marks_of(set, area, no);
+	if (marks == NULL)
 	{
 		LWLockRelease(lock);
 		return false;
@@ -90,9 +89,9 @@ pz_mark_number(PzDatabase *db, PzSet *set, dsa_area *area, uint32 no, Transactio
 		*mark = xid;
 	else if (*mark != PZ_MARK_EXPIRES && TransactionIdPrecedes(*mark, xid))
 		*mark = xid;
-	pg_atomic_fetch_or_u64(&words[(no % PZ_SET_CHUNK) / 64], UINT64CONST(1) << (no % 64));
+	done = pz_set_put_bit(set, area, set->slow, no, true);
 	LWLockRelease(lock);
-	return true;
+	return done;
 }
 
 /* A column of a row, which is not to be NULL. */
@@ -133,9 +132,7 @@ pz_mark_key(PzDatabase *db, PzSet *set, dsa_area *area, HeapTuple tup, TupleDesc
 uint32
 pz_mark_number_of(HeapTuple tup, TupleDesc desc, int attnum)
 {
-	int64		no = DatumGetInt64(column(tup, desc, attnum));
-
-	return no > 0 && no < (int64) PZ_SET_NO_ASK ? (uint32) no : PZ_SET_NO_ASK;
+	return pz_set_subject_no(DatumGetInt64(column(tup, desc, attnum)));
 }
 
 /* Mark what a changed row is about.  False if there is no memory for it. */
@@ -202,7 +199,7 @@ personalize_consent_changed(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	if (!done)
-		pz_set_break(db, "there is no memory left; see personalize.consent_memory");
+		pz_set_break(db, PZ_SET_NO_MEMORY);
 	return PointerGetDatum(NULL);
 }
 

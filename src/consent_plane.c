@@ -21,9 +21,9 @@ pz_plane_make_bits(PzSet *set, dsa_area *area)
 }
 
 /*
- * Make the bits for a purpose as the registry defines it now, all of them no,
- * to be published with pz_plane_publish.  InvalidDsaPointer if there is no
- * memory.
+ * Make the bits for a purpose as the registry defines it now, all of them no.
+ * Nobody reads them before their address is in PzSet.planes.  InvalidDsaPointer
+ * if there is no memory.
  */
 dsa_pointer
 pz_plane_make(PzSet *set, dsa_area *area, const PzPurpose *purpose)
@@ -132,23 +132,6 @@ pz_plane_bits(const PzSetPlane *plane, const PzPurpose *purpose, const PzDecisio
 	return bits;
 }
 
-/* Set or clear a bit.  False if there is no memory. */
-static bool
-put_bit(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool value)
-{
-	pg_atomic_uint64 *words = pz_set_chunk(set, area, bits, no, value);
-	uint64		mask = UINT64CONST(1) << (no % 64);
-
-	if (words == NULL)
-		return !value;
-	words += (no % PZ_SET_CHUNK) / 64;
-	if (value)
-		pg_atomic_fetch_or_u64(words, mask);
-	else
-		pg_atomic_fetch_and_u64(words, ~mask);
-	return true;
-}
-
 /*
  * Write the bits of a number.  Only for the consent worker.  False if there is
  * no memory.
@@ -156,10 +139,10 @@ put_bit(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool value)
 bool
 pz_plane_put(PzSet *set, dsa_area *area, PzSetPlane *plane, uint32 no, const PzPlaneBits *bits)
 {
-	bool		done = put_bit(set, area, plane->row, no, bits->row);
+	bool		done = pz_set_put_bit(set, area, plane->row, no, bits->row);
 	int			i;
 
 	for (i = 0; i < plane->ncategories && done; i++)
-		done = put_bit(set, area, plane->cells[i], no, (bits->cells >> i) & 1);
+		done = pz_set_put_bit(set, area, plane->cells[i], no, (bits->cells >> i) & 1);
 	return done;
 }

@@ -45,8 +45,8 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
-#include "consent_set.h"
 #include "compat.h"
+#include "consent_set.h"
 #include "guc.h"
 
 /*
@@ -94,13 +94,16 @@ pz_set_area(PzDatabase *db, bool create)
 PzSet *
 pz_set_current(PzDatabase *db, dsa_area **area)
 {
-	dsa_pointer root;
+	dsa_pointer root = (dsa_pointer) pg_atomic_read_u64(&db->set_root);
+	PzSet	   *set;
 
-	root = (dsa_pointer) pg_atomic_read_u64(&db->set_root);
 	if (!DsaPointerIsValid(root))
 		return NULL;
 	*area = pz_set_area(db, false);
-	return *area ? dsa_get_address(*area, root) : NULL;
+	if (*area == NULL)
+		return NULL;
+	set = dsa_get_address(*area, root);
+	return set->dbid == MyDatabaseId ? set : NULL;
 }
 
 /*
@@ -126,8 +129,7 @@ pz_set_allocate(PzSet *set, dsa_area *area, Size size)
 
 /*
  * The chunk of bits with a number; NULL if there is none, or (create) no memory
- * for it.  create: only by the consent worker, or under the lock of the
- * dictionaries.
+ * for it.  create: only by the consent worker.
  */
 pg_atomic_uint64 *
 pz_set_chunk(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool create)
@@ -145,6 +147,26 @@ pz_set_chunk(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool create)
 			pg_atomic_write_u64(slot, (uint64) p);
 	}
 	return DsaPointerIsValid(p) ? dsa_get_address(area, p) : NULL;
+}
+
+/*
+ * Set or clear the bit of a number.  False if there is no memory.  Where its chunk
+ * may have to be made (bits of planes): only by the consent worker.
+ */
+bool
+pz_set_put_bit(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool value)
+{
+	pg_atomic_uint64 *words = pz_set_chunk(set, area, bits, no, value);
+	uint64		mask = UINT64CONST(1) << (no % 64);
+
+	if (words == NULL)
+		return !value;
+	words += (no % PZ_SET_CHUNK) / 64;
+	if (value)
+		pg_atomic_fetch_or_u64(words, mask);
+	else
+		pg_atomic_fetch_and_u64(words, ~mask);
+	return true;
 }
 
 /*
@@ -235,32 +257,16 @@ pz_set_signature(const PzPurpose *purpose)
 static PzSetPlane *
 find_plane(PzSet *set, dsa_area *area, const PzPurpose *purpose)
 {
-	StringInfo	signature = NULL;
-	PzSetPlane *found = NULL;
 	int			i;
 
-	for (i = 0; i < PZ_SET_PLANES && found == NULL; i++)
+	for (i = 0; i < PZ_SET_PLANES; i++)
 	{
-		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
-		PzSetPlane *plane;
+		PzSetPlane *plane = pz_set_plane(set, area, i);
 
-		if (!DsaPointerIsValid(p))
-			continue;
-		plane = dsa_get_address(area, p);
-		if (plane->purpose_id != purpose->purpose_id)
-			continue;
-		if (signature == NULL)
-			signature = pz_set_signature(purpose);
-		if (plane->signature_len == signature->len &&
-			memcmp(dsa_get_address(area, plane->signature), signature->data, signature->len) == 0)
-			found = plane;
+		if (plane && plane->purpose_id == purpose->purpose_id && pz_plane_is_current(area, plane, purpose))
+			return plane;
 	}
-	if (signature)
-	{
-		pfree(signature->data);
-		pfree(signature);
-	}
-	return found;
+	return NULL;
 }
 
 /*
@@ -286,8 +292,8 @@ has_written(void)
 /*
  * See which bits serve a statement: for a purpose, and subjects of a kind.  The
  * snapshot must be registered and stay so as long as the view is used; the clock
- * must be read after it was taken.  Where the set cannot serve, view->set is
- * NULL.
+ * must be read after it was taken.  view is zeroed by the caller; where the set
+ * cannot serve, view->set stays NULL.
  */
 void
 pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType key_type,
@@ -298,9 +304,6 @@ pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType 
 	int			i;
 	int			j;
 
-	view->set = NULL;
-	memset(view->pages, 0, sizeof(view->pages));
-	memset(view->chunks, 0, sizeof(view->chunks));
 	if (pz_consent_memory == 0 || purpose->retired || (db = pz_shmem_my_database()) == NULL ||
 		pg_atomic_read_u32(&db->set_state) != PZ_SET_READY)
 		return;

@@ -37,6 +37,9 @@ typedef enum PzSetState
 #define PZ_SET_NO_ASK		PG_UINT32_MAX	/* in place of a number: ask the ledger */
 #define PZ_SET_KEY_LEN		16	/* bytes of a key in a dictionary */
 
+#define PZ_SET_END_AHEAD_MS	60000	/* consents that end within are marked ahead */
+#define PZ_SET_NO_MEMORY	"there is no memory left; see personalize.consent_memory"
+
 #define PZ_DICT_PAGE	65536	/* keys of one page of a dictionary */
 
 /* Marks of numbers: the newest transaction that changed what was said */
@@ -95,6 +98,7 @@ typedef struct PzSetPlane
 
 typedef struct PzSet
 {
+	Oid			dbid;			/* whose it is */
 	uint64		seed[2];		/* secret key of the hash */
 	TransactionId since;		/* the dictionaries hold for snapshots that see this one as over */
 	uint32		nchunks;		/* room for nchunks * PZ_SET_CHUNK numbers */
@@ -164,6 +168,7 @@ extern PzSet *pz_set_current(PzDatabase *db, dsa_area **area);
 extern dsa_pointer pz_set_allocate(PzSet *set, dsa_area *area, Size size);
 extern void pz_set_free_bits(dsa_area *area, PzSet *set, PzSetBits bits);
 extern pg_atomic_uint64 *pz_set_chunk(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool create);
+extern bool pz_set_put_bit(PzSet *set, dsa_area *area, PzSetBits bits, uint32 no, bool value);
 extern void pz_set_break(PzDatabase *db, const char *why);
 extern StringInfo pz_set_signature(const PzPurpose *purpose);
 extern void pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType key_type,
@@ -238,6 +243,29 @@ extern PGDLLEXPORT void pz_consent_worker_main(Datum arg);
 /* consent_fold.c */
 extern void pz_set_fold(PzDatabase *db, PzSet *set, dsa_area *area, bool ended);
 extern bool pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area);
+
+/* What the set says for a purpose, by place; NULL: nothing stands there. */
+static inline PzSetPlane *
+pz_set_plane(PzSet *set, dsa_area *area, int i)
+{
+	dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
+
+	return DsaPointerIsValid(p) ? dsa_get_address(area, p) : NULL;
+}
+
+/* The number of a person as the set has it; PZ_SET_NO_ASK: it is out of range, and so not in the set. */
+static inline uint32
+pz_set_subject_no(int64 no)
+{
+	return no > 0 && no < (int64) PZ_SET_NO_ASK ? (uint32) no : PZ_SET_NO_ASK;
+}
+
+/* The lock of the chunk of marks of a number. */
+static inline LWLock *
+pz_set_mark_lock(PzDatabase *db, uint32 no)
+{
+	return &db->set_marks[(no / PZ_SET_MARKS) % PZ_SET_MARK_LOCKS];
+}
 
 /* Is the bit of a number set in its chunk?  NULL: no. */
 static inline bool

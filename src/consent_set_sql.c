@@ -56,10 +56,10 @@ personalize_consent_set(PG_FUNCTION_ARGS)
 	{
 		for (i = 0; i < PZ_SET_PLANES; i++)
 		{
-			dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
+			PzSetPlane *plane = pz_set_plane(set, area, i);
 
-			if (DsaPointerIsValid(p))
-				purposes[n++] = Int32GetDatum(((PzSetPlane *) dsa_get_address(area, p))->purpose_id);
+			if (plane)
+				purposes[n++] = Int32GetDatum(plane->purpose_id);
 		}
 		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&set->bytes));
 		values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&set->npending));

@@ -127,20 +127,6 @@ is_over(TransactionId xid)
 	return over;
 }
 
-/* Sleep until there is something to do. */
-static void
-nap(long ms)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-}
-
 /* Leave if the extension is gone, or another one than ours. */
 static void
 leave_if_gone(void)
@@ -210,14 +196,12 @@ free_planes(PzSet *set, dsa_area *area)
 
 /* Take a plane out of use. */
 static void
-retire_plane(PzSet *set, int slot, dsa_pointer plane)
+retire_plane(PzSet *set, int slot)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	Retired    *r = palloc(sizeof(Retired));
 
-	pg_atomic_write_u64(&set->planes[slot], 0);
-	pg_memory_barrier();
-	r->plane = plane;
+	r->plane = (dsa_pointer) pg_atomic_exchange_u64(&set->planes[slot], 0);
 	r->xid = GetTopTransactionId();
 	retired = lappend(retired, r);
 	MemoryContextSwitchTo(old);
@@ -260,16 +244,14 @@ follow_registry(PzSet *set, dsa_area *area)
 	usable = fits(set);
 	for (i = 0; i < PZ_SET_PLANES; i++)
 	{
-		dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
-		PzSetPlane *plane;
+		PzSetPlane *plane = pz_set_plane(set, area, i);
 
-		if (!DsaPointerIsValid(p))
+		if (plane == NULL)
 			continue;
-		plane = dsa_get_address(area, p);
 		if (pz_plane_is_current(area, plane, pz_registry_purpose(plane->purpose_id)))
 			used++;
 		else
-			retire_plane(set, i, p);
+			retire_plane(set, i);
 	}
 	foreach(lc, pz_set_purposes())
 	{
@@ -278,10 +260,9 @@ follow_registry(PzSet *set, dsa_area *area)
 
 		for (i = 0; i < PZ_SET_PLANES && !found; i++)
 		{
-			dsa_pointer p = (dsa_pointer) pg_atomic_read_u64(&set->planes[i]);
+			PzSetPlane *plane = pz_set_plane(set, area, i);
 
-			found = DsaPointerIsValid(p) &&
-				((PzSetPlane *) dsa_get_address(area, p))->purpose_id == purpose->purpose_id;
+			found = plane && plane->purpose_id == purpose->purpose_id;
 		}
 		if (!found)
 			missing = lappend(missing, purpose);
@@ -333,7 +314,7 @@ work(void)
 				else if (!pz_set_load(my_database, area))
 					next_load = TimestampTzPlusMilliseconds(now, START_MS);
 			}
-			nap(ms);
+			pz_worker_nap(ms);
 			continue;
 		}
 		set = dsa_get_address(area, (dsa_pointer) pg_atomic_read_u64(&my_database->set_root));
@@ -341,7 +322,7 @@ work(void)
 		if (!follow_registry(set, area))
 			pg_atomic_write_u32(&my_database->set_state, PZ_SET_NONE);
 		else if (!pz_set_advance(my_database, set, area))
-			pz_set_break(my_database, "there is no memory left; see personalize.consent_memory");
+			pz_set_break(my_database, PZ_SET_NO_MEMORY);
 		else if (retired == NIL && (pg_atomic_read_u64(&set->npending) > 0 || now >= next_freeze))
 		{
 			next_freeze = TimestampTzPlusMilliseconds(now, FREEZE_MS);
@@ -351,7 +332,7 @@ work(void)
 		}
 		else if (retired == NIL)
 			ms = IDLE_MS;
-		nap(ms);
+		pz_worker_nap(ms);
 	}
 }
 

@@ -9,6 +9,7 @@
 #define PZ_ENFORCE_H
 
 #include "catalog/objectaccess.h"
+#include "catalog/pg_type.h"
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
@@ -129,6 +130,13 @@ typedef struct PzMemoKey
 	uint32		len;
 } PzMemoKey;
 
+/* A whole number as key, whatever the width of its column. */
+static inline int64
+pz_key_number(Datum key, Oid type)
+{
+	return type == INT2OID ? DatumGetInt16(key) : type == INT4OID ? DatumGetInt32(key) : DatumGetInt64(key);
+}
+
 /* What a check needs to know; see PzCheck for the fields */
 typedef struct PzCheckSpec
 {
@@ -174,6 +182,7 @@ typedef struct PzRunning
 } PzRunning;
 
 extern PzRunning *pz_frame_running(void);
+extern PzCheck *pz_check_find(const PzRunning *running, int32 path_id, int32 bound_purpose);
 extern void pz_check_open(PzCheck *check, const PzRunning *running);
 extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, Oid keytype, bool notes);
 extern bool pz_check_has_set(const PzCheck *check);
@@ -233,6 +242,7 @@ extern void pz_nearest_hide(Oid relid, struct RelOptInfo *rel);
 
 /* enforce_order.c */
 extern bool pz_order_is_quiet_function(Oid funcid);
+extern bool pz_order_lacks_collation(List *args, Oid collation);
 extern void pz_order_plan(PlannedStmt *pstmt);
 
 /* enforce_quote.c */

@@ -64,21 +64,16 @@ begin_check(FunctionCallInfo fcinfo, PzRunning **running)
 	if (now && !(state && state->serial == now->serial))
 	{
 		const PzMark *mark = (const PzMark *) PG_GETARG_POINTER(0);
-		int			i;
+		PzCheck    *check = pz_check_find(now, mark->path_id, mark->purpose_id);
 
-		for (i = 0; i < now->nchecks; i++)
+		if (check)
 		{
-			PzCheck    *check = now->checks[i];
-
-			if (pz_check_path(check)->path_id != mark->path_id || pz_check_bound_purpose(check) != mark->purpose_id)
-				continue;
 			if (state == NULL)
 				state = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallState));
 			state->serial = now->serial;
 			state->check = check;
 			state->place = pz_check_place(check, mark->category_id);
 			state->tapped = pz_noting_is_tapped(mark->noting) && now->tapped;
-			break;
 		}
 	}
 	if (now && state && state->serial == now->serial)

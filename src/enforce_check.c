@@ -104,6 +104,21 @@ pz_check_open(PzCheck *check, const PzRunning *running)
 					running->snapshot, running->clock);
 }
 
+/*
+ * The check of a path for a purpose, as in the marks, in a running statement; NULL:
+ * none.
+ */
+PzCheck *
+pz_check_find(const PzRunning *running, int32 path_id, int32 bound_purpose)
+{
+	int			i;
+
+	for (i = 0; i < running->nchecks; i++)
+		if (running->checks[i]->path.path_id == path_id && running->checks[i]->spec.bound_purpose == bound_purpose)
+			return running->checks[i];
+	return NULL;
+}
+
 /* The path that is checked. */
 const PzPath *
 pz_check_path(const PzCheck *check)
@@ -144,8 +159,7 @@ key_bytes(const PzCheck *check, Datum key, Oid keytype, KeyBytes *bytes)
 	switch (check->path.key_type)
 	{
 		case PZ_KEY_INT:
-			bytes->number = keytype == INT2OID ? DatumGetInt16(key) :
-				keytype == INT4OID ? DatumGetInt32(key) : DatumGetInt64(key);
+			bytes->number = pz_key_number(key, keytype);
 			bytes->key.bytes = (const char *) &bytes->number;
 			bytes->key.len = sizeof(int64);
 			break;

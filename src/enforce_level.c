@@ -171,11 +171,8 @@ are_builtin_elements(List *args)
 static bool
 has_sane_collation(List *args, Oid collation)
 {
-	ListCell   *lc;
-
-	foreach(lc, args)
-		if (type_is_collatable(exprType(lfirst(lc))) && !OidIsValid(collation))
-			return false;
+	if (pz_order_lacks_collation(args, collation))
+		return false;
 	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
 }
 

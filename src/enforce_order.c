@@ -92,9 +92,12 @@ is_loud_function(Oid funcid, void *context)
 	return !pz_order_is_quiet_function(funcid);
 }
 
-/* Are strings to be compared of which PostgreSQL could not tell the collation?  It fails then. */
-static bool
-lacks_collation(List *args, Oid collation)
+/*
+ * Are strings to be compared of which PostgreSQL could not tell the collation?  It
+ * fails then.
+ */
+bool
+pz_order_lacks_collation(List *args, Oid collation)
 {
 	ListCell   *lc;
 
@@ -136,17 +139,17 @@ is_loud(Node *node, void *arg)
 		case T_FuncExpr:
 			if (pz_mark_is_check(((FuncExpr *) node)->funcid))
 				return false;
-			if (lacks_collation(((FuncExpr *) node)->args, ((FuncExpr *) node)->inputcollid))
+			if (pz_order_lacks_collation(((FuncExpr *) node)->args, ((FuncExpr *) node)->inputcollid))
 				return true;
 			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			if (lacks_collation(((OpExpr *) node)->args, ((OpExpr *) node)->inputcollid))
+			if (pz_order_lacks_collation(((OpExpr *) node)->args, ((OpExpr *) node)->inputcollid))
 				return true;
 			break;
 		case T_ScalarArrayOpExpr:
-			if (lacks_collation(((ScalarArrayOpExpr *) node)->args, ((ScalarArrayOpExpr *) node)->inputcollid))
+			if (pz_order_lacks_collation(((ScalarArrayOpExpr *) node)->args, ((ScalarArrayOpExpr *) node)->inputcollid))
 				return true;
 			break;
 		case T_RowCompareExpr:
@@ -156,7 +159,7 @@ is_loud(Node *node, void *arg)
 				ListCell   *lc2;
 
 				forboth(lc, row->largs, lc2, row->inputcollids)
-					if (type_is_collatable(exprType(lfirst(lc))) && !OidIsValid(lfirst_oid(lc2)))
+					if (pz_order_lacks_collation(list_make1(lfirst(lc)), lfirst_oid(lc2)))
 						return true;
 			}
 			break;

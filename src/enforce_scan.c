@@ -127,8 +127,7 @@ ask_page(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc)
 			case INT2OID:
 			case INT4OID:
 			case INT8OID:
-				page->numbers[i] = scan->keytype == INT2OID ? DatumGetInt16(key) :
-					scan->keytype == INT4OID ? DatumGetInt32(key) : DatumGetInt64(key);
+				page->numbers[i] = pz_key_number(key, scan->keytype);
 				page->keys[i].bytes = (char *) &page->numbers[i];
 				page->keys[i].len = sizeof(int64);
 				break;
@@ -271,19 +270,6 @@ pz_scan_notes(PlanState *node, PzCheck *check)
 	return false;
 }
 
-/* The check that a mark means in a statement; NULL: none. */
-static PzCheck *
-find_check(PzRunning *running, const PzMark *mark)
-{
-	int			i;
-
-	for (i = 0; i < running->nchecks; i++)
-		if (pz_check_path(running->checks[i])->path_id == mark->path_id &&
-			pz_check_bound_purpose(running->checks[i]) == mark->purpose_id)
-			return running->checks[i];
-	return NULL;
-}
-
 /* May the key of this column be taken from the row as it stands there? */
 static bool
 is_plain_key(Oid type, PzKeyType key_type)
@@ -309,7 +295,7 @@ install(PlanState *pstate, PzRunning *running)
 	ScanState  *node = (ScanState *) pstate;
 	List	   *quals = pstate->plan->qual;
 	const PzMark *mark = quals ? pz_mark_of_row_check(linitial(quals)) : NULL;
-	PzCheck    *check = mark ? find_check(running, mark) : NULL;
+	PzCheck    *check = mark ? pz_check_find(running, mark->path_id, mark->purpose_id) : NULL;
 	MemoryContextCallback *callback;
 	MemoryContext old;
 	CheckedScan *scan;

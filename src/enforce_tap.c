@@ -70,19 +70,6 @@ pz_tap_column_name(int32 path_id, int32 purpose_id, bool is_group)
 	return psprintf("%s %d %d %d", name_prefix(), path_id, purpose_id, is_group ? 1 : 0);
 }
 
-/* The check that notes keys of a path for a purpose. */
-static PzCheck *
-find_check(PzRunning *running, int32 path_id, int32 purpose_id)
-{
-	int			i;
-
-	for (i = 0; i < running->nchecks; i++)
-		if (pz_check_path(running->checks[i])->path_id == path_id &&
-			pz_check_bound_purpose(running->checks[i]) == purpose_id)
-			return running->checks[i];
-	return NULL;
-}
-
 /* What is known of a node. */
 static TappedNode *
 find_tapped(PlanState *node)
@@ -202,7 +189,7 @@ tap_node(PlanState *node, PzRunning *running, EState *estate)
 		if (!tle->resjunk || tle->resname == NULL || strncmp(tle->resname, name_prefix(), prefix) != 0 ||
 			sscanf(tle->resname + prefix, " %d %d %d", &path_id, &purpose_id, &is_group) != 3)
 			continue;
-		column->check = find_check(running, path_id, purpose_id);
+		column->check = pz_check_find(running, path_id, purpose_id);
 		if (column->check == NULL)
 			continue;
 		column->attnum = tle->resno;
@@ -289,7 +276,7 @@ tap_check(FunctionCallInfo fcinfo, int n, PzRunning **running)
 	if (call == NULL)
 		call = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(TapCall));
 	call->serial = (*running)->serial;
-	call->check = find_check(*running, mark->path_id, mark->purpose_id);
+	call->check = pz_check_find(*running, mark->path_id, mark->purpose_id);
 	return call->check;
 }
 

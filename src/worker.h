@@ -8,6 +8,7 @@
 #ifndef PZ_WORKER_H
 #define PZ_WORKER_H
 
+extern void pz_worker_nap(long ms);
 extern void pz_worker_settings(void);
 
 #endif							/* PZ_WORKER_H */
