@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "guc.h"
+#include "numbers.h"
 #include "shmem.h"
 
 #define PZ_BEGIN_WAIT_MS	10000	/* how long a statement waits for the worker */
@@ -479,12 +480,32 @@ pz_audit_begin(PzUse *use)
 		lease->since = now;
 }
 
+/* Subjects that a message carries */
+typedef struct Batch
+{
+	uint64		end;			/* of the list, after the last of them */
+	PzNumbers  *bits;			/* and nbits from these, NULL: none */
+	uint32		nbits;
+} Batch;
+
+/* How many subjects of a use are not in the WAL yet. */
+static uint64
+pz_emit_pending(const PzUse *use)
+{
+	uint64		n = use->nseen - use->nsent;
+	PzNumbers  *bits;
+
+	for (bits = use->numbers; bits; bits = bits->next)
+		n += bits->nunsent;
+	return n;
+}
+
 /*
  * Append to the message as many subjects as fit of those that are not in the
- * WAL yet.  Returns the index after the last.  Allocates nothing.
+ * WAL yet: of the list, and if all of it fits, of bits.  Allocates nothing.
  */
-static uint64
-pz_emit_list(PzUse *use)
+static void
+pz_emit_list(PzUse *use, Batch *batch)
 {
 	uint64		end;
 	uint64		i;
@@ -513,6 +534,14 @@ pz_emit_list(PzUse *use)
 			nkeys++;
 		}
 	}
+	batch->end = end;
+	batch->nbits = 0;
+	for (batch->bits = use->numbers; batch->bits && batch->bits->nunsent == 0; batch->bits = batch->bits->next)
+		;
+	if (batch->bits && end == use->nseen)
+		batch->nbits = pz_numbers_unsent(batch->bits, &numbers[n], PZ_MSG_NUMBERS - n);
+	n += batch->nbits;
+
 	/* subjects mostly come in the order of their numbers */
 	for (i = 1; i < (uint64) n; i++)
 	{
@@ -536,7 +565,15 @@ pz_emit_list(PzUse *use)
 		if (seen->key != NULL)
 			pz_msg_put_key(&message, seen->kind_id, seen->key);
 	}
-	return end;
+}
+
+/* A message with subjects of the use is in the WAL. */
+static void
+pz_emit_sent(PzUse *use, const Batch *batch)
+{
+	use->nsent = batch->end;
+	if (batch->nbits > 0)
+		pz_numbers_sent(batch->bits, batch->nbits);
 }
 
 /*
@@ -546,14 +583,14 @@ pz_emit_list(PzUse *use)
 static bool
 pz_emit_subjects(PzUse *use)
 {
-	uint64		end;
+	Batch		batch;
 
 	pz_emit_start(PZ_MSG_SUBJECTS);
 	pz_msg_put(&message, &use->use_no, sizeof(use->use_no));
-	end = pz_emit_list(use);
+	pz_emit_list(use, &batch);
 	if (!pz_emit_send(false))
 		return false;
-	use->nsent = end;
+	pz_emit_sent(use, &batch);
 	return true;
 }
 
@@ -566,7 +603,7 @@ static bool
 pz_emit_done(PzUse *use, PzUseStatus status, bool flush, bool *more)
 {
 	int32		word;
-	uint64		end;
+	Batch		batch;
 
 	pz_emit_start(PZ_MSG_DONE);
 	pz_msg_put(&message, &use->use_no, sizeof(use->use_no));
@@ -576,11 +613,11 @@ pz_emit_done(PzUse *use, PzUseStatus status, bool flush, bool *more)
 	pz_msg_put(&message, &word, sizeof(word));
 	word = (int32) use->precision;
 	pz_msg_put(&message, &word, sizeof(word));
-	end = pz_emit_list(use);
-	*more = end < use->nseen;
+	pz_emit_list(use, &batch);
+	*more = (batch.end - use->nsent) + batch.nbits < pz_emit_pending(use);
 	if (*more || !pz_emit_send(flush))
 		return false;
-	use->nsent = end;
+	pz_emit_sent(use, &batch);
 	use->done = true;
 	return true;
 }
@@ -597,9 +634,9 @@ pz_audit_run_end(PzUse *use, bool completed)
 		return;
 	if (use->done || (pz_audit_level == PZ_AUDIT_STRICT && completed))
 		pz_audit_end(use, PZ_USE_ENDED);
-	else if (use->nseen - use->nsent >= PZ_PENDING_MAX)
+	else if (pz_emit_pending(use) >= PZ_PENDING_MAX)
 	{
-		while (use->nsent < use->nseen && pz_emit_subjects(use))
+		while (pz_emit_pending(use) > 0 && pz_emit_subjects(use))
 			;
 	}
 }
@@ -618,7 +655,7 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 
 	if (use->use_no == 0 || pz_shared == NULL || RecoveryInProgress())
 		return;
-	if (use->done && use->nsent == use->nseen)
+	if (use->done && pz_emit_pending(use) == 0)
 		return;
 	/* if something cannot be sent, it stays open rather than incomplete */
 	while (!pz_emit_done(use, status, flush, &more) && more && pz_emit_subjects(use))

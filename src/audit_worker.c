@@ -557,8 +557,12 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 			pg_atomic_write_u64(&my_database->done, at);
 		ConditionVariableBroadcast(&my_database->cv);
 
-		if (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended &&
-			pg_atomic_read_u64(&my_database->want) <= at)
+		/*
+		 * Gather what comes meanwhile, also while there is more to read: a
+		 * transaction for every few uses would cost several times what they do,
+		 * and its flush would hold up theirs.  Who waits for us sets the latch.
+		 */
+		if (swept && n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended)
 			pz_worker_nap(pz_audit_naptime);
 		else
 			CHECK_FOR_INTERRUPTS();

@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parse_relation.h"
+#include "pgstat.h"
 #include "parser/parse_node.h"
 #include "replication/message.h"
 #include "access/xlog.h"
@@ -89,6 +90,19 @@ pz_primary_key_compat(Relation rel)
 	return RelationGetPrimaryKeyIndex(rel, false);
 #else
 	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
+/* Count rows that a scan returns: as pgstat_count_heap_getnext(), which counts one.  16 has t_counts renamed. */
+static inline void
+pz_count_returned_compat(Relation rel, int n)
+{
+	if (!pgstat_should_count_relation(rel))
+		return;
+#if PG_VERSION_NUM >= 160000
+	rel->pgstat_info->counts.tuples_returned += n;
+#else
+	rel->pgstat_info->t_counts.t_tuples_returned += n;
 #endif
 }
 

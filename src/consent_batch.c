@@ -16,100 +16,114 @@
 
 #include "consent_set.h"
 
-#if defined(__GNUC__) || defined(__clang__)
-#define PREFETCH(p) __builtin_prefetch(p)
-#else
-#define PREFETCH(p) ((void) 0)
-#endif
-
-/* Numbers of the persons of whole-number keys. */
+/*
+ * Numbers of the persons of whole-number keys, in which those that are NULL are
+ * marked; PZ_SET_NO_ASK for these.
+ */
 static void
-numbers_by_pages(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos)
+numbers_by_pages(PzSetView *view, const PzRowKeys *keys, int n, uint32 *nos)
 {
-	bool		others = false;
+	bool		others = keys->has_nulls;
 	bool		levels = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &view->kind->nlevels)) > 0;
 	int			i;
 
 	for (i = 0; i < n; i++)
 	{
-		int64		number;
-		uint32		page;
-		PzViewPage *cached;
+		int64		number = keys->numbers[i];
+		/* also of a negative one: no page has that number */
+		uint64		page = (uint64) number / PZ_DICT_PAGE;
+		const PzViewPage *cached = &view->pages[page % PZ_VIEW_CACHE];
+		uint32		no = PZ_SET_NO_ASK;
 
-		nos[i] = 0;
-		if (keys[i].bytes == NULL)
-			continue;
-		memcpy(&number, keys[i].bytes, sizeof(int64));
-		page = (uint32) ((uint64) number / PZ_DICT_PAGE);
-		cached = &view->pages[page % PZ_VIEW_CACHE];
-		if (number >= 0 && number < (int64) PZ_DICT_PAGE << 16 && cached->page == page + 1)
-			nos[i] = pg_atomic_read_u32(&cached->no[number % PZ_DICT_PAGE]);
-		else
-			nos[i] = PZ_SET_NO_ASK;
-		if (nos[i] == PZ_SET_NO_ASK || (levels && nos[i] == 0 && pz_dict_has_others(view->kind, number)))
+		if (likely(cached->page == page + 1))
+			no = pg_atomic_read_u32(&cached->no[number % PZ_DICT_PAGE]);
+		if (unlikely(no == PZ_SET_NO_ASK || (levels && no == 0 && pz_dict_has_others(view->kind, number))))
 		{
-			nos[i] = PZ_SET_NO_ASK;
+			no = PZ_SET_NO_ASK;
 			others = true;
 		}
+		nos[i] = no;
 	}
 	/* what was not found there may be elsewhere */
 	for (i = 0; i < n && others; i++)
-		if (nos[i] == PZ_SET_NO_ASK)
-			nos[i] = pz_set_number(view, keys[i].bytes, keys[i].len);
+	{
+		if (keys->has_nulls && keys->nulls[i])
+			nos[i] = PZ_SET_NO_ASK;
+		else if (nos[i] == PZ_SET_NO_ASK)
+			nos[i] = pz_set_number(view, (const char *) &keys->numbers[i], sizeof(int64));
+	}
 }
 
-/* Numbers of the persons of other keys. */
+/* Numbers of the persons of other keys; PZ_SET_NO_ASK for those that are NULL. */
 static void
-numbers_by_tables(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos)
+numbers_by_tables(PzSetView *view, const PzRowKeys *keys, int n, uint32 *nos)
 {
 	static uint8 bytes[MaxHeapTuplesPerPage][PZ_SET_KEY_LEN];
 	static uint32 places[MaxHeapTuplesPerPage];
-	uint32		levels = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &view->kind->nlevels));
-	PzSetLine  *newest;
-	uint32		mask;
+	PzSetLine  *level[PZ_SET_LEVELS];
+	uint32		nlevels = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &view->kind->nlevels));
+	bool		is_uuid = view->kind->key_type == PZ_KEY_UUID;
 	int			i;
+	int			k;
 
-	if (levels == 0)
-	{
-		memset(nos, 0, n * sizeof(uint32));
-		return;
-	}
 	pg_read_barrier();
-	newest = dsa_get_address(view->area, view->kind->level[levels - 1]);
-	mask = view->kind->mask[levels - 1];
+	for (k = 0; k < (int) nlevels; k++)
+		level[k] = dsa_get_address(view->area, view->kind->level[k]);
 	for (i = 0; i < n; i++)
 	{
-		if (keys[i].bytes == NULL)
-			continue;
-		if (view->kind->key_type == PZ_KEY_UUID)
-			memcpy(bytes[i], keys[i].bytes, UUID_LEN);
-		else
-			pz_hash_128(view->set->seed, keys[i].bytes, keys[i].len, bytes[i]);
-		places[i] = pz_dict_place(view->set, bytes[i]);
-		PREFETCH(&newest[places[i] & mask]);
-	}
-	for (i = 0; i < n; i++)
-	{
-		pg_atomic_uint32 *found = keys[i].bytes ? pz_dict_find(view->set, view->area, view->kind, bytes[i], places[i]) : NULL;
+		const PzRowKey *key = &keys->keys[i];
 
-		nos[i] = found ? pg_atomic_read_u32(found) : 0;
+		nos[i] = key->bytes ? 0 : PZ_SET_NO_ASK;
+		if (key->bytes == NULL || nlevels == 0)
+			continue;
+		if (is_uuid)
+			memcpy(bytes[i], key->bytes, UUID_LEN);
+		else
+			pz_hash_128(view->set->seed, key->bytes, key->len, bytes[i]);
+		places[i] = pz_dict_place(view->set, view->kind->key_type, bytes[i]);
+		PZ_PREFETCH(&level[nlevels - 1][places[i] & view->kind->mask[nlevels - 1]]);
+	}
+	/* most are in the newest, which is as large as all others */
+	for (k = (int) nlevels - 1; k >= 0; k--)
+	{
+		bool		missed = false;
+
+		for (i = 0; i < n; i++)
+		{
+			pg_atomic_uint32 *found;
+
+			if (nos[i] != 0)
+				continue;
+			found = pz_dict_find_in(level[k], view->kind->mask[k], places[i], bytes[i]);
+			if (found)
+				nos[i] = pg_atomic_read_u32(found);
+			else if (k > 0)
+			{
+				PZ_PREFETCH(&level[k - 1][places[i] & view->kind->mask[k - 1]]);
+				missed = true;
+			}
+		}
+		if (!missed)
+			break;
 	}
 }
 
 /*
- * Ask for the rows of a page, n of them at most MaxHeapTuplesPerPage: the number
- * of each person, and what the set says (PzSetAnswer) of the row.  PZ_SET_ASK
- * also for rows without a key.
+ * Ask for the rows of a page, n of them at most MaxHeapTuplesPerPage.  Returns how
+ * many are not withheld, and sets for each of these the place among the rows, and
+ * the number of the person; 0 where the ledger must be asked.
  */
-void
-pz_set_look_up_rows(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos, uint8 *answers)
+int
+pz_set_look_up_rows(PzSetView *view, const PzRowKeys *keys, int n, uint16 *rows, uint32 *nos)
 {
+	static uint32 all[MaxHeapTuplesPerPage];
+	int			passing = 0;
 	int			i;
 
 	if (view->kind->key_type == PZ_KEY_INT)
-		numbers_by_pages(view, keys, n, nos);
+		numbers_by_pages(view, keys, n, all);
 	else
-		numbers_by_tables(view, keys, n, nos);
+		numbers_by_tables(view, keys, n, all);
 
 	/* who is new is marked before the number is to be found */
 	pg_read_barrier();
@@ -118,14 +132,14 @@ pz_set_look_up_rows(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos, u
 	 * Without branches, which nobody could foretell: the bits of number 0 are never
 	 * set.  Marks before bits: see consent_set.c, S3.
 	 */
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && view->plane && view->none_is_no; i++)
 	{
-		uint32		no = nos[i];
+		uint32		no = all[i];
 		PzViewChunk *chunk = pz_set_view_chunk(view, no);
 		uint32		ask;
 		uint32		yes;
 
-		if (chunk == NULL || chunk->row == NULL)
+		if (unlikely(chunk == NULL || chunk->row == NULL))
 		{
 			ask = chunk == NULL || pz_set_has_bit(chunk->slow, no);
 			yes = 0;
@@ -136,18 +150,23 @@ pz_set_look_up_rows(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos, u
 			pg_read_barrier();
 			yes = (uint32) (pg_atomic_read_u64(&chunk->row[(no % PZ_SET_CHUNK) / 64]) >> (no % 64)) & 1;
 		}
-		answers[i] = (uint8) ((PZ_SET_NO + yes) & (ask - 1));
+		rows[passing] = (uint16) i;
+		nos[passing] = no & (ask - 1);
+		passing += ask | yes;
 	}
-	StaticAssertStmt(PZ_SET_ASK == 0 && PZ_SET_YES == PZ_SET_NO + 1, "answers are computed");
 
-	/* of a built-in purpose there are no bits: everybody is permitted */
-	for (i = 0; i < n && view->plane == NULL; i++)
-		if (answers[i] == PZ_SET_NO && nos[i] != 0)
-			answers[i] = PZ_SET_YES;
-	for (i = 0; i < n && !view->none_is_no; i++)
-		if (nos[i] == 0)
-			answers[i] = PZ_SET_ASK;
-	for (i = 0; i < n; i++)
-		if (keys[i].bytes == NULL)
-			answers[i] = PZ_SET_ASK;
+	/* of a built-in purpose there are no bits; of some others who said nothing may be permitted */
+	for (; i < n; i++)
+	{
+		uint32		no = all[i];
+		PzViewChunk *chunk = no == 0 ? NULL : pz_set_view_chunk(view, no);
+		bool		ask = chunk == NULL || pz_set_has_bit(chunk->slow, no);
+
+		pg_read_barrier();
+		if (!ask && view->plane && !pz_set_has_bit(chunk->row, no))
+			continue;
+		rows[passing] = (uint16) i;
+		nos[passing++] = ask ? 0 : no;
+	}
+	return passing;
 }

@@ -19,7 +19,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -119,58 +118,22 @@ pz_dict_key(const PzSet *set, PzKeyType key_type, const char *text, size_t len, 
 	return false;
 }
 
-/* Where a key of 16 bytes begins to be looked for. */
-uint32
-pz_dict_place(const PzSet *set, const uint8 key[PZ_SET_KEY_LEN])
-{
-	/* seeded: a list of uuids that all meet in one line cannot be chosen */
-	return (uint32) hash_bytes_extended(key, PZ_SET_KEY_LEN, set->seed[0]);
-}
-
-/* The number of a key in a table, NULL if it is not there. */
-static inline pg_atomic_uint32 *
-find_in_level(PzSetLine *lines, uint32 mask, uint32 place, const uint8 key[PZ_SET_KEY_LEN])
-{
-	for (;;)
-	{
-		PzSetLine  *line = &lines[place & mask];
-		uint32		used = pg_atomic_read_u32(&line->used);
-		uint32		i;
-
-		pg_read_barrier();
-		for (i = 0; i < used; i++)
-			if (memcmp(line->key[i], key, PZ_SET_KEY_LEN) == 0)
-				return &line->no[i];
-		if (used < LINE_KEYS)
-			return NULL;
-		place++;
-	}
-}
-
-/* The number of a key in the tables, NULL if it is not there.  place is that of the key. */
-pg_atomic_uint32 *
-pz_dict_find(const PzSet *set, dsa_area *area, const PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN], uint32 place)
+/* The number of a key in the tables, NULL if it is not there. */
+static pg_atomic_uint32 *
+find_in_levels(const PzSet *set, dsa_area *area, const PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN])
 {
 	uint32		n = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &kind->nlevels));
+	uint32		place = n > 0 ? pz_dict_place(set, kind->key_type, key) : 0;
 
 	pg_read_barrier();
 	while (n-- > 0)
 	{
-		pg_atomic_uint32 *found = find_in_level(dsa_get_address(area, kind->level[n]), kind->mask[n], place, key);
+		pg_atomic_uint32 *found = pz_dict_find_in(dsa_get_address(area, kind->level[n]), kind->mask[n], place, key);
 
 		if (found)
 			return found;
 	}
 	return NULL;
-}
-
-/* The same for who has not looked for the place. */
-static pg_atomic_uint32 *
-find_in_levels(const PzSet *set, dsa_area *area, const PzSetKind *kind, const uint8 key[PZ_SET_KEY_LEN])
-{
-	if (pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &kind->nlevels)) == 0)
-		return NULL;
-	return pz_dict_find(set, area, kind, key, pz_dict_place(set, key));
 }
 
 /* The page of a whole number; NULL if it has none. */
@@ -284,7 +247,7 @@ put_in_levels(PzSet *set, dsa_area *area, PzSetKind *kind, const uint8 key[PZ_SE
 		n++;
 	}
 	lines = dsa_get_address(area, kind->level[n - 1]);
-	for (place = pz_dict_place(set, key);; place++)
+	for (place = pz_dict_place(set, kind->key_type, key);; place++)
 	{
 		PzSetLine  *line = &lines[place & kind->mask[n - 1]];
 		uint32		used = pg_atomic_read_u32(&line->used);

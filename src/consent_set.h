@@ -11,6 +11,7 @@
 #define PZ_CONSENT_SET_H
 
 #include "access/htup.h"
+#include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "catalog/objectaccess.h"
 #include "storage/lwlock.h"
@@ -18,6 +19,13 @@
 
 #include "consent.h"
 #include "shmem.h"
+
+/* Ask for memory that will be read soon. */
+#if defined(__GNUC__) || defined(__clang__)
+#define PZ_PREFETCH(p)	__builtin_prefetch(p)
+#else
+#define PZ_PREFETCH(p)	((void) 0)
+#endif
 
 /* State of the set of a database: PzDatabase.set_state */
 typedef enum PzSetState
@@ -155,12 +163,27 @@ typedef enum PzSetAnswer
 	PZ_SET_YES
 } PzSetAnswer;
 
-/* A key as it stands in a row; a whole number as int64 */
+/* A key as it stands in a row, not a whole number */
 typedef struct PzRowKey
 {
-	const char *bytes;			/* NULL: the row has none */
+	const char *bytes;			/* NULL: the row has none, or ask the ledger */
 	uint32		len;
 } PzRowKey;
+
+/* The keys of the rows of a page */
+typedef struct PzRowKeys
+{
+	bool		has_nulls;		/* some are in nulls; only for whole numbers */
+	union
+	{
+		struct
+		{
+			int64		numbers[MaxHeapTuplesPerPage];
+			bool		nulls[MaxHeapTuplesPerPage];
+		};
+		PzRowKey	keys[MaxHeapTuplesPerPage];
+	};
+} PzRowKeys;
 
 /* consent_set.c */
 extern dsa_area *pz_set_area(PzDatabase *db, bool create);
@@ -178,7 +201,7 @@ extern PzViewChunk *pz_set_find_chunk(PzSetView *view, uint32 no);
 extern PzSetAnswer pz_set_look_up(PzSetView *view, const char *key, uint32 len, uint32 *no, uint64 *cells);
 
 /* consent_batch.c */
-extern void pz_set_look_up_rows(PzSetView *view, const PzRowKey *keys, int n, uint32 *nos, uint8 *answers);
+extern int	pz_set_look_up_rows(PzSetView *view, const PzRowKeys *keys, int n, uint16 *rows, uint32 *nos);
 
 /* consent_plane.c */
 
@@ -214,9 +237,6 @@ extern void pz_dict_expect(PzDictPlan *plan, PzKeyType key_type, const uint8 key
 extern bool pz_dict_prepare(PzSet *set, dsa_area *area, PzSetKind *kind, PzDictPlan *plan);
 extern void pz_dict_free(dsa_area *area, PzSetKind *kind);
 extern pg_atomic_uint32 *pz_dict_page(dsa_area *area, const PzSetKind *kind, int64 number);
-extern uint32 pz_dict_place(const PzSet *set, const uint8 key[PZ_SET_KEY_LEN]);
-extern pg_atomic_uint32 *pz_dict_find(const PzSet *set, dsa_area *area, const PzSetKind *kind,
-									  const uint8 key[PZ_SET_KEY_LEN], uint32 place);
 extern uint32 pz_dict_get(const PzSet *set, dsa_area *area, const PzSetKind *kind, const char *key, uint32 len);
 
 /* consent_hash.c */
@@ -281,6 +301,45 @@ pz_dict_has_others(const PzSetKind *kind, int64 number)
 	return pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &kind->nlevels)) > 0 &&
 		number >= (int64) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &kind->others_from)) &&
 		number <= (int64) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &kind->others_to));
+}
+
+/*
+ * Where a key of 16 bytes begins to be looked for in the tables.  Keyed: a list of
+ * uuids that all meet in one line cannot be chosen.  A text's key is hashed already.
+ */
+static inline uint32
+pz_dict_place(const PzSet *set, PzKeyType key_type, const uint8 key[PZ_SET_KEY_LEN])
+{
+	uint64		words[2];
+	uint64		h;
+
+	memcpy(words, key, sizeof(words));
+	if (key_type == PZ_KEY_TEXT)
+		return (uint32) words[0];
+	/* the multiplications of MurmurHash3's finalizer, each over one half and its seed */
+	h = (words[0] ^ set->seed[0]) * UINT64CONST(0xff51afd7ed558ccd);
+	h = ((h ^ (h >> 33)) + (words[1] ^ set->seed[1])) * UINT64CONST(0xc4ceb9fe1a85ec53);
+	return (uint32) (h ^ (h >> 33));
+}
+
+/* The number of a key in a table, NULL if it is not there. */
+static inline pg_atomic_uint32 *
+pz_dict_find_in(PzSetLine *lines, uint32 mask, uint32 place, const uint8 key[PZ_SET_KEY_LEN])
+{
+	for (;;)
+	{
+		PzSetLine  *line = &lines[place & mask];
+		uint32		used = pg_atomic_read_u32(&line->used);
+		uint32		i;
+
+		pg_read_barrier();
+		for (i = 0; i < used; i++)
+			if (memcmp(line->key[i], key, PZ_SET_KEY_LEN) == 0)
+				return &line->no[i];
+		if (used < lengthof(line->no))
+			return NULL;
+		place++;
+	}
 }
 
 /* The chunks with the bits of a number; NULL if the set has no room for it. */

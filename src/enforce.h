@@ -186,11 +186,15 @@ extern PzCheck *pz_check_find(const PzRunning *running, int32 path_id, int32 bou
 extern void pz_check_open(PzCheck *check, const PzRunning *running);
 extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, Oid keytype, bool notes);
 extern bool pz_check_has_set(const PzCheck *check);
+struct PzRowKeys;
 struct PzRowKey;
 extern bool pz_check_asks_pages(const PzCheck *check);
-extern void pz_check_ask_page(PzCheck *check, const struct PzRowKey *keys, int n, uint32 *nos, uint8 *answers);
-extern void pz_check_withheld(PzCheck *check, int n);
+extern int	pz_check_ask_page(PzCheck *check, const struct PzRowKeys *keys, int n, uint16 *rows, uint32 *nos);
+extern const struct PzNumbers *pz_check_numbers(const PzCheck *check);
+extern PzUse *pz_check_use(const PzCheck *check);
+extern bool pz_check_counts_rows(const PzCheck *check);
 extern void pz_check_passes_number(PzCheck *check, uint32 no, bool notes);
+extern void pz_check_see_number(PzCheck *check, uint32 no);
 extern bool pz_check_find_key(PzCheck *check, PzRunning *running, Datum key, PzMemoKey *found);
 extern void pz_check_note_key(PzCheck *check, const PzMemoKey *key);
 extern bool pz_check_cell(PzCheck *check, PzRunning *running, int place, Datum key, bool isnull);

@@ -23,9 +23,9 @@
 #include "consent.h"
 #include "consent_set.h"
 #include "enforce.h"
-#include "enforce_numbers.h"
 #include "errors.h"
 #include "keys.h"
+#include "numbers.h"
 
 #define MAX_KEY_LEN		1024	/* bytes; the SQL side refuses longer keys too */
 
@@ -267,16 +267,29 @@ note_number(void *check, uint32 no)
 static inline void
 pass_number(PzCheck *check, uint32 no)
 {
+	PzNumbers  *numbers = &check->numbers;
+	PzUse	   *use = check->spec.use;
+
+	if (numbers->bits)
+	{
+		(void) pz_numbers_pass(numbers, check->mcxt, no);
+		return;
+	}
 	make_room(check);
-	if (pz_numbers_pass(&check->numbers, check->mcxt, no))
-		check->spec.use->seen_reserved++;
+	if (pz_numbers_pass(numbers, check->mcxt, no))
+		use->seen_reserved++;
+	if (numbers->bits)
+	{
+		numbers->next = use->numbers;
+		use->numbers = numbers;
+	}
 }
 
 /* A person with a lasting number is used.  Does not raise or allocate. */
 static inline void
 see_number(PzCheck *check, uint32 no)
 {
-	if (pz_numbers_see(&check->numbers, no))
+	if (pz_numbers_see(&check->numbers, no) && !check->numbers.bits)
 		note_subject(check, no, NULL);
 }
 
@@ -589,38 +602,51 @@ pz_check_asks_pages(const PzCheck *check)
 }
 
 /*
- * Ask for all rows of a page: what the set says of each (PzSetAnswer).  Nothing is
- * counted or noted.
+ * Ask for all rows of a page, as pz_set_look_up_rows.  Nothing is counted or noted.
  */
-void
-pz_check_ask_page(PzCheck *check, const PzRowKey *keys, int n, uint32 *nos, uint8 *answers)
+int
+pz_check_ask_page(PzCheck *check, const PzRowKeys *keys, int n, uint16 *rows, uint32 *nos)
 {
-	pz_set_look_up_rows(&check->view, keys, n, nos, answers);
+	return pz_set_look_up_rows(&check->view, keys, n, rows, nos);
 }
 
-/* Some rows are withheld; the page was asked. */
-void
-pz_check_withheld(PzCheck *check, int n)
+/* Whom the check has let through by lasting numbers; for scans that ask for each row. */
+const PzNumbers *
+pz_check_numbers(const PzCheck *check)
 {
-	check->spec.use->rows_withheld += n;
+	return &check->numbers;
+}
+
+/* The use of the check; for scans that ask for pages and count their rows. */
+PzUse *
+pz_check_use(const PzCheck *check)
+{
+	return check->spec.use;
+}
+
+/* Do the rows that pass this check count as used? */
+bool
+pz_check_counts_rows(const PzCheck *check)
+{
+	return check->spec.counts_rows;
 }
 
 /*
- * A row of the person with a number passes, as the page said.  notes as in
- * pz_check_row.
+ * The person with a number passes, as the page said.  notes as in pz_check_row.
  */
 void
 pz_check_passes_number(PzCheck *check, uint32 no, bool notes)
 {
-	check->last_no = no;
-	if (!pz_numbers_has_seen(&check->numbers, no))
-	{
-		pass_number(check, no);
-		if (notes && !check->noted_at_scan)
-			see_number(check, no);
-	}
-	if (check->spec.counts_rows)
-		check->spec.use->rows_used++;
+	pass_number(check, no);
+	if (notes && !check->noted_at_scan)
+		see_number(check, no);
+}
+
+/* The person with a number, who passed, is used.  Does not raise or allocate. */
+void
+pz_check_see_number(PzCheck *check, uint32 no)
+{
+	see_number(check, no);
 }
 
 /*

@@ -36,16 +36,18 @@
 #include "consent_set.h"
 #include "enforce.h"
 #include "enforce_mark.h"
+#include "numbers.h"
 
-/* What the consent set says of the rows of a page */
+#define PREFETCH_ROWS	12		/* rows ahead whose memory is asked for */
+
+/* What the consent set says of the visible rows of a page */
 typedef struct PageAnswers
 {
-	BlockNumber block;			/* InvalidBlockNumber: none */
-	int			n;
-	int64		numbers[MaxHeapTuplesPerPage];	/* room for keys */
-	PzRowKey	keys[MaxHeapTuplesPerPage];
-	uint32		nos[MaxHeapTuplesPerPage];
-	uint8		answers[MaxHeapTuplesPerPage];
+	int			n;				/* rows that are not withheld */
+	int			next;			/* the first of them that is not read yet */
+	uint16		rows[MaxHeapTuplesPerPage]; /* their places in rs_vistuples */
+	uint32		nos[MaxHeapTuplesPerPage];	/* the person's number; 0: the ledger must be asked */
+	PzRowKeys	keys;
 } PageAnswers;
 
 /* A scan that checks by itself */
@@ -60,7 +62,12 @@ typedef struct CheckedScan
 	bool		tapped;			/* taps note the subject */
 	bool		notes;			/* this notes whom it passes on */
 	ExprState  *rest;			/* the other conditions */
+	bool		is_number;		/* of a key that is a whole number */
+	PzUse	   *use;
+	bool		counts_rows;	/* those that pass count as used */
+	const PzNumbers *numbers;	/* who has passed */
 	PageAnswers *page;			/* NULL: row by row */
+	BlockNumber block;			/* that page holds answers for; InvalidBlockNumber: none */
 	struct CheckedScan *next;
 } CheckedScan;
 
@@ -89,89 +96,182 @@ no_row(ScanState *node)
 	return node->ps.ps_ProjInfo ? ExecClearTuple(node->ps.ps_ProjInfo->pi_state.resultslot) : node->ss_ScanTupleSlot;
 }
 
-/*
- * Ask for all visible rows of the page that a scan has come to.
- */
-static void
-ask_page(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc)
+/* A key of a row; *isnull as heap_getattr.  offset: where it is in rows without NULLs, -1: not known. */
+static inline Datum
+key_of(HeapTuple tup, TupleDesc desc, AttrNumber attnum, int offset, bool *isnull)
 {
-	PageAnswers *page = scan->page;
-	Page		buffer = BufferGetPage(heap->rs_cbuf);
+	if (likely(offset >= 0 && !HeapTupleHasNulls(tup) && attnum <= HeapTupleHeaderGetNatts(tup->t_data)))
+	{
+		/* as fastgetattr() */
+		*isnull = false;
+		return fetchatt(TupleDescAttr(desc, attnum - 1), (char *) tup->t_data + tup->t_data->t_hoff + offset);
+	}
+	return heap_getattr(tup, attnum, desc, isnull);
+}
+
+/* Are there answers for the page that a scan is at, and where it is? */
+static inline bool
+is_on_page(const CheckedScan *scan, HeapScanDesc heap)
+{
+	return scan->block != InvalidBlockNumber && heap->rs_inited && heap->rs_cblock == scan->block &&
+		scan->page->next > 0 && scan->page->rows[scan->page->next - 1] == heap->rs_cindex;
+}
+
+/* Make a visible row of the page that a scan has come to the one it is at. */
+static inline void
+set_row(HeapScanDesc heap, Page page, int row)
+{
+	OffsetNumber offset = heap->rs_vistuples[row];
+	ItemId		lp = PageGetItemId(page, offset);
+
+	/* as heapgettup_pagemode() */
+	heap->rs_cindex = row;
+	heap->rs_ctup.t_data = (HeapTupleHeader) PageGetItem(page, lp);
+	heap->rs_ctup.t_len = ItemIdGetLength(lp);
+	ItemPointerSet(&heap->rs_ctup.t_self, heap->rs_cblock, offset);
+}
+
+/* Gather the keys of all visible rows of a page. */
+static void
+gather_keys(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc, PzRowKeys *keys)
+{
+	Page		page = BufferGetPage(heap->rs_cbuf);
 	int			offset = pz_attcacheoff_compat(desc, scan->attnum);
+	Oid			type = scan->keytype;
+	int			n = heap->rs_ntuples;
 	int			i;
 
-	page->block = heap->rs_cblock;
-	page->n = heap->rs_ntuples;
-	for (i = 0; i < page->n; i++)
+	keys->has_nulls = false;
+	for (i = 0; i < n; i++)
 	{
-		ItemId		lp = PageGetItemId(buffer, heap->rs_vistuples[i]);
+		ItemId		lp = PageGetItemId(page, heap->rs_vistuples[i]);
 		HeapTupleData tup;
 		bool		isnull;
 		Datum		key;
 
-		tup.t_data = (HeapTupleHeader) PageGetItem(buffer, lp);
+		if (i + PREFETCH_ROWS < n)
+			PZ_PREFETCH(PageGetItem(page, PageGetItemId(page, heap->rs_vistuples[i + PREFETCH_ROWS])));
+		tup.t_data = (HeapTupleHeader) PageGetItem(page, lp);
 		tup.t_len = ItemIdGetLength(lp);
-		if (!HeapTupleHasNulls(&tup) && offset >= 0 && scan->attnum <= HeapTupleHeaderGetNatts(tup.t_data))
+		key = key_of(&tup, desc, scan->attnum, offset, &isnull);
+		if (scan->is_number)
 		{
-			/* as heap_getattr() and fastgetattr() */
-			isnull = false;
-			key = fetchatt(TupleDescAttr(desc, scan->attnum - 1), (char *) tup.t_data + tup.t_data->t_hoff + offset);
+			if (unlikely(isnull))
+			{
+				if (!keys->has_nulls)
+					memset(keys->nulls, 0, n * sizeof(bool));
+				keys->has_nulls = keys->nulls[i] = true;
+				key = (Datum) 0;
+			}
+			keys->numbers[i] = pz_key_number(key, type);
+			continue;
 		}
-		else
-			key = heap_getattr(&tup, scan->attnum, desc, &isnull);
-		page->keys[i].bytes = NULL;
+		keys->keys[i].bytes = NULL;
 		if (isnull)
 			continue;
-		switch (scan->keytype)
+		if (type == UUIDOID)
 		{
-			case INT2OID:
-			case INT4OID:
-			case INT8OID:
-				page->numbers[i] = pz_key_number(key, scan->keytype);
-				page->keys[i].bytes = (char *) &page->numbers[i];
-				page->keys[i].len = sizeof(int64);
-				break;
-			case UUIDOID:
-				page->keys[i].bytes = DatumGetPointer(key);
-				page->keys[i].len = UUID_LEN;
-				break;
-			default:
-				/* not what is compressed or stored elsewhere */
-				if (!VARATT_IS_EXTENDED(DatumGetPointer(key)) || VARATT_IS_SHORT(DatumGetPointer(key)))
-				{
-					page->keys[i].bytes = VARDATA_ANY(DatumGetPointer(key));
-					page->keys[i].len = VARSIZE_ANY_EXHDR(DatumGetPointer(key));
-				}
-				break;
+			keys->keys[i].bytes = DatumGetPointer(key);
+			keys->keys[i].len = UUID_LEN;
+		}
+		/* not what is compressed or stored elsewhere */
+		else if (!VARATT_IS_EXTENDED(DatumGetPointer(key)) || VARATT_IS_SHORT(DatumGetPointer(key)))
+		{
+			keys->keys[i].bytes = VARDATA_ANY(DatumGetPointer(key));
+			keys->keys[i].len = VARSIZE_ANY_EXHDR(DatumGetPointer(key));
 		}
 	}
-	pz_check_ask_page(scan->check, page->keys, page->n, page->nos, page->answers);
+}
+
+/* Rows of the page are not passed on, and count as read. */
+static inline void
+withhold(CheckedScan *scan, PlanState *node, Relation rel, int n)
+{
+	/* mostly few, and nobody could foretell if there are any: no branch */
+	scan->use->rows_withheld += n;
+	InstrCountFiltered1(node, n);
+	pz_count_returned_compat(rel, n);
 }
 
 /*
- * What the set says of the row that a scan has come to; PZ_SET_ASK: ask row by
- * row.  Goes on with the row before the next one that is not withheld.
+ * The next row of the page that a scan has come to which is not withheld, going
+ * forward.  *no as in PageAnswers.  NULL if there is none left; the scan is then
+ * after the last.
  */
-static PzSetAnswer
-ask_row(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc, bool forward, PlanState *node, uint32 *no)
+static inline HeapTuple
+next_of_page(CheckedScan *scan, HeapScanDesc heap, PlanState *node, uint32 *no)
 {
 	PageAnswers *page = scan->page;
-	PzSetAnswer answer;
-	int			i = heap->rs_cindex;
+	Relation	rel = heap->rs_base.rs_rd;
+	int			at = (int) heap->rs_cindex;
+	int			row;
 
-	if (page->block != heap->rs_cblock || page->n != heap->rs_ntuples)
-		ask_page(scan, heap, desc);
-	answer = page->answers[i];
-	*no = page->nos[i];
-	if (answer != PZ_SET_NO || !forward)
-		return answer;
-	/* skip withheld rows that follow on the page */
-	while (i + 1 < page->n && page->answers[i + 1] == PZ_SET_NO)
-		i++;
-	pz_check_withheld(scan->check, i - heap->rs_cindex);
-	InstrCountFiltered1(node, i - heap->rs_cindex);
-	heap->rs_cindex = i;
-	return answer;
+	if (unlikely(page->next >= page->n))
+	{
+		withhold(scan, node, rel, (int) heap->rs_ntuples - 1 - at);
+		heap->rs_cindex = heap->rs_ntuples - 1;
+		scan->block = InvalidBlockNumber;
+		return NULL;
+	}
+	row = page->rows[page->next];
+	*no = page->nos[page->next++];
+	withhold(scan, node, rel, row - at - 1);
+	set_row(heap, BufferGetPage(heap->rs_cbuf), row);
+	pz_count_returned_compat(rel, 1);
+	return &heap->rs_ctup;
+}
+
+/*
+ * Ask for the rows of the page that a scan going forward has just come to, if it
+ * reads pages at once.  It is at its first row, which is not counted yet.
+ */
+static HeapTuple
+ask_page(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc, PlanState *node, uint32 *no)
+{
+	PageAnswers *page = scan->page;
+	gather_keys(scan, heap, desc, &page->keys);
+	page->n = pz_check_ask_page(scan->check, &page->keys, heap->rs_ntuples, page->rows, page->nos);
+	page->next = 0;
+	scan->block = heap->rs_cblock;
+	if (page->n > 0 && page->rows[0] == 0)
+	{
+		*no = page->nos[page->next++];
+		return &heap->rs_ctup;
+	}
+	scan->use->rows_withheld++;
+	InstrCountFiltered1(node, 1);
+	return next_of_page(scan, heap, node, no);
+}
+
+/*
+ * The next row that is not withheld, as far as pages are asked; *no: the person's
+ * number, 0 if the row must be checked.  NULL: there is none.
+ */
+static inline HeapTuple
+next_row(CheckedScan *scan, HeapScanDesc heap, TupleDesc desc, ScanDirection direction, PlanState *node, uint32 *no)
+{
+	HeapTuple	tup;
+
+	*no = 0;
+	if (likely(ScanDirectionIsForward(direction) && is_on_page(scan, heap)))
+	{
+		tup = next_of_page(scan, heap, node, no);
+		if (likely(tup != NULL))
+			return tup;
+	}
+	/* row by row, until another page is reached */
+	scan->block = InvalidBlockNumber;
+	for (;;)
+	{
+		tup = heap_getnext((TableScanDesc) heap, direction);
+		if (tup == NULL || scan->page == NULL || heap->rs_cindex != 0 || !ScanDirectionIsForward(direction) ||
+			(heap->rs_base.rs_flags & SO_ALLOW_PAGEMODE) == 0)
+			return tup;
+		tup = ask_page(scan, heap, desc, node, no);
+		if (tup != NULL)
+			return tup;
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /*
@@ -186,7 +286,10 @@ checked_scan(PlanState *pstate)
 	TupleDesc	desc = RelationGetDescr(node->ss_currentRelation);
 	PzRunning  *running = pz_frame_running();
 	CheckedScan *scan = last_scan;
+	HeapScanDesc heap;
 	HeapTuple	tup;
+	bool		untapped;
+	bool		notes;
 
 	if (scan == NULL || scan->node != pstate)
 	{
@@ -201,34 +304,29 @@ checked_scan(PlanState *pstate)
 	if (node->ss_currentScanDesc == NULL)
 		node->ss_currentScanDesc = table_beginscan(node->ss_currentRelation, estate->es_snapshot, 0, NULL);
 
+	heap = (HeapScanDesc) node->ss_currentScanDesc;
+	untapped = scan->tapped && running->inside == 0;
+	notes = !scan->tapped || untapped || running->told;
+	if (untapped)
+		pz_check_widen(scan->check);
+
 	ResetExprContext(econtext);
 	for (;;)
 	{
-		bool		untapped = scan->tapped && running->inside == 0;
-		bool		notes;
 		bool		isnull = false;
 		Datum		key = (Datum) 0;	/* not looked at where there is a number */
-		PzSetAnswer answer = PZ_SET_ASK;
 		uint32		no;
 
 		CHECK_FOR_INTERRUPTS();
-		tup = heap_getnext(node->ss_currentScanDesc, estate->es_direction);
+		tup = next_row(scan, heap, desc, estate->es_direction, pstate, &no);
 		if (tup == NULL)
 			return no_row(node);
-		if (untapped)
-			pz_check_widen(scan->check);
-		notes = !scan->tapped || untapped || running->told;
-		if (scan->page && (((TableScanDesc) node->ss_currentScanDesc)->rs_flags & SO_ALLOW_PAGEMODE) != 0)
-			answer = ask_row(scan, (HeapScanDesc) node->ss_currentScanDesc, desc,
-							 ScanDirectionIsForward(estate->es_direction), pstate, &no);
-		if (answer == PZ_SET_NO)
+		if (no != 0)
 		{
-			pz_check_withheld(scan->check, 1);
-			InstrCountFiltered1(node, 1);
-			continue;
+			if (!pz_numbers_has_seen(scan->numbers, no))
+				pz_check_passes_number(scan->check, no, notes);
+			scan->use->rows_used += scan->counts_rows;
 		}
-		if (answer == PZ_SET_YES)
-			pz_check_passes_number(scan->check, no, notes);
 		else
 		{
 			key = heap_getattr(tup, scan->attnum, desc, &isnull);
@@ -238,7 +336,7 @@ checked_scan(PlanState *pstate)
 				continue;
 			}
 		}
-		ExecStoreBufferHeapTuple(tup, node->ss_ScanTupleSlot, ((HeapScanDesc) node->ss_currentScanDesc)->rs_cbuf);
+		ExecStoreBufferHeapTuple(tup, node->ss_ScanTupleSlot, heap->rs_cbuf);
 		econtext->ecxt_scantuple = node->ss_ScanTupleSlot;
 		if (scan->rest && !ExecQual(scan->rest, econtext))
 		{
@@ -247,7 +345,12 @@ checked_scan(PlanState *pstate)
 			continue;
 		}
 		if (scan->notes)
-			pz_check_passed_last(scan->check, key, isnull, scan->keytype);
+		{
+			if (no == 0)
+				pz_check_passed_last(scan->check, key, isnull, scan->keytype);
+			else if (!pz_numbers_has_seen(scan->numbers, no))
+				pz_check_see_number(scan->check, no);
+		}
 		return pstate->ps_ProjInfo ? ExecProject(pstate->ps_ProjInfo) : node->ss_ScanTupleSlot;
 	}
 }
@@ -330,14 +433,16 @@ install(PlanState *pstate, PzRunning *running)
 	scan->serial = running->serial;
 	scan->check = check;
 	scan->attnum = attnum;
+	scan->block = InvalidBlockNumber;
 	scan->keytype = TupleDescAttr(RelationGetDescr(node->ss_currentRelation), attnum - 1)->atttypid;
 	scan->tapped = pz_noting_is_tapped(mark->noting) && running->tapped;
+	scan->is_number = pz_check_path(check)->key_type == PZ_KEY_INT;
 	scan->rest = ExecInitQual(rest, pstate);
+	scan->use = pz_check_use(check);
+	scan->counts_rows = pz_check_counts_rows(check);
+	scan->numbers = pz_check_numbers(check);
 	if (pz_check_asks_pages(check))
-	{
 		scan->page = palloc(sizeof(PageAnswers));
-		scan->page->block = InvalidBlockNumber;
-	}
 	callback = palloc0(sizeof(MemoryContextCallback));
 	callback->func = scan_reset;
 	callback->arg = scan;

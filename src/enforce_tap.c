@@ -167,6 +167,30 @@ is_installed(PlanState *node)
 	return node->ExecProcNodeReal == tapped_node || node->ExecProcNodeReal == writing_node;
 }
 
+/*
+ * The numbers in the name of a column that carries subjects.  False if it does
+ * not.  By hand: scanf costs as much as the rest of a short statement's start.
+ */
+static bool
+read_name(const char *name, size_t prefix, int numbers[3])
+{
+	const char *at = name + prefix;
+	int			i;
+
+	if (strncmp(name, name_prefix(), prefix) != 0)
+		return false;
+	for (i = 0; i < 3; i++)
+	{
+		char	   *end;
+
+		numbers[i] = (int) strtol(at, &end, 10);
+		if (end == at)
+			return false;
+		at = end;
+	}
+	return true;
+}
+
 /* Read the rows of a node. */
 static void
 tap_node(PlanState *node, PzRunning *running, EState *estate)
@@ -182,18 +206,15 @@ tap_node(PlanState *node, PzRunning *running, EState *estate)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
 		TapColumn  *column = &tapped->columns[tapped->ncolumns];
-		int			path_id;
-		int			purpose_id;
-		int			is_group;
+		int			numbers[3];	/* path, purpose, whether it is a group */
 
-		if (!tle->resjunk || tle->resname == NULL || strncmp(tle->resname, name_prefix(), prefix) != 0 ||
-			sscanf(tle->resname + prefix, " %d %d %d", &path_id, &purpose_id, &is_group) != 3)
+		if (!tle->resjunk || tle->resname == NULL || !read_name(tle->resname, prefix, numbers))
 			continue;
-		column->check = pz_check_find(running, path_id, purpose_id);
+		column->check = pz_check_find(running, numbers[0], numbers[1]);
 		if (column->check == NULL)
 			continue;
 		column->attnum = tle->resno;
-		column->is_group = is_group != 0;
+		column->is_group = numbers[2] != 0;
 		tapped->ncolumns++;
 	}
 }

@@ -118,10 +118,11 @@ typedef struct PzUse
 	uint64		rows_used;		/* evaluations of the row check that passed */
 	uint64		rows_withheld;	/* ... that did not */
 	PzPrecision precision;
-	PzSeen	   *seen;			/* distinct subjects in the order first met */
+	PzSeen	   *seen;			/* distinct subjects in the order first met, but for ... */
 	uint64		nseen;			/* entries used */
 	uint64		seen_reserved;	/* entries that may still come without allocating */
 	uint64		seen_space;		/* entries allocated */
+	struct PzNumbers *numbers;	/* ... those kept as bits */
 
 	/* audit */
 	uint64		use_no;			/* per session; 0: intent not written yet */
