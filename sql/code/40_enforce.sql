@@ -29,16 +29,20 @@ CREATE OR REPLACE FUNCTION personalize.net_ok(path_id integer) RETURNS boolean
 COMMENT ON FUNCTION personalize.net_ok(integer) IS
 	'Stands in the permissive policy of a protected relation that had none; true only while the application has no permissive policy';
 
+CREATE OR REPLACE FUNCTION personalize.row_ok_support(internal) RETURNS internal
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_row_ok_support';
+COMMENT ON FUNCTION personalize.row_ok_support(internal) IS
+	'Tells the planner how many rows the row check lets through';
 CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject bigint) RETURNS boolean
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 SUPPORT personalize.row_ok_support AS 'MODULE_PATHNAME', 'personalize_row_ok';
 COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, bigint) IS
 	'The row check: may the running statement use this subject''s row for its purpose?';
 CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject uuid) RETURNS boolean
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 SUPPORT personalize.row_ok_support AS 'MODULE_PATHNAME', 'personalize_row_ok';
 COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, uuid) IS
 	'The row check: may the running statement use this subject''s row for its purpose?';
 CREATE OR REPLACE FUNCTION personalize.row_ok(mark personalize.plan_mark, subject text) RETURNS boolean
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'personalize_row_ok';
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10 SUPPORT personalize.row_ok_support AS 'MODULE_PATHNAME', 'personalize_row_ok';
 COMMENT ON FUNCTION personalize.row_ok(personalize.plan_mark, text) IS
 	'The row check: may the running statement use this subject''s row for its purpose?';
 CREATE OR REPLACE FUNCTION personalize.cell_ok(mark personalize.plan_mark, subject bigint) RETURNS boolean
