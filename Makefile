@@ -89,7 +89,7 @@ demo:
 
 # Figures, on private servers; minutes each.  See the head of each script.
 bench:
-	@test/bench/scan.sh
+	@test/bench/work.sh
 	@test/bench/point.sh
 
 lint:
