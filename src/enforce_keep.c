@@ -32,7 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "enforce.h"
+#include "enforce_frame.h"
 #include "errors.h"
 #include "registry.h"
 #include "shmem.h"
@@ -72,7 +72,8 @@ is_same_key(Oid type, Datum old, bool old_null, Datum new, bool new_null)
 /*
  * keep_subject(mark, old, new): the new value of a subject column.  Whoever is
  * not a privacy officer may not change whom a row is about: ERROR 42501; not by
- * an action of a foreign key, either, which runs as another role.
+ * an action of a foreign key, either, which runs as another role.  Statements that
+ * serve a right may: those of them that change a subject anonymize.
  */
 PG_FUNCTION_INFO_V1(personalize_keep_subject);
 Datum
@@ -82,7 +83,8 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		pz_call_refuse_direct();
 	if (!is_same_key(get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1), PG_ARGISNULL(1),
-					 PG_GETARG_DATUM(2), PG_ARGISNULL(2)) && !may_change())
+					 PG_GETARG_DATUM(2), PG_ARGISNULL(2)) &&
+		!(pz_frame_current() && pz_frame_current()->adopted) && !may_change())
 		refuse_change(InNoForceRLSOperation() ?
 					  "A row refers to the key that is deleted or changed, by a foreign key that changes it, too. "
 					  "That takes the duty 'officer'." :

@@ -554,6 +554,7 @@ BEGIN
 	children := ARRAY(SELECT h FROM personalize.registry_child AS h WHERE h.relid = r.relid);
 	DELETE FROM personalize.registry_child AS h WHERE h.relid = r.relid;
 	DELETE FROM personalize.registry_column AS k WHERE k.relid = r.relid;
+	DELETE FROM personalize.registry_erasure AS e USING personalize.registry_path AS p WHERE p.relid = r.relid AND e.path_id = p.path_id;
 	DELETE FROM personalize.registry_path AS p WHERE p.relid = r.relid;
 	DELETE FROM personalize.registry_relation AS x WHERE x.relid = r.relid;
 	PERFORM personalize.invalidate_relation_internal(r.relid);

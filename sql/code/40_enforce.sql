@@ -1,7 +1,7 @@
 /*
  * What the filter puts into queries and policies, and the functions of the
  * library that the SQL half calls.  The C side is in src/enforce_check.c,
- * src/registry_sql.c, src/consent_sql.c and src/rights_erase.c.
+ * src/registry_sql.c, src/consent_sql.c and src/rights_rows.c.
  */
 CREATE OR REPLACE FUNCTION personalize.require_preloaded_internal() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_require_preloaded';
@@ -128,10 +128,10 @@ COMMENT ON FUNCTION personalize.consent_set_check_internal(integer[]) IS
 CREATE OR REPLACE FUNCTION personalize.tombstone_digest_internal(kind_id integer, key text) RETURNS bytea
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_tombstone_digest';
 COMMENT ON FUNCTION personalize.tombstone_digest_internal(integer, text) IS 'Keyed digest under which an erased key is remembered';
-CREATE OR REPLACE FUNCTION personalize.rights_rows_internal(path_id integer, key text, action text) RETURNS bigint
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_rows';
-COMMENT ON FUNCTION personalize.rights_rows_internal(integer, text, text) IS
-	'Counts or deletes the rows of one subject in a relation, as its owner';
+CREATE OR REPLACE FUNCTION personalize.rights_run_internal(path_id integer, statement text, key text, changes jsonb) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_run';
+COMMENT ON FUNCTION personalize.rights_run_internal(integer, text, text, jsonb) IS
+	'Counts, deletes or changes rows of one subject in a relation, as its owner';
 CREATE OR REPLACE FUNCTION personalize.rights_select_keys_internal(path_id integer) RETURNS SETOF text
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_select_keys';
 COMMENT ON FUNCTION personalize.rights_select_keys_internal(integer) IS 'The keys of all subjects that a relation holds';

@@ -224,6 +224,10 @@ BEGIN
 
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.copies_status_internal() AS a;
 
+	SELECT count(*) FILTER (WHERE q.due_at < clock_timestamp()), count(*) INTO n, m FROM personalize.request AS q WHERE q.status IN ('open', 'in_progress');
+	RETURN QUERY SELECT 'requests'::text, n = 0, format('%s requests of persons are open, %s of them overdue', m, n),
+		CASE WHEN n > 0 THEN 'See the view personalize.requests.' END WHERE m > 0;
+
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
 		CASE WHEN n = 0 THEN 'Nothing is protected yet: see protect().' END;

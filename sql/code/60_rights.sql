@@ -198,6 +198,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	certificate_id uuid := gen_random_uuid();
+	pseudonym uuid := gen_random_uuid();
 	erased_at timestamptz := clock_timestamp();
 	certificate jsonb;
 	no bigint;
@@ -208,8 +209,8 @@ DECLARE
 	uses bigint;
 	relations jsonb := '[]';
 	cascades jsonb;
-	steps integer[] := '{}';
-	names text[] := '{}';
+	held jsonb := '[]';
+	changes jsonb;
 BEGIN
 	IF dry_run THEN
 		SELECT s.subject_no INTO no FROM personalize.subject AS s
@@ -223,18 +224,21 @@ BEGIN
 		END LOOP;
 	END IF;
 
-	FOR item IN SELECT x.* FROM personalize.erase_plan_internal(erase_internal.kind_id) AS x ORDER BY x.step LOOP
-		found_rows := personalize.rights_rows_internal(item.path_id, erase_internal.key, 'count');
+	FOR item IN SELECT x.*, EXISTS (SELECT FROM personalize.hold AS h
+				WHERE (h.subject_no = no OR (h.kind_id = erase_internal.kind_id AND h.key = erase_internal.key))
+					AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid)) AS held
+			FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x ORDER BY x.step
+	LOOP
+		found_rows := personalize.rights_run_internal(item.path_id,
+			format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition), erase_internal.key, '{}');
 		relations := relations || jsonb_build_array(jsonb_build_object('relation', item.relation_name,
-			'action', CASE item.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END, 'rows', found_rows));
+			'action', CASE WHEN item.held THEN 'hold' ELSE item.action END, 'rows', found_rows)
+			|| CASE WHEN item.action = 'retain' THEN jsonb_strip_nulls(jsonb_build_object('reason', item.reason,
+				'until', erased_at + item.keep_for)) ELSE '{}' END);
 		total := total + found_rows;
-		IF item.ownership <> 'owner' AND found_rows > 0 AND NOT dry_run THEN
-			RAISE EXCEPTION 'relation % has rows that name the subject but belong to others', item.relation_name
-				USING ERRCODE = 'feature_not_supported',
-					HINT = 'Anonymizing rows comes with a later release; clear the column in these rows first.';
+		IF item.held THEN
+			held := held || to_jsonb(item.step);
 		END IF;
-		steps := steps || item.path_id;
-		names := names || item.relation_name;
 	END LOOP;
 
 	/* what foreign keys will do to relations outside this plan */
@@ -244,7 +248,7 @@ BEGIN
 				CASE f.confdeltype WHEN 'c' THEN 'delete' WHEN 'n' THEN 'set null' ELSE 'set default' END AS action
 			FROM pg_constraint AS f
 			WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
-				AND f.confrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)
+				AND f.confrelid IN (SELECT x.relid FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x WHERE x.action = 'delete')
 				AND f.conrelid NOT IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)) AS x;
 
 	SELECT count(*) INTO events FROM personalize.consent_event AS e WHERE e.subject_no = no;
@@ -267,12 +271,24 @@ BEGIN
 		RETURN certificate;
 	END IF;
 
-	FOR i IN 1 .. cardinality(steps) LOOP
-		PERFORM personalize.rights_rows_internal(steps[i], erase_internal.key, 'delete');
+	FOR item IN SELECT x.* FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x
+		WHERE x.action <> 'retain' AND NOT held @> to_jsonb(x.step) ORDER BY x.step
+	LOOP
+		IF item.action = 'delete' THEN
+			PERFORM personalize.rights_run_internal(item.path_id,
+				format('DELETE FROM %s WHERE %s', item.relation_name, item.condition), erase_internal.key, '{}');
+		ELSE
+			changes := personalize.anonymous_internal(item.path_id, item.columns, pseudonym);
+			PERFORM personalize.rights_run_internal(item.path_id, personalize.rights_update_text_internal(item.path_id,
+				ARRAY(SELECT k.name FROM jsonb_object_keys(changes) AS k (name)), item.condition), erase_internal.key, changes);
+		END IF;
 	END LOOP;
-	FOR i IN 1 .. cardinality(steps) LOOP
-		IF personalize.rights_rows_internal(steps[i], erase_internal.key, 'count') <> 0 THEN
-			RAISE EXCEPTION 'relation % still has rows of the subject', names[i]
+	FOR item IN SELECT x.* FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x
+		WHERE x.action <> 'retain' AND NOT held @> to_jsonb(x.step) ORDER BY x.step
+	LOOP
+		IF personalize.rights_run_internal(item.path_id,
+			format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition), erase_internal.key, '{}') <> 0 THEN
+			RAISE EXCEPTION 'relation % still has rows of the subject', item.relation_name
 				USING ERRCODE = 'object_not_in_prerequisite_state',
 					HINT = 'A trigger or rule of the relation keeps them from being deleted; nothing was erased.';
 		END IF;
@@ -290,6 +306,10 @@ BEGIN
 			method = CASE WHEN personalize.text_names_internal(e.method, ARRAY[erase_internal.key]) THEN NULL ELSE e.method END
 		WHERE e.subject_no = no;
 	PERFORM personalize.scrub_internal(erase_internal.kind_id, ARRAY[erase_internal.key]);
+	UPDATE personalize.rectification AS x SET before = NULL, after = NULL WHERE x.subject_no = no;
+	UPDATE personalize.request AS q SET details = NULL, verification = NULL, result = NULL WHERE q.subject_no = no;
+	/* what is held can only be found again by the key */
+	UPDATE personalize.hold AS h SET key = erase_internal.key WHERE h.subject_no = no AND h.released_at IS NULL;
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
 		SELECT personalize.tombstone_digest_internal(erase_internal.kind_id, u.form), erase_internal.kind_id, erased_at
 		FROM unnest(personalize.key_forms_internal(erase_internal.kind_id, erase_internal.key)) AS u (form)
@@ -426,46 +446,27 @@ $$;
 COMMENT ON FUNCTION personalize.reinstate_subject(text, text, text) IS
 	'Makes a new person of an erased key, so that rows under it are no longer withheld for the erasure; false if the key is not erased';
 
-/* --------------------------------------------------------------- overloads */
-
-/* bigint and uuid twins of every function that takes the key of a subject as text */
-DO $do$
+CREATE OR REPLACE FUNCTION personalize.release_hold(hold_id uuid)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
-	f record;
-	twin text;
+	h personalize.hold;
 BEGIN
-	/* arguments are told by their names below */
-	PERFORM pg_catalog.set_config('quote_all_identifiers', 'off', true);
-	FOR f IN
-		SELECT p.oid AS oid, p.proname AS proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
-				pg_catalog.pg_get_function_result(p.oid) AS result, p.provolatile AS provolatile,
-				p.proretset OR p.prorettype = 'pg_catalog.record'::pg_catalog.regtype AS is_table,
-				pg_catalog.obj_description(p.oid, 'pg_proc') AS description,
-				(SELECT pg_catalog.string_agg(CASE WHEN u.ord = 1 THEN 'subject::pg_catalog.text'
-							ELSE pg_catalog.quote_ident(u.name) END, ', ' ORDER BY u.ord)
-					FROM pg_catalog.unnest(p.proargnames[1:p.pronargs]) WITH ORDINALITY AS u (name, ord)) AS passed
-			FROM pg_catalog.pg_proc AS p
-			WHERE p.pronamespace = 'personalize'::pg_catalog.regnamespace
-				AND p.proname IN ('grant_consent', 'refuse_consent', 'withdraw_consent', 'object_to', 'restrict_processing',
-					'lift_restriction', 'consent_state', 'permitted', 'decide', 'erase_subject', 'reinstate_subject', 'usage_of')
-				AND p.proargnames[1] = 'subject' AND p.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype
-			ORDER BY p.proname
-	LOOP
-		FOREACH twin IN ARRAY ARRAY['bigint', 'uuid'] LOOP
-			EXECUTE pg_catalog.format(
-				'CREATE OR REPLACE FUNCTION personalize.%I(%s) RETURNS %s LANGUAGE sql %s PARALLEL %s CALLED ON NULL INPUT'
-				' BEGIN ATOMIC SELECT %s; END',
-				f.proname, pg_catalog.regexp_replace(f.arguments, '^subject text', 'subject ' || twin), f.result,
-				CASE f.provolatile WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
-				CASE f.provolatile WHEN 's' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
-				CASE WHEN f.is_table THEN pg_catalog.format('t.* FROM personalize.%I(%s) AS t', f.proname, f.passed)
-					ELSE pg_catalog.format('personalize.%I(%s)', f.proname, f.passed) END);
-			EXECUTE (SELECT pg_catalog.format('COMMENT ON FUNCTION %s IS %L', p.oid::pg_catalog.regprocedure, f.description)
-				FROM pg_catalog.pg_proc AS p
-				WHERE p.pronamespace = 'personalize'::pg_catalog.regnamespace AND p.proname = f.proname
-					AND p.proargnames[1] = 'subject'
-					AND p.proargtypes[0] = CASE twin WHEN 'uuid' THEN 'uuid'::pg_catalog.regtype ELSE 'int8'::pg_catalog.regtype END);
-		END LOOP;
-	END LOOP;
+	PERFORM personalize.registry_begin_internal();
+	SELECT x.* INTO h FROM personalize.hold AS x WHERE x.hold_id = release_hold.hold_id AND x.released_at IS NULL FOR UPDATE;
+	IF h.hold_id IS NULL THEN
+		RAISE EXCEPTION 'hold does not exist' USING ERRCODE = 'undefined_object', HINT = 'The view personalize.holds lists them.';
+	END IF;
+	UPDATE personalize.hold AS x SET released_at = clock_timestamp(), released_by = session_user, key = NULL WHERE x.hold_id = h.hold_id;
+	IF h.key IS NULL THEN
+		RETURN NULL;
+	END IF;
+	/* what another hold still keeps stays; the others are erased now */
+	RETURN personalize.erase_checked_internal(ARRAY[h.key], 'release of a legal hold', false,
+		(SELECT k.name FROM personalize.registry_kind AS k WHERE k.kind_id = h.kind_id)) -> 0;
 END
-$do$;
+$$;
+COMMENT ON FUNCTION personalize.release_hold(uuid) IS
+	'Releases a legal hold; if the person was erased meanwhile, the erasure is completed and its certificate returned';

@@ -1,0 +1,258 @@
+/*
+ * What erasure does with which rows: rules for each path, rows that belong to
+ * several persons, legal holds.
+ *
+ * A row that belongs to several owners lives until the last of them is erased:
+ * whoever leaves before is anonymized in it.  It is "lone" when no other owner
+ * is left.  Statements are made here and run by rights_run_internal(), with the
+ * key as $1 and new values as $2.
+ */
+CREATE OR REPLACE FUNCTION personalize.rights_is_internal(path_id integer)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('%I OPERATOR(pg_catalog.=) $1%s', p.column_names[1],
+		CASE k.key_type WHEN 'int8'::regtype THEN '::pg_catalog.int8' WHEN 'uuid'::regtype THEN '::pg_catalog.uuid' ELSE '' END)
+	FROM personalize.registry_path AS p JOIN personalize.registry_kind AS k ON k.kind_id = p.kind_id
+	WHERE p.path_id = $1
+$$;
+COMMENT ON FUNCTION personalize.rights_is_internal(integer) IS 'The condition on rows that a path leads to the person with key $1';
+
+CREATE OR REPLACE FUNCTION personalize.rights_lone_internal(relid oid, kind_id integer)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(string_agg(format(' AND (%I IS NULL%s)', p.column_names[1],
+		CASE WHEN p.kind_id = $2 THEN ' OR ' || personalize.rights_is_internal(p.path_id) ELSE '' END), '' ORDER BY p.path_id), '')
+	FROM personalize.registry_path AS p WHERE p.relid = $1 AND p.ownership = 'owner'
+$$;
+COMMENT ON FUNCTION personalize.rights_lone_internal(oid, integer) IS
+	'The condition, to be appended, on rows that have no other owner than the person with key $1';
+
+CREATE OR REPLACE FUNCTION personalize.rights_update_text_internal(path_id integer, columns text[], condition text)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('UPDATE %s SET %s WHERE %s', personalize.relation_text_internal(p.relid),
+		(SELECT string_agg(format('%I = (pg_catalog.jsonb_populate_record(NULL::%s, $2)).%1$I', u.name, personalize.relation_text_internal(p.relid)), ', ')
+			FROM unnest($2) AS u (name)), $3)
+	FROM personalize.registry_path AS p WHERE p.path_id = $1
+$$;
+COMMENT ON FUNCTION personalize.rights_update_text_internal(integer, text[], text) IS
+	'A statement that gives columns the values in $2';
+
+CREATE OR REPLACE FUNCTION personalize.erase_steps_internal(kind_id integer)
+RETURNS TABLE (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	p record;
+	previous oid := 0;
+	deleted text;
+	first_of integer;
+	ord integer := 0;
+BEGIN
+	FOR p IN SELECT x.*, coalesce(e.action, CASE x.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END) AS rule,
+			coalesce(e.columns, '{}') AS rule_columns, e.reason AS rule_reason, e.keep_for AS rule_keep
+		FROM personalize.erase_plan_internal(erase_steps_internal.kind_id) AS x
+			LEFT JOIN personalize.registry_erasure AS e ON e.path_id = x.path_id
+		ORDER BY x.step
+	LOOP
+		erase_steps_internal.relid := p.relid;
+		erase_steps_internal.relation_name := p.relation_name;
+		IF p.relid <> previous THEN
+			previous := p.relid;
+			SELECT '(' || string_agg(personalize.rights_is_internal(q.path_id), ' OR ' ORDER BY q.path_id) || ')'
+					|| personalize.rights_lone_internal(p.relid, erase_steps_internal.kind_id), min(q.path_id)
+				INTO deleted, first_of
+				FROM personalize.registry_path AS q LEFT JOIN personalize.registry_erasure AS e ON e.path_id = q.path_id
+				WHERE q.relid = p.relid AND q.kind_id = erase_steps_internal.kind_id AND q.ownership = 'owner'
+					AND coalesce(e.action, 'delete') = 'delete';
+			IF deleted IS NOT NULL THEN
+				ord := ord + 1;
+				erase_steps_internal.step := ord;
+				erase_steps_internal.path_id := first_of;
+				erase_steps_internal.action := 'delete';
+				erase_steps_internal.condition := deleted;
+				erase_steps_internal.columns := '{}';
+				erase_steps_internal.reason := NULL;
+				erase_steps_internal.keep_for := NULL;
+				RETURN NEXT;
+			END IF;
+		END IF;
+		/* what is not deleted: of other owners, or by another rule */
+		CONTINUE WHEN p.rule = 'delete' AND NOT EXISTS (SELECT FROM personalize.registry_path AS q
+			WHERE q.relid = p.relid AND q.path_id <> p.path_id AND q.ownership = 'owner');
+		ord := ord + 1;
+		erase_steps_internal.step := ord;
+		erase_steps_internal.path_id := p.path_id;
+		erase_steps_internal.action := CASE p.rule WHEN 'retain' THEN 'retain' ELSE 'anonymize' END;
+		erase_steps_internal.condition := personalize.rights_is_internal(p.path_id)
+			|| coalesce(' AND (' || deleted || ') IS NOT TRUE', '');
+		erase_steps_internal.columns := p.rule_columns;
+		erase_steps_internal.reason := p.rule_reason;
+		erase_steps_internal.keep_for := p.rule_keep;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.erase_steps_internal(integer) IS
+	'What erasing a subject of a kind does, in its order: which rows of which relation are deleted, anonymized or retained';
+
+CREATE OR REPLACE FUNCTION personalize.pseudonym_internal(type oid, pseudonym uuid)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* negative: keys of applications are not */
+	SELECT CASE
+		WHEN $1 = 'uuid'::regtype THEN to_jsonb($2::text)
+		WHEN $1 = 'int8'::regtype THEN to_jsonb(-(('x' || substr(replace($2::text, '-', ''), 1, 16))::bit(64)::bigint & 4611686018427387903) - 1)
+		WHEN $1 = 'int4'::regtype THEN to_jsonb(-(('x' || substr(replace($2::text, '-', ''), 1, 8))::bit(32)::integer & 1073741823) - 1)
+		WHEN $1 = 'text'::regtype THEN to_jsonb('erased-' || $2::text)
+	END
+$$;
+COMMENT ON FUNCTION personalize.pseudonym_internal(oid, uuid) IS
+	'What stands for an erased person in a column of a type: the same for all rows, and never said of anybody else; NULL for types that can have none';
+
+CREATE OR REPLACE FUNCTION personalize.anonymous_internal(path_id integer, rule jsonb, pseudonym uuid)
+RETURNS jsonb
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* the person's own column goes in any case */
+	SELECT jsonb_object_agg(x.name, CASE WHEN x.spec = '{"pseudonym": true}'
+			THEN personalize.pseudonym_internal(coalesce(nullif(t.typbasetype, 0), t.oid), $3) ELSE x.spec END)
+	FROM (SELECT u.name::text AS name, CASE WHEN a.attnotnull THEN '{"pseudonym": true}' ELSE 'null'::jsonb END AS spec, a.atttypid, p.relid
+			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.column_names) AS u (name)
+				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname = u.name
+			WHERE p.path_id = $1 AND NOT $2 ? u.name::text
+		UNION ALL
+		SELECT e.key, e.value, a.atttypid, p.relid FROM personalize.registry_path AS p CROSS JOIN LATERAL jsonb_each($2) AS e
+				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname::text = e.key AND NOT a.attisdropped
+			WHERE p.path_id = $1) AS x
+		JOIN pg_type AS t ON t.oid = x.atttypid
+$$;
+COMMENT ON FUNCTION personalize.anonymous_internal(integer, jsonb, uuid) IS
+	'New values of the columns that a rule anonymizes, and of the one that leads to the person';
+
+CREATE OR REPLACE FUNCTION personalize.set_erasure(relation regclass, action text, columns jsonb DEFAULT '{}', reason text DEFAULT NULL,
+	keep_for interval DEFAULT NULL, subject name DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	r personalize.registry_relation;
+	path record;
+	item record;
+	a record;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	r := personalize.protected_relation_internal(set_erasure.relation);
+	IF set_erasure.action IS NULL OR set_erasure.action NOT IN ('delete', 'anonymize', 'retain') THEN
+		RAISE EXCEPTION 'action "%" is not known', personalize.shown_internal(coalesce(set_erasure.action, 'null'))
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use delete, anonymize or retain.';
+	END IF;
+	IF set_erasure.columns IS NULL OR jsonb_typeof(set_erasure.columns) <> 'object' THEN
+		RAISE EXCEPTION 'columns must be an object of columns and what they become'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example ''{"email": null, "name": "removed", "login": {"pseudonym": true}}''.';
+	END IF;
+	IF set_erasure.action = 'retain' AND coalesce(set_erasure.reason, '') = '' THEN
+		RAISE EXCEPTION 'a reason must be given for what is retained'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'It stands on the certificate, for example "tax law, 10 years".';
+	END IF;
+	IF set_erasure.keep_for <= interval '0' THEN
+		RAISE EXCEPTION 'keep_for must be longer than nothing' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	SELECT p.path_id, p.ownership INTO path FROM personalize.registry_path AS p
+		WHERE p.relid = r.relid AND (set_erasure.subject IS NULL OR p.column_names = ARRAY[set_erasure.subject]) ORDER BY p.path_id LIMIT 1;
+	IF path.path_id IS NULL THEN
+		RAISE EXCEPTION 'column %.% does not lead to a subject', personalize.relation_text_internal(r.relid), quote_ident(set_erasure.subject)
+			USING ERRCODE = 'undefined_object', HINT = 'The view personalize.protected_relations lists the paths.';
+	END IF;
+	IF set_erasure.action = 'delete' AND path.ownership <> 'owner' THEN
+		RAISE EXCEPTION 'rows of relation % belong to others', personalize.relation_text_internal(r.relid)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use anonymize: what only names the person is not deleted with the person.';
+	END IF;
+	FOR item IN SELECT e.key, e.value FROM jsonb_each(set_erasure.columns) AS e ORDER BY e.key COLLATE "C" LOOP
+		SELECT x.attnum, x.attname, x.attnotnull, x.attgenerated, coalesce(nullif(t.typbasetype, 0), t.oid) AS base INTO a
+			FROM pg_attribute AS x JOIN pg_type AS t ON t.oid = x.atttypid
+			WHERE x.attrelid = r.relid AND x.attnum = personalize.column_number_internal(r.relid, item.key::name);
+		IF a.attgenerated <> '' THEN
+			RAISE EXCEPTION 'column % is generated', quote_ident(a.attname) USING ERRCODE = 'invalid_parameter_value', HINT = 'Name the columns it is computed from.';
+		END IF;
+		CASE
+			WHEN item.value = 'null' THEN
+				IF a.attnotnull THEN
+					RAISE EXCEPTION 'column % cannot be null', quote_ident(a.attname)
+						USING ERRCODE = 'not_null_violation', HINT = 'Give a value, or {"pseudonym": true}.';
+				END IF;
+			WHEN item.value = '{"pseudonym": true}' THEN
+				IF personalize.pseudonym_internal(a.base, gen_random_uuid()) IS NULL THEN
+					RAISE EXCEPTION 'column % of type % cannot have a pseudonym', quote_ident(a.attname), format_type(a.base, NULL)
+						USING ERRCODE = 'datatype_mismatch', HINT = 'Columns of type integer, bigint, uuid and text can.';
+				END IF;
+			WHEN jsonb_typeof(item.value) IN ('string', 'number', 'boolean') THEN
+				PERFORM personalize.check_mask_internal(r.relid, a.attnum, item.value #>> '{}');
+			ELSE
+				RAISE EXCEPTION 'column % cannot become that', quote_ident(a.attname)
+					USING ERRCODE = 'invalid_parameter_value', HINT = 'Use null, a string, a number, a boolean or {"pseudonym": true}.';
+		END CASE;
+	END LOOP;
+	INSERT INTO personalize.registry_erasure (path_id, action, columns, reason, keep_for)
+		VALUES (path.path_id, set_erasure.action, set_erasure.columns, set_erasure.reason, set_erasure.keep_for)
+		ON CONFLICT (path_id) DO UPDATE SET action = EXCLUDED.action, columns = EXCLUDED.columns, reason = EXCLUDED.reason, keep_for = EXCLUDED.keep_for;
+END
+$$;
+COMMENT ON FUNCTION personalize.set_erasure(regclass, text, jsonb, text, interval, name) IS
+	'Says what erasure does with rows of a relation: delete, anonymize (columns become NULL, a value, or a pseudonym that keeps grouping) or retain, with the reason and for how long';
+
+CREATE OR REPLACE VIEW personalize.erasure_rules AS
+	SELECT pg_catalog.format('%I.%I', r.schema_name, r.relation_name) AS relation_name, p.column_names::text[] AS subject, p.ownership,
+		COALESCE(e.action, CASE p.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END) AS action, e.columns, e.reason, e.keep_for
+	FROM personalize.registry_path AS p JOIN personalize.registry_relation AS r ON r.relid = p.relid
+		LEFT JOIN personalize.registry_erasure AS e ON e.path_id = p.path_id;
+COMMENT ON VIEW personalize.erasure_rules IS
+	'What erasure does with the rows of each protected relation';
+
+CREATE OR REPLACE FUNCTION personalize.hold_subject(subject text, reason text, relation regclass DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	who record;
+	id uuid;
+BEGIN
+	who := personalize.rights_begin_internal(hold_subject.kind, hold_subject.subject);
+	IF coalesce(hold_subject.reason, '') = '' THEN
+		RAISE EXCEPTION 'a reason must be given' USING ERRCODE = 'null_value_not_allowed', HINT = 'For example the number of the case.';
+	END IF;
+	IF personalize.text_names_internal(hold_subject.reason, ARRAY[who.key]) THEN
+		RAISE EXCEPTION 'reason must not name the subject' USING ERRCODE = 'invalid_parameter_value', HINT = 'Refer to the case, not to the person.';
+	END IF;
+	IF hold_subject.relation IS NOT NULL THEN
+		PERFORM personalize.protected_relation_internal(hold_subject.relation);
+	END IF;
+	INSERT INTO personalize.hold AS h (kind_id, subject_no, relation, reason, placed_by)
+		VALUES (who.kind_id, personalize.subject_no_internal(who.kind_id, who.key, true), hold_subject.relation, hold_subject.reason, session_user)
+		RETURNING h.hold_id INTO id;
+	RETURN id;
+END
+$$;
+COMMENT ON FUNCTION personalize.hold_subject(text, text, regclass, text) IS
+	'Places a legal hold on the rows of a person, in one relation or in all: erasure withholds them and leaves them until release_hold()';
+
+CREATE OR REPLACE VIEW personalize.holds AS
+	SELECT h.hold_id, k.name AS kind, COALESCE(s.key, h.key) AS subject, h.relation, h.reason, h.placed_at, h.placed_by, h.key IS NOT NULL AS erasure_waits
+	FROM personalize.hold AS h JOIN personalize.registry_kind AS k ON k.kind_id = h.kind_id
+		LEFT JOIN personalize.subject AS s ON s.subject_no = h.subject_no
+	WHERE h.released_at IS NULL;
+COMMENT ON VIEW personalize.holds IS 'Legal holds that were not released';

@@ -1,0 +1,81 @@
+/*
+ * More of the rights: corrections and requests.
+ * Run once by CREATE EXTENSION; a change here needs an update step.
+ */
+ALTER TABLE personalize.registry_column ADD COLUMN source text
+	CHECK (source IN ('provided', 'observed', 'inferred', 'obtained'));
+COMMENT ON COLUMN personalize.registry_column.source IS
+	'Where the data comes from: the person gave it, it was observed of them, inferred about them, or obtained from others; NULL: nobody said';
+
+CREATE SEQUENCE personalize.rectification_id_seq;
+COMMENT ON SEQUENCE personalize.rectification_id_seq IS 'Numbers of corrections';
+
+CREATE TABLE personalize.rectification (
+	rectification_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('personalize.rectification_id_seq'),
+	subject_no bigint NOT NULL,
+	relation_name text NOT NULL,
+	columns text[] NOT NULL,
+	rows_changed bigint NOT NULL,
+	before jsonb,
+	after jsonb,
+	recipients text[] NOT NULL DEFAULT '{}',
+	notified text[] NOT NULL DEFAULT '{}',
+	rectified_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	rectified_by name NOT NULL
+);
+COMMENT ON TABLE personalize.rectification IS
+	'What was corrected for a person, and who else must be told (GDPR Art. 16 and 19); erasure takes the values away';
+CREATE INDEX rectification_subject ON personalize.rectification (subject_no);
+
+CREATE TABLE personalize.request (
+	request_id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	subject_no bigint NOT NULL,
+	"right" text NOT NULL CHECK ("right" IN ('access', 'portability', 'rectification', 'erasure', 'restriction', 'objection',
+		'automated_decision', 'withdrawal', 'sale_opt_out', 'limit_sensitive')),
+	regulation text NOT NULL CHECK (regulation IN ('gdpr', 'ccpa')),
+	status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'in_progress', 'fulfilled', 'revoked', 'denied', 'expired')),
+	reason text CHECK (reason IN ('suspected_fraud', 'insuf_verification', 'no_match', 'claim_not_covered',
+		'outside_jurisdiction', 'too_many_requests', 'other')),
+	details text,
+	received_at timestamptz NOT NULL,
+	due_at timestamptz NOT NULL,
+	verified_at timestamptz,
+	verification text,
+	extended_at timestamptz,
+	closed_at timestamptz,
+	result jsonb,
+	opened_by name NOT NULL,
+	closed_by name
+);
+COMMENT ON TABLE personalize.request IS
+	'Requests of persons: which right, since when, until when, and what came of it; statuses and reasons are those of the Data Rights Protocol';
+CREATE INDEX request_subject ON personalize.request (subject_no);
+
+CREATE TABLE personalize.registry_erasure (
+	path_id integer PRIMARY KEY,
+	action text NOT NULL CHECK (action IN ('delete', 'anonymize', 'retain')),
+	columns jsonb NOT NULL DEFAULT '{}',
+	reason text,
+	keep_for interval
+);
+COMMENT ON TABLE personalize.registry_erasure IS
+	'What erasure does with the rows that a path leads to, where it is not the usual: rows of an owner are deleted, others anonymized';
+
+CREATE TABLE personalize.hold (
+	hold_id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	kind_id integer NOT NULL,
+	subject_no bigint NOT NULL,
+	relation regclass,
+	reason text NOT NULL,
+	placed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	placed_by name NOT NULL,
+	released_at timestamptz,
+	released_by name,
+	key text
+);
+COMMENT ON TABLE personalize.hold IS
+	'Legal holds: rows of a person that erasure must leave until the hold is released';
+COMMENT ON COLUMN personalize.hold.relation IS 'The relation whose rows are held; NULL: all of them';
+COMMENT ON COLUMN personalize.hold.key IS
+	'The key of a person who was erased meanwhile, so that the release can complete the erasure; taken away then';
+CREATE INDEX hold_subject ON personalize.hold (subject_no) WHERE released_at IS NULL;

@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * rights_rows.c
+ *	  Count, delete, show and change the rows of a person, for the SQL functions
+ *	  that serve a person's rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "enforce.h"
+#include "rights.h"
+#include "shmem.h"
+
+/*
+ * rights_run_internal(path_id, statement, key, changes): run SELECT count(*),
+ * DELETE or UPDATE on the relation of a path, as its owner; $1 is the canonical
+ * key, $2 the new values by the columns' names.  Returns the count, or how many
+ * rows were changed.  The statement is of ours: see 59_erasure_rules.sql.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_run);
+Datum
+personalize_rights_run(PG_FUNCTION_ARGS)
+{
+	PzPath		path;
+	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid			types[2] = {TEXTOID, JSONBOID};
+	Datum		args[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
+	int			expected = strncmp(statement, "SELECT ", 7) == 0 ? SPI_OK_SELECT :
+		strncmp(statement, "DELETE ", 7) == 0 ? SPI_OK_DELETE : SPI_OK_UPDATE;
+	int64		rows;
+
+	pz_require_preloaded();
+	pz_rights_path(PG_GETARG_INT32(0), &path);
+	SPI_connect();
+	pz_rights_run(&path, psprintf("%s%s", pz_rights_token(), statement), 2, types, args, expected, NULL);
+	if (expected != SPI_OK_SELECT)
+		rows = SPI_processed;
+	else
+	{
+		bool		isnull;
+
+		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	SPI_finish();
+	PG_RETURN_INT64(rows);
+}
+
+/*
+ * rights_export_internal(path_id, key, without): the rows of one subject as
+ * jsonb, without some columns.  What does not fit into work_mem waits on disk.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_export);
+Datum
+personalize_rights_export(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PzPath		path;
+	Oid			types[2] = {TEXTOID, TEXTARRAYOID};
+	Datum		args[2] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
+	char	   *sql;
+
+	pz_require_preloaded();
+	pz_rights_path(PG_GETARG_INT32(0), &path);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, rsinfo->econtext->ecxt_per_query_memory, true, NULL, NULL);
+	sql = psprintf("%sSELECT pg_catalog.to_jsonb(personalize_row) OPERATOR(pg_catalog.-) $2 FROM %s AS personalize_row WHERE personalize_row.%s",
+				   pz_rights_token(), pz_rights_relation(&path), pz_rights_condition(&path));
+	SPI_connect();
+	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, dest);
+	dest->rDestroy(dest);
+	SPI_finish();
+	PG_RETURN_NULL();
+}
+
+/*
+ * rights_select_keys_internal(path_id): the canonical keys of all subjects
+ * that a relation holds, for the census after a crash.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_select_keys);
+Datum
+personalize_rights_select_keys(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PzPath		path;
+	char	   *sql;
+	uint64		i;
+
+	pz_require_preloaded();
+	pz_rights_path(PG_GETARG_INT32(0), &path);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	sql = psprintf("%sSELECT DISTINCT %s::pg_catalog.text FROM %s WHERE %s IS NOT NULL",
+				   pz_rights_token(), pz_rights_column(&path), pz_rights_relation(&path), pz_rights_column(&path));
+	SPI_connect();
+	pz_rights_run(&path, sql, 0, NULL, NULL, SPI_OK_SELECT, NULL);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);
+	}
+	SPI_finish();
+	PG_RETURN_NULL();
+}
+
+/*
+ * triggers_pending_internal(): does this transaction have trigger events that
+ * were put off?  A trigger that can be put off is on record as such in
+ * pg_trigger, those of foreign keys and unique constraints, too, and can
+ * neither be dropped nor, if it is a user's, be altered while it has events.
+ * Events of statements that have not ended count as well.
+ */
+PG_FUNCTION_INFO_V1(personalize_triggers_pending);
+Datum
+personalize_triggers_pending(PG_FUNCTION_ARGS)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tup;
+	bool		pending = false;
+
+	while (!pending && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tup);
+
+		CHECK_FOR_INTERRUPTS();
+		pending = form->tgdeferrable && AfterTriggerPendingOnRel(form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	PG_RETURN_BOOL(pending);
+}
+
+/*
+ * ledger_unlock_internal(on_off): allow changes of the ledger and the record
+ * of use until false or the end of the transaction.
+ */
+PG_FUNCTION_INFO_V1(personalize_ledger_unlock);
+Datum
+personalize_ledger_unlock(PG_FUNCTION_ARGS)
+{
+	pz_require_preloaded();
+	pz_enforce_unlock_ledger(PG_GETARG_BOOL(0));
+	PG_RETURN_VOID();
+}
