@@ -133,7 +133,7 @@ pz_audit_release_database(const char *dbname)
 {
 	Oid			dbid;
 	PzDatabase *db;
-	pid_t		pids[2];
+	pid_t		pids[3];
 	int			i;
 
 	if (pz_shared == NULL || dbname == NULL)
@@ -152,6 +152,7 @@ pz_audit_release_database(const char *dbname)
 	pg_atomic_write_u32(&db->why, PZ_DOWN_RELEASED);
 	pids[0] = db->worker_pid;
 	pids[1] = db->set_pid;
+	pids[2] = db->rights_pid;
 	for (i = 0; i < lengthof(pids); i++)
 		if (pids[i] != 0)
 			kill(pids[i], SIGTERM);
@@ -159,7 +160,7 @@ pz_audit_release_database(const char *dbname)
 	released_database = dbid;
 
 	/* the processes themselves must be gone, not only their marks: 10 s at most */
-	for (i = 0; i < 1000 && (is_alive(pids[0]) || is_alive(pids[1])); i++)
+	for (i = 0; i < 1000 && (is_alive(pids[0]) || is_alive(pids[1]) || is_alive(pids[2])); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(10000L);
@@ -220,7 +221,8 @@ pz_launcher_free_entry(Oid dbid)
 		return;
 	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
 	/* a worker that is still there would make its set for whoever has the entry next */
-	if (pg_atomic_read_u32(&db->dbid) == dbid && db->worker_pid == 0 && db->set_pid == 0)
+	if (pg_atomic_read_u32(&db->dbid) == dbid && db->worker_pid == 0 && db->set_pid == 0 &&
+		db->rights_pid == 0)
 	{
 		pg_atomic_write_u32(&db->ready, 0);
 		pg_atomic_write_u32(&db->dbid, InvalidOid);

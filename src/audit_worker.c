@@ -36,6 +36,7 @@
 #include "access/xlogreader.h"
 #include "access/xlogrecovery.h"
 #include "access/xlogutils.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -66,6 +67,7 @@
 #define PZ_BATCH_BYTES		(4 * 1024 * 1024)
 #define PZ_BATCH_RECORDS	200000	/* WAL records between two looks around */
 #define PZ_COMPLAINTS_MAX	10	/* log lines about bad messages since server start */
+#define PZ_RIGHTS_MS		2000	/* between two looks whether the rights worker is needed */
 
 static PzDatabase *my_database = NULL;
 static bool recheck_extension = false;	/* functions were changed, perhaps dropped */
@@ -424,6 +426,35 @@ pz_worker_drop(XLogRecPtr at, const PzPosition *position)
 }
 
 /*
+ * Start the worker that serves rights, if something is due for it.  Looks every
+ * PZ_RIGHTS_MS, and later if that worker is not done by then.
+ */
+static void
+pz_worker_rights(void)
+{
+	static SPIPlanPtr plan = NULL;
+	static TimestampTz next_look = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		isnull;
+	bool		due;
+
+	if (now < next_look || my_database->rights_pid != 0)
+		return;
+	next_look = TimestampTzPlusMilliseconds(now, PZ_RIGHTS_MS);
+	pz_store_begin();
+	pz_store_execute(&plan, "SELECT personalize.rights_due_internal()", 0, NULL, NULL, NULL);
+	due = DatumGetBool(pz_store_value(0, 1, &isnull));
+	pz_store_end();
+	MemoryContextSwitchTo(TopMemoryContext);
+	if (due)
+	{
+		pz_worker_start("pz_rights_worker_main", "rights worker");
+		/* what fails again and again must not start a process every time */
+		next_look = TimestampTzPlusMilliseconds(now, 5 * PZ_RIGHTS_MS);
+	}
+}
+
+/*
  * Where a record begins that follows at: the end of a record can fall on the
  * start of a page, whose header comes first.
  */
@@ -550,6 +581,8 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 			swept = true;
 		}
 		pz_consent_request_worker(my_database);
+		if (swept)
+			pz_worker_rights();
 		if (swept && pz_period_drop_is_due())
 			pz_worker_drop(at, position);
 		pg_atomic_write_u64(&my_database->failing_since, 0);

@@ -93,7 +93,6 @@ pz_consent_request_worker(PzDatabase *db)
 {
 	static TimestampTz next_try = 0;
 	TimestampTz now;
-	BackgroundWorker worker;
 
 	if (pz_consent_memory == 0 || db->set_pid != 0)
 		return;
@@ -101,17 +100,8 @@ pz_consent_request_worker(PzDatabase *db)
 	if (now < next_try)
 		return;
 	next_try = TimestampTzPlusMilliseconds(now, START_MS);
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	strlcpy(worker.bgw_library_name, PZ_EXTENSION, sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "pz_consent_worker_main", sizeof(worker.bgw_function_name));
-	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "personalize consent worker for database %u", MyDatabaseId);
-	strlcpy(worker.bgw_type, "personalize consent worker", sizeof(worker.bgw_type));
 	/* without one consent is read from the ledger; status() says so */
-	(void) RegisterDynamicBackgroundWorker(&worker, NULL);
+	pz_worker_start("pz_consent_worker_main", "consent worker");
 }
 
 /* Is a transaction over for everybody in this database?  In a transaction. */

@@ -19,4 +19,7 @@ extern char *pz_rights_condition(const PzPath *path);
 extern void pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, const Datum *args,
 						  int expected, DestReceiver *dest);
 
+/* rights_worker.c */
+extern PGDLLEXPORT void pz_rights_worker_main(Datum arg);
+
 #endif							/* PZ_RIGHTS_H */

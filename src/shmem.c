@@ -211,6 +211,7 @@ pz_shmem_find_database(Oid dbid, bool create)
 		found->requested_at = 0;
 		found->hold_until = 0;
 		found->set_pid = 0;
+		found->rights_pid = 0;
 		/* whoever used the set of a database that is gone, is gone with it */
 		pg_atomic_write_u32(&found->set_state, 0);
 		pg_atomic_write_u32(&found->dbid, dbid);

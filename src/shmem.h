@@ -55,6 +55,7 @@ typedef struct PzDatabase
 	Latch	   *worker_latch;	/* of the last worker; setting a stale one does no harm */
 	TimestampTz requested_at;	/* lock; somebody wants a worker here, 0: nobody */
 	TimestampTz hold_until;		/* lock; no worker may start before */
+	pid_t		rights_pid;		/* lock; of the rights worker, 0: none */
 	ConditionVariable cv;		/* broadcast when ready, done or worker_pid changes */
 
 	/* the consent set; see consent_set.h */

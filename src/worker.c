@@ -8,12 +8,14 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "pz.h"
 #include "worker.h"
 
 /*
@@ -58,4 +60,25 @@ pz_worker_nap(long ms)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
+}
+
+/*
+ * Start a process of ours for this database, by the name of its main function
+ * and of what it is.  Does not raise; it may be that none can be had.
+ */
+void
+pz_worker_start(const char *function, const char *type)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+	strlcpy(worker.bgw_library_name, PZ_EXTENSION, sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, function, sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "personalize %s for database %u", type, MyDatabaseId);
+	snprintf(worker.bgw_type, sizeof(worker.bgw_type), "personalize %s", type);
+	(void) RegisterDynamicBackgroundWorker(&worker, NULL);
 }

@@ -10,5 +10,6 @@
 
 extern void pz_worker_nap(long ms);
 extern void pz_worker_settings(void);
+extern void pz_worker_start(const char *function, const char *type);
 
 #endif							/* PZ_WORKER_H */

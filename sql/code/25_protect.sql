@@ -556,6 +556,7 @@ BEGIN
 	DELETE FROM personalize.registry_column AS k WHERE k.relid = r.relid;
 	DELETE FROM personalize.registry_erasure AS e USING personalize.registry_path AS p WHERE p.relid = r.relid AND e.path_id = p.path_id;
 	DELETE FROM personalize.registry_path AS p WHERE p.relid = r.relid;
+	DELETE FROM personalize.registry_retention AS x WHERE x.relid = r.relid;
 	DELETE FROM personalize.registry_relation AS x WHERE x.relid = r.relid;
 	PERFORM personalize.invalidate_relation_internal(r.relid);
 	FOR item IN SELECT r.relid AS relid, r.rls_was_enabled AS was_enabled, r.rls_was_forced AS was_forced

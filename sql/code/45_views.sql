@@ -228,6 +228,15 @@ BEGIN
 	RETURN QUERY SELECT 'requests'::text, n = 0, format('%s requests of persons are open, %s of them overdue', m, n),
 		CASE WHEN n > 0 THEN 'See the view personalize.requests.' END WHERE m > 0;
 
+	SELECT count(*) FILTER (WHERE q.status = 'failed'), count(*) INTO n, m FROM personalize.erasure_request AS q WHERE q.status IN ('waiting', 'running', 'failed');
+	RETURN QUERY SELECT 'erasures'::text, n = 0, format('%s requested erasures are not done, %s of them failed', m, n),
+		CASE WHEN n > 0 THEN 'See the view personalize.erasure_requests, then call retry_erasure().' END WHERE m > 0;
+
+	RETURN QUERY SELECT 'retention'::text, false, format('the column %I by which rows of %s are kept does not exist', x.column_name, x.relid),
+			'Call set_retention() again.'::text
+		FROM personalize.registry_retention AS x
+		WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = x.relid AND a.attname = x.column_name AND NOT a.attisdropped);
+
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
 		CASE WHEN n = 0 THEN 'Nothing is protected yet: see protect().' END;

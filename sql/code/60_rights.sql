@@ -308,7 +308,11 @@ BEGIN
 	PERFORM personalize.scrub_internal(erase_internal.kind_id, ARRAY[erase_internal.key]);
 	UPDATE personalize.rectification AS x SET before = NULL, after = NULL WHERE x.subject_no = no;
 	UPDATE personalize.request AS q SET details = NULL, verification = NULL, result = NULL WHERE q.subject_no = no;
-	/* what is held can only be found again by the key */
+	/* what is held, or retained for a time, can only be found again by the key */
+	INSERT INTO personalize.retained AS t (path_id, key, reason, until)
+		SELECT x.path_id, erase_internal.key, x.reason, erased_at + x.keep_for
+		FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x WHERE x.action = 'retain' AND x.keep_for IS NOT NULL
+		ON CONFLICT DO NOTHING;
 	UPDATE personalize.hold AS h SET key = erase_internal.key WHERE h.subject_no = no AND h.released_at IS NULL;
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
 		SELECT personalize.tombstone_digest_internal(erase_internal.kind_id, u.form), erase_internal.kind_id, erased_at

@@ -79,3 +79,44 @@ COMMENT ON COLUMN personalize.hold.relation IS 'The relation whose rows are held
 COMMENT ON COLUMN personalize.hold.key IS
 	'The key of a person who was erased meanwhile, so that the release can complete the erasure; taken away then';
 CREATE INDEX hold_subject ON personalize.hold (subject_no) WHERE released_at IS NULL;
+
+CREATE TABLE personalize.retained (
+	path_id integer NOT NULL,
+	key text NOT NULL,
+	reason text NOT NULL,
+	until timestamptz NOT NULL,
+	PRIMARY KEY (path_id, key)
+);
+COMMENT ON TABLE personalize.retained IS
+	'Rows of erased persons that a rule retains until a time: by the key, since nobody could find them otherwise; it goes with them';
+
+CREATE TABLE personalize.erasure_request (
+	request_id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	kind_id integer NOT NULL,
+	subject_no bigint NOT NULL,
+	key text,
+	reason text,
+	status text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'running', 'done', 'cancelled', 'failed')),
+	requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	requested_by name NOT NULL,
+	due_at timestamptz NOT NULL,
+	deleted jsonb NOT NULL DEFAULT '{}',
+	message text,
+	tried_at timestamptz,
+	certificate_id uuid
+);
+COMMENT ON TABLE personalize.erasure_request IS
+	'Erasures that a worker carries out in batches; the person is hidden from the start';
+COMMENT ON COLUMN personalize.erasure_request.key IS 'The key of the person, until the erasure is done or cancelled';
+CREATE INDEX erasure_request_open ON personalize.erasure_request (due_at) WHERE status IN ('waiting', 'running', 'failed');
+
+CREATE TABLE personalize.registry_retention (
+	relid regclass PRIMARY KEY,
+	column_name name NOT NULL,
+	keep_for interval NOT NULL,
+	reason text,
+	swept_at timestamptz,
+	rows_swept bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE personalize.registry_retention IS
+	'How long rows of protected relations are kept, by a column that says how old they are';
