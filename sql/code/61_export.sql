@@ -144,6 +144,8 @@ AS $$
 DECLARE
 	who record;
 	doc jsonb;
+	found_rows bigint;
+	most constant bigint := 200000;	/* of one document: a million would take gigabytes to put together */
 BEGIN
 	who := personalize.rights_begin_internal(export_subject.kind, export_subject.subject);
 	/* uses that have ended are in the tables then */
@@ -157,10 +159,14 @@ BEGIN
 				'withheld_columns', (SELECT coalesce(jsonb_agg(DISTINCT u.name), '[]')
 					FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
 					WHERE o.relid = to_regclass(x.relation) AND NOT EXISTS (SELECT FROM jsonb_object_keys(x.one) AS k (name) WHERE k.name = u.name::text)),
-				'rows', x.rows) ORDER BY x.relation COLLATE "C")
-			INTO doc
-			FROM (SELECT e.relation, jsonb_agg(e.data) AS rows, (array_agg(e.data))[1] AS one
-				FROM personalize.export_rows(export_subject.subject, export_subject.kind) AS e GROUP BY e.relation) AS x;
+				'rows', x.rows) ORDER BY x.relation COLLATE "C"), sum(jsonb_array_length(x.rows))
+			INTO doc, found_rows
+			FROM (SELECT e.relation, jsonb_agg(e.data) AS rows, min(e.data::text)::jsonb AS one
+				FROM (SELECT y.* FROM personalize.export_rows(export_subject.subject, export_subject.kind) AS y LIMIT most + 1) AS e
+				GROUP BY e.relation) AS x;
+		IF found_rows > most THEN
+			RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded';
+		END IF;
 	EXCEPTION WHEN program_limit_exceeded THEN
 		RAISE EXCEPTION 'the data of the subject does not fit into one document'
 			USING ERRCODE = 'program_limit_exceeded', HINT = 'Use export_rows(), or export_csv() for each relation.';
