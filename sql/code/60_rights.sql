@@ -191,7 +191,7 @@ $$;
 COMMENT ON FUNCTION personalize.scrub_internal(integer, text[]) IS
 	'Takes the keys out of the free text of the audit and of the ledger';
 
-CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, key text, reason text, dry_run boolean)
+CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, key text, reason text, dry_run boolean, steps jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
@@ -219,7 +219,9 @@ BEGIN
 		/* the audit worker must not write the key anew before it can see the tombstone */
 		LOCK TABLE personalize.audit_key IN SHARE ROW EXCLUSIVE MODE;
 		no := personalize.subject_no_internal(erase_internal.kind_id, erase_internal.key, false);
-		FOR item IN SELECT x.relation_name FROM personalize.erase_plan_internal(erase_internal.kind_id) AS x ORDER BY x.step LOOP
+		FOR item IN SELECT x.relation_name FROM jsonb_to_recordset(steps) AS x (step integer, relation_name text)
+			GROUP BY x.relation_name ORDER BY min(x.step)
+		LOOP
 			EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', item.relation_name);
 		END LOOP;
 	END IF;
@@ -227,7 +229,7 @@ BEGIN
 	FOR item IN SELECT x.*, EXISTS (SELECT FROM personalize.hold AS h
 				WHERE (h.subject_no = no OR (h.kind_id = erase_internal.kind_id AND h.key = erase_internal.key))
 					AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid)) AS held
-			FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x ORDER BY x.step
+			FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval) ORDER BY x.step
 	LOOP
 		found_rows := personalize.rights_run_internal(item.path_id,
 			format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition), erase_internal.key, '{}');
@@ -248,7 +250,7 @@ BEGIN
 				CASE f.confdeltype WHEN 'c' THEN 'delete' WHEN 'n' THEN 'set null' ELSE 'set default' END AS action
 			FROM pg_constraint AS f
 			WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
-				AND f.confrelid IN (SELECT x.relid FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x WHERE x.action = 'delete')
+				AND f.confrelid IN (SELECT x.relid FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval) WHERE x.action = 'delete')
 				AND f.conrelid NOT IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)) AS x;
 
 	SELECT count(*) INTO events FROM personalize.consent_event AS e WHERE e.subject_no = no;
@@ -271,7 +273,7 @@ BEGIN
 		RETURN certificate;
 	END IF;
 
-	FOR item IN SELECT x.* FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x
+	FOR item IN SELECT x.* FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval)
 		WHERE x.action <> 'retain' AND NOT held @> to_jsonb(x.step) ORDER BY x.step
 	LOOP
 		IF item.action = 'delete' THEN
@@ -283,7 +285,7 @@ BEGIN
 				ARRAY(SELECT k.name FROM jsonb_object_keys(changes) AS k (name)), item.condition), erase_internal.key, changes);
 		END IF;
 	END LOOP;
-	FOR item IN SELECT x.* FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x
+	FOR item IN SELECT x.* FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval)
 		WHERE x.action <> 'retain' AND NOT held @> to_jsonb(x.step) ORDER BY x.step
 	LOOP
 		IF personalize.rights_run_internal(item.path_id,
@@ -311,7 +313,7 @@ BEGIN
 	/* what is held, or retained for a time, can only be found again by the key */
 	INSERT INTO personalize.retained AS t (path_id, key, reason, until)
 		SELECT x.path_id, erase_internal.key, x.reason, erased_at + x.keep_for
-		FROM personalize.erase_steps_internal(erase_internal.kind_id) AS x WHERE x.action = 'retain' AND x.keep_for IS NOT NULL
+		FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval) WHERE x.action = 'retain' AND x.keep_for IS NOT NULL
 		ON CONFLICT DO NOTHING;
 	UPDATE personalize.hold AS h SET key = erase_internal.key WHERE h.subject_no = no AND h.released_at IS NULL;
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
@@ -327,8 +329,8 @@ BEGIN
 	RETURN certificate;
 END
 $$;
-COMMENT ON FUNCTION personalize.erase_internal(integer, text, text, text, boolean) IS
-	'Erases one subject by its canonical key, or counts what that would erase; returns the certificate';
+COMMENT ON FUNCTION personalize.erase_internal(integer, text, text, text, boolean, jsonb) IS
+	'Erases one subject by its canonical key, or counts what that would erase, by the steps for its kind; returns the certificate';
 
 CREATE OR REPLACE FUNCTION personalize.erase_checked_internal(subjects text[], reason text, dry_run boolean, kind text)
 RETURNS jsonb
@@ -340,6 +342,7 @@ DECLARE
 	keys text[];
 	certificates jsonb := '[]';
 	key text;
+	steps jsonb;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	IF subjects IS NULL OR dry_run IS NULL THEN
@@ -389,9 +392,10 @@ BEGIN
 		PERFORM 1 FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = ANY (keys)
 			ORDER BY s.subject_no FOR NO KEY UPDATE;
 	END IF;
+	SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.step), '[]') INTO steps FROM personalize.erase_steps_internal(kind_no) AS x;
 	FOREACH key IN ARRAY keys LOOP
 		certificates := certificates || jsonb_build_array(
-			personalize.erase_internal(kind_no, erase_checked_internal.kind, key, reason, dry_run));
+			personalize.erase_internal(kind_no, erase_checked_internal.kind, key, reason, dry_run, steps));
 	END LOOP;
 	RETURN certificates;
 END
