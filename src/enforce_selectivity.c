@@ -9,9 +9,9 @@
  * histogram, is a sample of persons: the consent set is asked for each.
  *
  * The shape of a plan depends on the estimate, and times do, even where EXPLAIN
- * hides it (enforce_explain.c); so it must not tell of anybody: it needs SAMPLE_MIN
- * persons, each counts the same however many rows are theirs, and it is rounded to
- * ROUND_TO.
+ * hides it (enforce_explain.c); so it must tell little of anybody: it is made for who
+ * holds the purpose, needs SAMPLE_MIN persons, each counts the same however many rows
+ * are theirs, and it is rounded to ROUND_TO.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +22,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
@@ -36,8 +37,8 @@
 #include "guc.h"
 #include "shmem.h"
 
-#define SAMPLE_MIN		20		/* persons that an estimate rests on */
-#define ROUND_TO		0.05
+#define SAMPLE_MIN		50		/* persons that an estimate rests on */
+#define ROUND_TO		0.1
 #define SHARE_UNKNOWN	0.5		/* where there is no estimate */
 
 /* How many persons were asked for, and how many may be used */
@@ -126,12 +127,14 @@ share_of_rows(PlannerInfo *root, const PzMark *mark, Node *key, int varRelid)
 	PzPath		path;
 	Sample		sample = {0};
 	List	   *vars;
+	bool		may_copy;
 
 	if (snapshot == NULL || !pz_registry_path(mark->path_id, &path))
 		return SHARE_UNKNOWN;
 	purpose = mark->purpose_id != PZ_PURPOSE_NONE ? pz_registry_purpose(mark->purpose_id) :
 		pz_purpose && pz_purpose[0] ? pz_registry_purpose_by_name(pz_purpose) : NULL;
-	if (purpose == NULL)
+	/* who may not ask for the rows is told nothing of them */
+	if (purpose == NULL || !pz_registry_granted(purpose->purpose_id, GetOuterUserId(), &may_copy))
 		return SHARE_UNKNOWN;
 	if (purpose->builtin)
 		return 1.0;

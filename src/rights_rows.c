@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "enforce.h"
 #include "rights.h"
@@ -72,14 +73,18 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 	Oid			types[2] = {TEXTOID, TEXTARRAYOID};
 	Datum		args[2] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
 	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
+	const char *row = "personalize_row";
 	char	   *sql;
 
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, rsinfo->econtext->ecxt_per_query_memory, true, NULL, NULL);
-	sql = psprintf("%sSELECT pg_catalog.to_jsonb(personalize_row) OPERATOR(pg_catalog.-) $2 FROM %s AS personalize_row WHERE personalize_row.%s",
-				   pz_rights_token(), pz_rights_relation(&path), pz_rights_condition(&path));
+	/* the name of a row must not be that of a column */
+	while (get_attnum(path.relid, row) != InvalidAttrNumber)
+		row = psprintf("%s_", row);
+	sql = psprintf("%sSELECT pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.-) $2 FROM %s AS %s WHERE %s.%s",
+				   pz_rights_token(), row, pz_rights_relation(&path), row, row, pz_rights_condition(&path));
 	SPI_connect();
 	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, dest);
 	dest->rDestroy(dest);

@@ -6,7 +6,8 @@
  * It runs as the relation's owner in a security-restricted operation, so that
  * triggers of the relation gain nothing from the officer who asked, and with
  * SECURITY_NOFORCE_RLS, so that no policy of the application hides a row from
- * it.  Our own filter lets it through under the built-in purpose
+ * it.  Settings that it changes end with it: what comes after runs as somebody
+ * else.  Our own filter lets it through under the built-in purpose
  * subject_rights, which puts it on record; only this one statement is let
  * through, known by a random text, and nothing that is nested in it.
  *
@@ -15,6 +16,8 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -22,6 +25,7 @@
 #include "rewrite/prs2lock.h"
 #include "rewrite/rewriteDefine.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -100,6 +104,21 @@ check_rules(Relation rel, const char *name, int expected)
 					 errhint("Drop or disable the rule; a trigger may do the same.")));
 }
 
+/* Does an error name a constraint that there is?  A trigger can say what it likes. */
+static bool
+is_constraint(const ErrorData *edata)
+{
+	Oid			namespace;
+	Oid			relid;
+
+	if (edata->schema_name == NULL || edata->table_name == NULL || edata->constraint_name == NULL)
+		return false;
+	namespace = get_namespace_oid(edata->schema_name, true);
+	relid = OidIsValid(namespace) ? get_relname_relid(edata->table_name, namespace) : InvalidOid;
+	return OidIsValid(relid) && (OidIsValid(get_relation_constraint_oid(relid, edata->constraint_name, true)) ||
+								 OidIsValid(get_relname_relid(edata->constraint_name, namespace)));
+}
+
 /*
  * Run a statement as the relation's owner under purpose subject_rights, with
  * arguments that are not NULL; SPI is connected and then has the result, or
@@ -118,6 +137,7 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 	Oid			owner = rel->rd_rel->relowner;
 	Oid			save_user;
 	int			save_context;
+	int			save_nestlevel;
 	MemoryContext caller = CurrentMemoryContext;
 	int			i;
 
@@ -133,15 +153,19 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 	options.params = params;
 	options.dest = dest;
 	GetUserIdAndSecContext(&save_user, &save_context);
+	/* what the owner's code sets ends here: what comes after runs as somebody else */
+	save_nestlevel = NewGUCNestLevel();
 	PG_TRY();
 	{
 		int			rc;
 
+		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 		SetUserIdAndSecContext(owner, save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 		pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, sql);
 		rc = SPI_execute_extended(sql, &options);
 		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+		AtEOXact_GUC(false, save_nestlevel);
 		SetUserIdAndSecContext(save_user, save_context);
 		if (rc != expected)
 			elog(ERROR, "unexpected result %d of a statement", rc);	/* cannot happen: constant text */
@@ -151,6 +175,7 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 		ErrorData  *edata;
 
 		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+		AtEOXact_GUC(false, save_nestlevel);
 		SetUserIdAndSecContext(save_user, save_context);
 		MemoryContextSwitchTo(caller);
 		edata = CopyErrorData();
@@ -160,9 +185,9 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 		ereport(ERROR,
 				(errcode(edata->sqlerrcode),
 				 errmsg("could not process the rows of the subject in relation %s", name),
-				 edata->constraint_name ?
+				 is_constraint(edata) ?
 				 errdetail("Constraint \"%s\" of relation \"%s\" stands against it.",
-						   edata->constraint_name, edata->table_name ? edata->table_name : "?") :
+						   edata->constraint_name, edata->table_name) :
 				 errdetail("A constraint, trigger or rule of the relation raised an error."),
 				 expected == SPI_OK_DELETE ?
 				 errhint("Protect the referencing relations too, so that they are processed first, or give their foreign keys ON DELETE CASCADE.") :

@@ -89,9 +89,9 @@ run_batch(const char *sql)
 	return more;
 }
 
-/* Note why an erasure failed; the message holds no personal data (rights_run.c). */
+/* Note why an erasure or a sweep failed; the message holds no personal data (rights_run.c). */
 static void
-note_failure(const char *message)
+note_failure(const char *message, bool is_erasure)
 {
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
@@ -100,7 +100,8 @@ note_failure(const char *message)
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	values[0] = CStringGetTextDatum(message);
-	SPI_execute_with_args("SELECT personalize.erasure_failed_internal($1)", 1, types, values, NULL, false, 1);
+	SPI_execute_with_args(is_erasure ? "SELECT personalize.erasure_failed_internal($1)" : "SELECT personalize.retention_failed_internal($1)",
+						  1, types, values, NULL, false, 1);
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -135,9 +136,9 @@ work(const char *sql, bool is_erasure)
 		/* two that waited for each other try again */
 		if (edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
 			more = true;
-		else if (is_erasure)
+		else
 		{
-			note_failure(edata->message ? edata->message : "an error");
+			note_failure(edata->message ? edata->message : "an error", is_erasure);
 			more = true;
 		}
 		FreeErrorData(edata);

@@ -554,6 +554,11 @@ BEGIN
 	children := ARRAY(SELECT h FROM personalize.registry_child AS h WHERE h.relid = r.relid);
 	DELETE FROM personalize.registry_child AS h WHERE h.relid = r.relid;
 	DELETE FROM personalize.registry_column AS k WHERE k.relid = r.relid;
+	DELETE FROM personalize.retained AS x USING personalize.registry_path AS p WHERE p.relid = r.relid AND x.path_id = p.path_id;
+	IF FOUND THEN
+		RAISE WARNING 'rows of erased persons in relation % are retained, and will not be deleted any more', personalize.relation_text_internal(r.relid)
+			USING HINT = 'Delete them when their time is over.';
+	END IF;
 	DELETE FROM personalize.registry_erasure AS e USING personalize.registry_path AS p WHERE p.relid = r.relid AND e.path_id = p.path_id;
 	DELETE FROM personalize.registry_path AS p WHERE p.relid = r.relid;
 	DELETE FROM personalize.registry_retention AS x WHERE x.relid = r.relid;

@@ -81,8 +81,12 @@ BEGIN
 			WHERE s.kind_id = subject_no_internal.kind_id AND s.key = subject_no_internal.key
 			FOR NO KEY UPDATE;
 		EXIT WHEN FOUND OR NOT subject_no_internal."create";
-		INSERT INTO personalize.subject AS s (kind_id, key)
-			VALUES (subject_no_internal.kind_id, subject_no_internal.key)
+		/* an erased key stays one, whatever it is numbered for: only a choice of the person or reinstate_subject() lifts that */
+		INSERT INTO personalize.subject AS s (kind_id, key, tombstoned)
+			VALUES (subject_no_internal.kind_id, subject_no_internal.key,
+				EXISTS (SELECT 1 FROM personalize.tombstone AS t WHERE t.kind_id = subject_no_internal.kind_id)
+				AND EXISTS (SELECT 1 FROM personalize.tombstone AS t
+					WHERE t.digest = personalize.tombstone_digest_internal(subject_no_internal.kind_id, subject_no_internal.key)))
 			ON CONFLICT DO NOTHING RETURNING s.subject_no INTO no;
 		EXIT WHEN FOUND;
 	END LOOP;
@@ -142,6 +146,9 @@ BEGIN
 		UPDATE personalize.subject AS s SET tombstoned = false WHERE s.subject_no = ANY (marked);
 		lifted := greatest(lifted, cardinality(marked));
 	END IF;
+	/* rows of a new person are not those that were retained of the erased one: nobody could tell them apart any more */
+	DELETE FROM personalize.retained AS x USING personalize.registry_path AS p
+		WHERE p.path_id = x.path_id AND p.kind_id = tombstone_lift_internal.kind_id AND x.key = ANY (keys);
 	PERFORM personalize.ledger_unlock_internal(false);
 	RETURN lifted;
 END

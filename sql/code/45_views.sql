@@ -232,6 +232,13 @@ BEGIN
 	RETURN QUERY SELECT 'erasures'::text, n = 0, format('%s requested erasures are not done, %s of them failed', m, n),
 		CASE WHEN n > 0 THEN 'See the view personalize.erasure_requests, then call retry_erasure().' END WHERE m > 0;
 
+	RETURN QUERY SELECT 'retention'::text, false, format('old rows of %s could not be deleted: %s', x.relid, x.message),
+			'It is tried again every hour; see the view personalize.retention and the server log.'::text
+		FROM personalize.registry_retention AS x WHERE x.message IS NOT NULL;
+	RETURN QUERY SELECT 'retention'::text, false, format('what was retained in %s could not be deleted: %s', personalize.relation_text_internal(p.relid), x.message),
+			'It is tried again every hour; see the server log.'::text
+		FROM (SELECT y.path_id, min(y.message) AS message FROM personalize.retained AS y WHERE y.message IS NOT NULL GROUP BY y.path_id) AS x
+			JOIN personalize.registry_path AS p ON p.path_id = x.path_id;
 	RETURN QUERY SELECT 'retention'::text, false, format('the column %I by which rows of %s are kept does not exist', x.column_name, x.relid),
 			'Call set_retention() again.'::text
 		FROM personalize.registry_retention AS x

@@ -68,7 +68,11 @@ BEGIN
 		IF p.relid <> previous THEN
 			previous := p.relid;
 			SELECT '(' || string_agg(personalize.rights_is_internal(q.path_id), ' OR ' ORDER BY q.path_id) || ')'
-					|| personalize.rights_lone_internal(p.relid, erase_steps_internal.kind_id), min(q.path_id)
+					|| personalize.rights_lone_internal(p.relid, erase_steps_internal.kind_id)
+					/* what another path to the person retains is retained */
+					|| coalesce((SELECT string_agg(format(' AND (%s) IS NOT TRUE', personalize.rights_is_internal(k.path_id)), '' ORDER BY k.path_id)
+						FROM personalize.registry_path AS k JOIN personalize.registry_erasure AS g ON g.path_id = k.path_id AND g.action = 'retain'
+						WHERE k.relid = p.relid AND k.kind_id = erase_steps_internal.kind_id), ''), min(q.path_id)
 				INTO deleted, first_of
 				FROM personalize.registry_path AS q LEFT JOIN personalize.registry_erasure AS e ON e.path_id = q.path_id
 				WHERE q.relid = p.relid AND q.kind_id = erase_steps_internal.kind_id AND q.ownership = 'owner'
@@ -113,8 +117,9 @@ AS $$
 	SELECT CASE
 		WHEN $1 = 'uuid'::regtype THEN to_jsonb($2::text)
 		WHEN $1 = 'int8'::regtype THEN to_jsonb(-(('x' || substr(replace($2::text, '-', ''), 1, 16))::bit(64)::bigint & 4611686018427387903) - 1)
+		WHEN $1 = 'int2'::regtype THEN to_jsonb(-(('x' || substr(replace($2::text, '-', ''), 1, 8))::bit(32)::integer & 16383) - 1)
 		WHEN $1 = 'int4'::regtype THEN to_jsonb(-(('x' || substr(replace($2::text, '-', ''), 1, 8))::bit(32)::integer & 1073741823) - 1)
-		WHEN $1 = 'text'::regtype THEN to_jsonb('erased-' || $2::text)
+		WHEN $1 IN ('text'::regtype, 'varchar'::regtype) THEN to_jsonb('erased-' || $2::text)
 	END
 $$;
 COMMENT ON FUNCTION personalize.pseudonym_internal(oid, uuid) IS
@@ -122,21 +127,47 @@ COMMENT ON FUNCTION personalize.pseudonym_internal(oid, uuid) IS
 
 CREATE OR REPLACE FUNCTION personalize.anonymous_internal(path_id integer, rule jsonb, pseudonym uuid)
 RETURNS jsonb
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	/* the person's own column goes in any case */
-	SELECT jsonb_object_agg(x.name, CASE WHEN x.spec = '{"pseudonym": true}'
-			THEN personalize.pseudonym_internal(coalesce(nullif(t.typbasetype, 0), t.oid), $3) ELSE x.spec END)
-	FROM (SELECT u.name::text AS name, CASE WHEN a.attnotnull THEN '{"pseudonym": true}' ELSE 'null'::jsonb END AS spec, a.atttypid, p.relid
-			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.column_names) AS u (name)
-				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname = u.name
-			WHERE p.path_id = $1 AND NOT $2 ? u.name::text
+DECLARE
+	item record;
+	changes jsonb := '{}';
+	value jsonb;
+BEGIN
+	FOR item IN
+		/* the person's own column goes in any case */
+		SELECT u.name::text AS name, CASE WHEN a.attnotnull THEN '{"pseudonym": true}' ELSE 'null'::jsonb END AS spec, a.attname, a.attnotnull,
+				coalesce(nullif(t.typbasetype, 0), t.oid) AS base, p.relid, a.attnum
+			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) AS u (attnum, name)
+				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum JOIN pg_type AS t ON t.oid = a.atttypid
+			WHERE p.path_id = anonymous_internal.path_id AND NOT rule ? a.attname::text
 		UNION ALL
-		SELECT e.key, e.value, a.atttypid, p.relid FROM personalize.registry_path AS p CROSS JOIN LATERAL jsonb_each($2) AS e
-				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname::text = e.key AND NOT a.attisdropped
-			WHERE p.path_id = $1) AS x
-		JOIN pg_type AS t ON t.oid = x.atttypid
+		SELECT e.key, e.value, a.attname, a.attnotnull, coalesce(nullif(t.typbasetype, 0), t.oid), p.relid, a.attnum
+			FROM personalize.registry_path AS p CROSS JOIN LATERAL jsonb_each(rule) AS e
+				LEFT JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname::text = e.key AND a.attnum > 0 AND NOT a.attisdropped
+				LEFT JOIN pg_type AS t ON t.oid = a.atttypid
+			WHERE p.path_id = anonymous_internal.path_id
+		ORDER BY 1
+	LOOP
+		IF item.attname IS NULL THEN
+			RAISE EXCEPTION 'the rule by which relation % is anonymized names a column that does not exist: %', personalize.relation_text_internal(item.relid), quote_ident(item.name)
+				USING ERRCODE = 'undefined_column', HINT = 'Call personalize.set_erasure() again; nothing may be left out of an erasure.';
+		END IF;
+		value := item.spec;
+		IF item.spec = '{"pseudonym": true}' THEN
+			value := personalize.pseudonym_internal(item.base, anonymous_internal.pseudonym);
+			IF value IS NULL OR (item.attnotnull AND EXISTS (SELECT FROM pg_constraint AS f
+				WHERE f.contype = 'f' AND f.conrelid = item.relid AND item.attnum = ANY (f.conkey))) THEN
+				RAISE EXCEPTION 'column % of relation % cannot be anonymized: it cannot be null, and can have no pseudonym',
+						quote_ident(item.attname), personalize.relation_text_internal(item.relid)
+					USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop the NOT NULL, or call personalize.set_erasure() with another rule.';
+			END IF;
+		END IF;
+		changes := changes || jsonb_build_object(item.attname, value);
+	END LOOP;
+	RETURN changes;
+END
 $$;
 COMMENT ON FUNCTION personalize.anonymous_internal(integer, jsonb, uuid) IS
 	'New values of the columns that a rule anonymizes, and of the one that leads to the person';
@@ -182,6 +213,14 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use anonymize: what only names the person is not deleted with the person.';
 	END IF;
 	FOR item IN SELECT e.key, e.value FROM jsonb_each(set_erasure.columns) AS e ORDER BY e.key COLLATE "C" LOOP
+		IF octet_length(item.key) > 63 THEN
+			RAISE EXCEPTION 'name of column is too long' USING ERRCODE = 'undefined_column';
+		END IF;
+		IF jsonb_typeof(item.value) IN ('string', 'number', 'boolean') AND EXISTS (SELECT FROM personalize.registry_path AS p
+			WHERE p.relid = r.relid AND p.column_names = ARRAY[item.key::name]) THEN
+			RAISE EXCEPTION 'column % leads to a subject: it cannot become a value', quote_ident(item.key)
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'Use null or {"pseudonym": true}; anything else could be the key of somebody.';
+		END IF;
 		SELECT x.attnum, x.attname, x.attnotnull, x.attgenerated, coalesce(nullif(t.typbasetype, 0), t.oid) AS base INTO a
 			FROM pg_attribute AS x JOIN pg_type AS t ON t.oid = x.atttypid
 			WHERE x.attrelid = r.relid AND x.attnum = personalize.column_number_internal(r.relid, item.key::name);

@@ -149,6 +149,14 @@ BEGIN
 		one := ARRAY[needle];
 		is_plain := needle !~ '["[:cntrl:]]' AND strpos(needle, chr(92)) = 0;
 		needle := lower(needle);
+		UPDATE personalize.hold AS h SET reason = '(a reason that named somebody)' WHERE personalize.text_is_of_internal(h.reason, one);
+		UPDATE personalize.request AS q SET details = CASE WHEN personalize.text_is_of_internal(q.details, one) THEN NULL ELSE q.details END,
+				verification = CASE WHEN personalize.text_is_of_internal(q.verification, one) THEN NULL ELSE q.verification END
+			WHERE personalize.text_is_of_internal(q.details, one) OR personalize.text_is_of_internal(q.verification, one);
+		IF NOT is_number THEN
+			UPDATE personalize.rectification AS x SET before = NULL, after = NULL
+				WHERE personalize.evidence_is_of_internal(x.before, one) OR personalize.evidence_is_of_internal(x.after, one);
+		END IF;
 		/* strpos decides for nearly all lines, and is cheap */
 		UPDATE personalize.audit_note AS n SET
 				salt = personalize.salt_without_internal(n.salt, ARRAY[personalize.text_names_internal(n.app_user, one),
@@ -191,13 +199,66 @@ $$;
 COMMENT ON FUNCTION personalize.scrub_internal(integer, text[]) IS
 	'Takes the keys out of the free text of the audit and of the ledger';
 
+CREATE OR REPLACE FUNCTION personalize.cascade_check_internal(relid oid, path_id integer, kind_id integer, key text, steps jsonb)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	f record;
+	own text;
+	refers text;
+BEGIN
+	/* foreign keys that delete rows of relations that are erased by themselves: those of the person go before */
+	FOR f IN SELECT c.conname, c.conrelid, c.conkey, c.confkey,
+				(SELECT min(p.path_id) FROM personalize.registry_path AS p WHERE p.relid = c.conrelid AND p.kind_id = cascade_check_internal.kind_id) AS path_id
+			FROM pg_constraint AS c
+			WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confdeltype = 'c' AND c.confrelid = cascade_check_internal.relid
+				AND c.conrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = cascade_check_internal.kind_id)
+			ORDER BY c.conname
+	LOOP
+		/* where the column that leads to the person refers to that of the person, the rows are the person's */
+		CONTINUE WHEN EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id
+				AND p.columns = f.conkey)
+			AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = cascade_check_internal.relid AND p.kind_id = cascade_check_internal.kind_id
+				AND p.columns = f.confkey)
+			AND f.conrelid <> cascade_check_internal.relid;
+		/* rows that are gone by then, or that do not refer to it any more */
+		SELECT string_agg('(' || x.condition || ')', ' OR ') INTO own
+			FROM (SELECT y.condition FROM jsonb_to_recordset(steps) AS y (relid oid, action text, condition text)
+					WHERE y.relid = f.conrelid AND y.action = 'delete'
+				UNION ALL
+				SELECT personalize.rights_is_internal(p.path_id) FROM personalize.registry_path AS p
+					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND f.conrelid <> cascade_check_internal.relid) AS x;
+		/* by the values of the columns referred to */
+		SELECT string_agg(format('%I = ANY (%L::%s[])', a.attname,
+				(SELECT array_agg(DISTINCT e.data ->> b.attname::text) FROM personalize.rights_export_internal(cascade_check_internal.path_id, cascade_check_internal.key, '{}') AS e (data)
+					WHERE e.data ->> b.attname::text IS NOT NULL), format_type(a.atttypid, NULL)), ' AND ' ORDER BY u.place)
+			INTO refers
+			FROM unnest(f.conkey, f.confkey) WITH ORDINALITY AS u (conkey, confkey, place)
+				JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = u.conkey
+				JOIN pg_attribute AS b ON b.attrelid = cascade_check_internal.relid AND b.attnum = u.confkey;
+		CONTINUE WHEN refers IS NULL;
+		IF personalize.rights_run_internal(f.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE %s%s', personalize.relation_text_internal(f.conrelid),
+				refers, coalesce(' AND (' || own || ') IS NOT TRUE', '')), cascade_check_internal.key, '{}') <> 0 THEN
+			RAISE EXCEPTION 'rows of relation % that belong to others would go with those of the subject, by foreign key %',
+					personalize.relation_text_internal(f.conrelid), quote_ident(f.conname)
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'Have them refer to something else first, or give the foreign key another action than CASCADE; nothing was erased.';
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.cascade_check_internal(oid, integer, integer, text, jsonb) IS
+	'Refuses an erasure whose deletes would take rows of others along by a foreign key ON DELETE CASCADE';
+
 CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, key text, reason text, dry_run boolean, steps jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	certificate_id uuid := gen_random_uuid();
+	id_of_certificate uuid := gen_random_uuid();
 	pseudonym uuid := gen_random_uuid();
 	erased_at timestamptz := clock_timestamp();
 	certificate jsonb;
@@ -210,6 +271,7 @@ DECLARE
 	relations jsonb := '[]';
 	cascades jsonb;
 	held jsonb := '[]';
+	counts jsonb := '{}';	/* rows by step */
 	changes jsonb;
 BEGIN
 	IF dry_run THEN
@@ -238,8 +300,14 @@ BEGIN
 			|| CASE WHEN item.action = 'retain' THEN jsonb_strip_nulls(jsonb_build_object('reason', item.reason,
 				'until', erased_at + item.keep_for)) ELSE '{}' END);
 		total := total + found_rows;
+		counts := counts || jsonb_build_object(item.step, found_rows);
 		IF item.held THEN
 			held := held || to_jsonb(item.step);
+		ELSIF item.action = 'anonymize' THEN
+			/* what cannot be anonymized is said by the dry run, too */
+			PERFORM personalize.anonymous_internal(item.path_id, item.columns, pseudonym);
+		ELSIF item.action = 'delete' AND found_rows > 0 THEN
+			PERFORM personalize.cascade_check_internal(item.relid, item.path_id, erase_internal.kind_id, erase_internal.key, steps);
 		END IF;
 	END LOOP;
 
@@ -251,13 +319,13 @@ BEGIN
 			FROM pg_constraint AS f
 			WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
 				AND f.confrelid IN (SELECT x.relid FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval) WHERE x.action = 'delete')
-				AND f.conrelid NOT IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id)) AS x;
+				AND (f.confdeltype <> 'c' OR f.conrelid NOT IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = erase_internal.kind_id))) AS x;
 
 	SELECT count(*) INTO events FROM personalize.consent_event AS e WHERE e.subject_no = no;
 	SELECT count(*) INTO uses FROM personalize.usage_of(erase_internal.key, kind => erase_internal.kind) AS u;
 
 	certificate := jsonb_strip_nulls(jsonb_build_object(
-		'certificate_id', certificate_id, 'erased_at', erased_at, 'dry_run', dry_run, 'kind', erase_internal.kind,
+		'certificate_id', id_of_certificate, 'erased_at', erased_at, 'dry_run', dry_run, 'kind', erase_internal.kind,
 		'reason', erase_internal.reason, 'relations', relations, 'cascades', cascades,
 		'consent_events', events, 'uses', uses, 'subjects', CASE WHEN no IS NULL AND total = 0 AND uses = 0 THEN 0 ELSE 1 END,
 		'retained', jsonb_build_array(
@@ -285,11 +353,17 @@ BEGIN
 				ARRAY(SELECT k.name FROM jsonb_object_keys(changes) AS k (name)), item.condition), erase_internal.key, changes);
 		END IF;
 	END LOOP;
-	FOR item IN SELECT x.* FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval)
-		WHERE x.action <> 'retain' AND NOT held @> to_jsonb(x.step) ORDER BY x.step
+	FOR item IN SELECT x.* FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relation_name text, action text, condition text) ORDER BY x.step
 	LOOP
-		IF personalize.rights_run_internal(item.path_id,
-			format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition), erase_internal.key, '{}') <> 0 THEN
+		found_rows := personalize.rights_run_internal(item.path_id,
+			format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition), erase_internal.key, '{}');
+		IF item.action = 'retain' OR held @> to_jsonb(item.step) THEN
+			IF found_rows <> (counts ->> item.step::text)::bigint THEN
+				RAISE EXCEPTION 'rows of relation % that must stay would go with others', item.relation_name
+					USING ERRCODE = 'object_not_in_prerequisite_state',
+						HINT = 'A foreign key or trigger deletes or changes them. Hold or retain the rows they refer to as well, or change the foreign key; nothing was erased.';
+			END IF;
+		ELSIF found_rows <> 0 THEN
 			RAISE EXCEPTION 'relation % still has rows of the subject', item.relation_name
 				USING ERRCODE = 'object_not_in_prerequisite_state',
 					HINT = 'A trigger or rule of the relation keeps them from being deleted; nothing was erased.';
@@ -313,9 +387,15 @@ BEGIN
 	/* what is held, or retained for a time, can only be found again by the key */
 	INSERT INTO personalize.retained AS t (path_id, key, reason, until)
 		SELECT x.path_id, erase_internal.key, x.reason, erased_at + x.keep_for
-		FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval) WHERE x.action = 'retain' AND x.keep_for IS NOT NULL
+		FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, action text, reason text, keep_for interval)
+		WHERE x.action = 'retain' AND x.keep_for IS NOT NULL AND (counts ->> x.step::text)::bigint > 0 AND NOT held @> to_jsonb(x.step)
 		ON CONFLICT DO NOTHING;
-	UPDATE personalize.hold AS h SET key = erase_internal.key WHERE h.subject_no = no AND h.released_at IS NULL;
+	UPDATE personalize.hold AS h SET key = erase_internal.key WHERE h.subject_no = no AND h.released_at IS NULL
+		AND EXISTS (SELECT FROM jsonb_to_recordset(steps) AS x (step integer, relid oid)
+			WHERE held @> to_jsonb(x.step) AND (counts ->> x.step::text)::bigint > 0 AND (h.relation IS NULL OR h.relation = x.relid));
+	/* what was requested is done */
+	UPDATE personalize.erasure_request AS q SET status = 'done', key = NULL, certificate_id = id_of_certificate
+		WHERE q.kind_id = erase_internal.kind_id AND q.key = erase_internal.key;
 	INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
 		SELECT personalize.tombstone_digest_internal(erase_internal.kind_id, u.form), erase_internal.kind_id, erased_at
 		FROM unnest(personalize.key_forms_internal(erase_internal.kind_id, erase_internal.key)) AS u (form)
@@ -324,7 +404,7 @@ BEGIN
 	UPDATE personalize.audit_key AS a SET key = NULL
 		WHERE a.kind_id = erase_internal.kind_id AND a.key = erase_internal.key;
 	INSERT INTO personalize.erasure (certificate_id, certificate, erased_at, erased_by)
-		VALUES (certificate_id, certificate, erased_at, session_user);
+		VALUES (id_of_certificate, certificate, erased_at, session_user);
 	PERFORM personalize.ledger_unlock_internal(false);
 	RETURN certificate;
 END

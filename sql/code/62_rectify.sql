@@ -58,7 +58,9 @@ DECLARE
 	total bigint := 0;
 	id bigint;
 	recipients text[];
-	paths integer := 0;
+	paths bigint;
+	mine text;
+	first_of integer;
 BEGIN
 	who := personalize.rights_begin_internal(rectify_subject.kind, rectify_subject.subject);
 	r := personalize.protected_relation_internal(rectify_subject.relation);
@@ -73,23 +75,30 @@ BEGIN
 		RAISE EXCEPTION 'a column that leads to a subject cannot be rectified'
 			USING ERRCODE = 'feature_not_supported', HINT = 'It says whose the row is, not what is said about the person.';
 	END IF;
-	FOR path IN SELECT p.path_id FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id AND p.ownership = 'owner'
-		ORDER BY p.path_id
-	LOOP
-		paths := paths + 1;
-		/* what it was, as long as there are few rows */
-		SELECT jsonb_agg(x.part), count(*) INTO old, found_rows
-			FROM (SELECT (SELECT jsonb_object_agg(n.name, e.data -> n.name) FROM unnest(names) AS n (name)) AS part
-				FROM personalize.rights_export_internal(path.path_id, who.key, '{}') AS e (data) LIMIT 1001) AS x;
-		CONTINUE WHEN found_rows = 0;
-		before := CASE WHEN found_rows > 1000 THEN NULL ELSE before || old END;
-		total := total + personalize.rights_run_internal(path.path_id,
-			personalize.rights_update_text_internal(path.path_id, names, personalize.rights_is_internal(path.path_id)), who.key, changes);
-	END LOOP;
+	IF personalize.triggers_pending_internal() THEN
+		RAISE EXCEPTION 'data cannot be rectified while triggers or checks of constraints are deferred in the same transaction'
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'COMMIT first, or SET CONSTRAINTS ALL IMMEDIATE.';
+	END IF;
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SELECT string_agg(personalize.rights_is_internal(p.path_id), ' OR ' ORDER BY p.path_id), min(p.path_id), count(*) INTO mine, first_of, paths
+		FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id AND p.ownership = 'owner';
 	IF paths = 0 THEN
 		RAISE EXCEPTION 'relation % does not belong to subjects of kind "%"', personalize.relation_text_internal(r.relid), rectify_subject.kind
 			USING ERRCODE = 'undefined_object', HINT = 'The view personalize.protected_relations lists the paths.';
 	END IF;
+	/* what it was, as long as there are few rows; each once */
+	FOR path IN SELECT p.path_id,
+			ARRAY(SELECT u.name::text FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
+				WHERE o.relid = p.relid AND o.path_id < p.path_id AND o.kind_id = p.kind_id AND o.ownership = 'owner') AS earlier
+		FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id AND p.ownership = 'owner' ORDER BY p.path_id
+	LOOP
+		SELECT coalesce(jsonb_agg(x.part), '[]'), count(*) INTO old, found_rows
+			FROM (SELECT (SELECT jsonb_object_agg(n.name, e.data -> n.name) FROM unnest(names) AS n (name)) AS part
+				FROM personalize.rights_export_internal(path.path_id, who.key, '{}') AS e (data)
+				WHERE NOT EXISTS (SELECT FROM unnest(path.earlier) AS c (name) WHERE e.data ->> c.name = who.key) LIMIT 1001) AS x;
+		before := CASE WHEN found_rows > 1000 THEN NULL ELSE before || old END;
+	END LOOP;
+	total := personalize.rights_run_internal(first_of, personalize.rights_update_text_internal(first_of, names, mine), who.key, changes);
 	recipients := personalize.recipients_internal(r.relid, names);
 	IF total > 0 THEN
 		INSERT INTO personalize.rectification AS x (subject_no, relation_name, columns, rows_changed, before, after, recipients, rectified_by)

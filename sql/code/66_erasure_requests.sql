@@ -13,6 +13,7 @@ DECLARE
 	who record;
 	no bigint;
 	id uuid;
+	was_erased boolean;
 BEGIN
 	who := personalize.rights_begin_internal(request_erasure.kind, request_erasure.subject);
 	IF request_erasure.grace IS NULL OR request_erasure.grace < interval '0' THEN
@@ -30,8 +31,9 @@ BEGIN
 		RAISE EXCEPTION 'the erasure of the subject was requested already'
 			USING ERRCODE = 'duplicate_object', HINT = 'The view personalize.erasure_requests lists them.';
 	END IF;
-	INSERT INTO personalize.erasure_request AS q (kind_id, subject_no, key, reason, requested_by, due_at)
-		VALUES (who.kind_id, no, who.key, request_erasure.reason, session_user, clock_timestamp() + request_erasure.grace)
+	SELECT s.tombstoned INTO was_erased FROM personalize.subject AS s WHERE s.subject_no = no;
+	INSERT INTO personalize.erasure_request AS q (kind_id, subject_no, key, reason, requested_by, due_at, hides)
+		VALUES (who.kind_id, no, who.key, request_erasure.reason, session_user, clock_timestamp() + request_erasure.grace, NOT was_erased)
 		RETURNING q.request_id INTO id;
 	/* hidden from the next statement on */
 	PERFORM personalize.ledger_unlock_internal(true);
@@ -60,12 +62,15 @@ BEGIN
 	IF q.request_id IS NULL THEN
 		RAISE EXCEPTION 'request does not exist' USING ERRCODE = 'undefined_object', HINT = 'The view personalize.erasure_requests lists them.';
 	END IF;
-	IF q.status <> 'waiting' THEN
+	IF q.status NOT IN ('waiting', 'failed') OR q.deleted <> '{}' THEN
 		RAISE EXCEPTION 'the erasure is % already', q.status
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It can be cancelled during the grace period.';
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It can be cancelled until rows are deleted.';
 	END IF;
 	PERFORM personalize.subject_no_internal(q.kind_id, q.key, false);
-	PERFORM personalize.tombstone_lift_internal(q.kind_id, ARRAY[q.key]);
+	/* who was erased before stays so */
+	IF q.hides THEN
+		PERFORM personalize.tombstone_lift_internal(q.kind_id, ARRAY[q.key]);
+	END IF;
 	UPDATE personalize.erasure_request AS x SET status = 'cancelled', key = NULL WHERE x.request_id = q.request_id;
 END
 $$;
@@ -103,7 +108,7 @@ DECLARE
 BEGIN
 	SELECT x.* INTO q FROM personalize.erasure_request AS x
 		WHERE x.status IN ('waiting', 'running') AND x.due_at <= clock_timestamp()
-		ORDER BY x.status, x.due_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+		ORDER BY x.status, x.due_at LIMIT 1 FOR UPDATE;
 	IF q.request_id IS NULL THEN
 		RETURN false;
 	END IF;
@@ -114,11 +119,20 @@ BEGIN
 		UPDATE personalize.erasure_request AS x SET status = 'cancelled', key = NULL, message = 'the person came back' WHERE x.request_id = q.request_id;
 		RETURN true;
 	END IF;
-	FOR item IN SELECT x.* FROM personalize.erase_steps_internal(q.kind_id) AS x
-		WHERE x.action = 'delete' AND NOT EXISTS (SELECT FROM personalize.hold AS h
-			WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid))
-		ORDER BY x.step
+	/* at the end of each statement, as erase_subject() has it */
+	SET CONSTRAINTS ALL IMMEDIATE;
+	/* in the order of the plan, up to what must not be deleted: what that refers to is left to the end */
+	FOR item IN SELECT x.*, EXISTS (SELECT FROM personalize.hold AS h
+				WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid)) AS held
+			FROM personalize.erase_steps_internal(q.kind_id) AS x ORDER BY x.step
 	LOOP
+		IF item.action <> 'delete' OR item.held THEN
+			CONTINUE WHEN personalize.rights_run_internal(item.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition),
+				q.key, '{}') = 0;
+			EXIT;
+		END IF;
+		PERFORM personalize.cascade_check_internal(item.relid, item.path_id, q.kind_id, q.key,
+			(SELECT jsonb_agg(to_jsonb(y)) FROM personalize.erase_steps_internal(q.kind_id) AS y));
 		n := personalize.rights_run_internal(item.path_id, personalize.batch_text_internal(item.relid, item.condition, rows), q.key, '{}');
 		IF n > 0 THEN
 			UPDATE personalize.erasure_request AS x SET status = 'running', tried_at = clock_timestamp(),
@@ -129,6 +143,14 @@ BEGIN
 	END LOOP;
 	/* few rows are left, or none: the rest as ever */
 	doc := personalize.erase_checked_internal(ARRAY[q.key], q.reason, false, (SELECT k.name FROM personalize.registry_kind AS k WHERE k.kind_id = q.kind_id)) -> 0;
+	IF q.hides AND q.deleted = '{}' AND doc ->> 'uses' = '0' AND doc ->> 'consent_events' = '0'
+		AND NOT EXISTS (SELECT FROM jsonb_array_elements(doc -> 'relations') AS e WHERE e.value ->> 'rows' <> '0') THEN
+		/* nobody was there: a tombstone would only keep a future person out */
+		PERFORM personalize.ledger_unlock_internal(true);
+		DELETE FROM personalize.tombstone AS t WHERE t.digest = ANY (ARRAY(SELECT personalize.tombstone_digest_internal(q.kind_id, u.form)
+			FROM unnest(personalize.key_forms_internal(q.kind_id, q.key)) AS u (form)));
+		PERFORM personalize.ledger_unlock_internal(false);
+	END IF;
 	PERFORM personalize.ledger_unlock_internal(true);
 	UPDATE personalize.erasure AS e SET certificate = e.certificate || jsonb_build_object('deleted_before', q.deleted)
 		WHERE e.certificate_id = (doc ->> 'certificate_id')::uuid;
@@ -197,16 +219,56 @@ BEGIN
 	END IF;
 	INSERT INTO personalize.registry_retention (relid, column_name, keep_for, reason)
 		VALUES (r.relid, set_retention."column", set_retention.keep_for, set_retention.reason)
-		ON CONFLICT (relid) DO UPDATE SET column_name = EXCLUDED.column_name, keep_for = EXCLUDED.keep_for, reason = EXCLUDED.reason, swept_at = NULL;
+		ON CONFLICT (relid) DO UPDATE SET column_name = EXCLUDED.column_name, keep_for = EXCLUDED.keep_for, reason = EXCLUDED.reason, swept_at = NULL, message = NULL;
 END
 $$;
 COMMENT ON FUNCTION personalize.set_retention(regclass, name, interval, text) IS
 	'Has rows of a protected relation deleted once they are so old by a column; keep_for NULL ends that';
 
 CREATE OR REPLACE VIEW personalize.retention AS
-	SELECT x.relid AS relation, x.column_name AS "column", x.keep_for, x.reason, x.swept_at, x.rows_swept
+	SELECT x.relid AS relation, x.column_name AS "column", x.keep_for, x.reason, x.swept_at, x.rows_swept, x.message
 	FROM personalize.registry_retention AS x JOIN personalize.registry_relation AS r ON r.relid = x.relid;
 COMMENT ON VIEW personalize.retention IS 'How long rows of protected relations are kept, and when they were last swept';
+
+CREATE OR REPLACE FUNCTION personalize.held_condition_internal(relid oid)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(string_agg(format(' AND (%I OPERATOR(pg_catalog.=) ANY (%L::%s[])) IS NOT TRUE', p.column_names[1], x.keys, k.key_type::text), '' ORDER BY p.path_id), '')
+	FROM personalize.registry_path AS p JOIN personalize.registry_kind AS k ON k.kind_id = p.kind_id
+		CROSS JOIN LATERAL (SELECT array_agg(coalesce(h.key, s.key)) AS keys
+			FROM personalize.hold AS h LEFT JOIN personalize.subject AS s ON s.subject_no = h.subject_no
+			WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR h.relation = p.relid) AND coalesce(h.key, s.key) IS NOT NULL) AS x
+	WHERE p.relid = $1 AND x.keys IS NOT NULL
+$$;
+COMMENT ON FUNCTION personalize.held_condition_internal(oid) IS
+	'The condition, to be appended, on rows of a relation that no legal hold is on';
+
+CREATE OR REPLACE FUNCTION personalize.retained_due_internal()
+RETURNS personalize.retained
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT x.* FROM personalize.retained AS x JOIN personalize.registry_path AS p ON p.path_id = x.path_id
+	WHERE x.until <= clock_timestamp() AND NOT EXISTS (SELECT FROM personalize.hold AS h
+		WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR h.relation = p.relid)
+			AND (h.key = x.key OR EXISTS (SELECT FROM personalize.subject AS s WHERE s.subject_no = h.subject_no AND s.key = x.key)))
+	ORDER BY x.until, x.path_id, x.key LIMIT 1
+$$;
+COMMENT ON FUNCTION personalize.retained_due_internal() IS 'What was retained until now, and is not held; the first';
+
+CREATE OR REPLACE FUNCTION personalize.retention_due_internal()
+RETURNS personalize.registry_retention
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT x.* FROM personalize.registry_retention AS x JOIN personalize.registry_relation AS r ON r.relid = x.relid AND r.mode = 'enforce'
+	WHERE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = x.relid AND a.attname = x.column_name AND NOT a.attisdropped)
+		AND (x.swept_at IS NULL OR x.swept_at < clock_timestamp() - interval '1 hour')
+	ORDER BY x.relid LIMIT 1
+$$;
+COMMENT ON FUNCTION personalize.retention_due_internal() IS 'A relation whose old rows must be looked for; the first';
 
 CREATE OR REPLACE FUNCTION personalize.retention_batch_internal(rows integer)
 RETURNS boolean
@@ -214,37 +276,62 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	item record;
+	kept personalize.retained := personalize.retained_due_internal();
+	swept personalize.registry_retention;
+	p record;
 	n bigint;
+	changes jsonb;
 BEGIN
-	/* rows that a rule retained until now */
-	SELECT x.* INTO item FROM personalize.retained AS x WHERE x.until <= clock_timestamp() ORDER BY x.until LIMIT 1 FOR UPDATE SKIP LOCKED;
-	IF item.path_id IS NOT NULL THEN
-		n := coalesce((SELECT personalize.rights_run_internal(p.path_id, personalize.batch_text_internal(p.relid, personalize.rights_is_internal(p.path_id), rows),
-				item.key, '{}') FROM personalize.registry_path AS p WHERE p.path_id = item.path_id), 0);
+	SET CONSTRAINTS ALL IMMEDIATE;
+	IF kept.path_id IS NOT NULL THEN
+		SELECT x.relid, x.kind_id, personalize.rights_is_internal(x.path_id) AS mine INTO p FROM personalize.registry_path AS x WHERE x.path_id = kept.path_id;
+		n := personalize.rights_run_internal(kept.path_id, personalize.batch_text_internal(p.relid,
+			p.mine || personalize.rights_lone_internal(p.relid, p.kind_id), rows), kept.key, '{}');
 		IF n = 0 THEN
-			DELETE FROM personalize.retained AS x WHERE x.path_id = item.path_id AND x.key = item.key;
+			/* what others own, too */
+			changes := personalize.anonymous_internal(kept.path_id, '{}', gen_random_uuid());
+			PERFORM personalize.rights_run_internal(kept.path_id, personalize.rights_update_text_internal(kept.path_id,
+				ARRAY(SELECT k.name FROM jsonb_object_keys(changes) AS k (name)), p.mine), kept.key, changes);
+			DELETE FROM personalize.retained AS x WHERE x.path_id = kept.path_id AND x.key = kept.key;
 		END IF;
 		RETURN true;
 	END IF;
-	SELECT x.* INTO item FROM personalize.registry_retention AS x JOIN personalize.registry_relation AS r ON r.relid = x.relid AND r.mode = 'enforce'
-		WHERE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = x.relid AND a.attname = x.column_name AND NOT a.attisdropped)
-			AND (x.swept_at IS NULL OR x.swept_at < clock_timestamp() - interval '1 hour')
-			AND NOT EXISTS (SELECT FROM personalize.hold AS h WHERE h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid))
-		ORDER BY x.relid LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
-	IF item.relid IS NULL THEN
+	swept := personalize.retention_due_internal();
+	IF swept.relid IS NULL THEN
 		RETURN false;
 	END IF;
-	n := personalize.rights_run_internal((SELECT min(p.path_id) FROM personalize.registry_path AS p WHERE p.relid = item.relid),
-		personalize.batch_text_internal(item.relid::oid, format('%I OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) %L::pg_catalog.interval)',
-			item.column_name, item.keep_for), rows), '', '{}');
-	UPDATE personalize.registry_retention AS x SET rows_swept = x.rows_swept + n, swept_at = CASE WHEN n = 0 THEN clock_timestamp() ELSE x.swept_at END
-		WHERE x.relid = item.relid;
+	n := personalize.rights_run_internal((SELECT min(x.path_id) FROM personalize.registry_path AS x WHERE x.relid = swept.relid),
+		personalize.batch_text_internal(swept.relid::oid, format('%I OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) %L::pg_catalog.interval)%s',
+			swept.column_name, swept.keep_for, personalize.held_condition_internal(swept.relid::oid)), rows), '', '{}');
+	UPDATE personalize.registry_retention AS x SET rows_swept = x.rows_swept + n, message = NULL,
+			swept_at = CASE WHEN n = 0 THEN clock_timestamp() ELSE x.swept_at END
+		WHERE x.relid = swept.relid;
 	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION personalize.retention_batch_internal(integer) IS
 	'Deletes so many rows that are kept no longer; false if nothing is due';
+
+CREATE OR REPLACE FUNCTION personalize.retention_failed_internal(message text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	kept personalize.retained := personalize.retained_due_internal();
+	swept personalize.registry_retention;
+BEGIN
+	IF kept.path_id IS NOT NULL THEN
+		UPDATE personalize.retained AS x SET message = retention_failed_internal.message, until = clock_timestamp() + interval '1 hour'
+			WHERE x.path_id = kept.path_id AND x.key = kept.key;
+		RETURN;
+	END IF;
+	swept := personalize.retention_due_internal();
+	UPDATE personalize.registry_retention AS x SET message = retention_failed_internal.message, swept_at = clock_timestamp() WHERE x.relid = swept.relid;
+END
+$$;
+COMMENT ON FUNCTION personalize.retention_failed_internal(text) IS
+	'Notes why what was due first cannot be deleted, and has it tried again in an hour';
 
 CREATE OR REPLACE FUNCTION personalize.rights_due_internal()
 RETURNS boolean
@@ -252,11 +339,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT EXISTS (SELECT FROM personalize.erasure_request AS q WHERE q.status IN ('waiting', 'running') AND q.due_at <= clock_timestamp())
-		OR EXISTS (SELECT FROM personalize.retained AS x WHERE x.until <= clock_timestamp())
-		OR EXISTS (SELECT FROM personalize.registry_retention AS x JOIN personalize.registry_relation AS r ON r.relid = x.relid AND r.mode = 'enforce'
-			WHERE (x.swept_at IS NULL OR x.swept_at < clock_timestamp() - interval '1 hour')
-				AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = x.relid AND a.attname = x.column_name AND NOT a.attisdropped)
-				AND NOT EXISTS (SELECT FROM personalize.hold AS h WHERE h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid)))
+		OR (personalize.retained_due_internal()).path_id IS NOT NULL
+		OR (personalize.retention_due_internal()).relid IS NOT NULL
 $$;
 COMMENT ON FUNCTION personalize.rights_due_internal() IS 'Is there work for the rights worker?';
 

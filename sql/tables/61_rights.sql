@@ -85,6 +85,7 @@ CREATE TABLE personalize.retained (
 	key text NOT NULL,
 	reason text NOT NULL,
 	until timestamptz NOT NULL,
+	message text,
 	PRIMARY KEY (path_id, key)
 );
 COMMENT ON TABLE personalize.retained IS
@@ -100,6 +101,7 @@ CREATE TABLE personalize.erasure_request (
 	requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	requested_by name NOT NULL,
 	due_at timestamptz NOT NULL,
+	hides boolean NOT NULL DEFAULT true,
 	deleted jsonb NOT NULL DEFAULT '{}',
 	message text,
 	tried_at timestamptz,
@@ -107,6 +109,7 @@ CREATE TABLE personalize.erasure_request (
 );
 COMMENT ON TABLE personalize.erasure_request IS
 	'Erasures that a worker carries out in batches; the person is hidden from the start';
+COMMENT ON COLUMN personalize.erasure_request.hides IS 'The tombstone is of this request: the person was not erased before';
 COMMENT ON COLUMN personalize.erasure_request.key IS 'The key of the person, until the erasure is done or cancelled';
 CREATE INDEX erasure_request_open ON personalize.erasure_request (due_at) WHERE status IN ('waiting', 'running', 'failed');
 
@@ -116,6 +119,7 @@ CREATE TABLE personalize.registry_retention (
 	keep_for interval NOT NULL,
 	reason text,
 	swept_at timestamptz,
+	message text,
 	rows_swept bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE personalize.registry_retention IS
