@@ -61,6 +61,7 @@
 #include "compat.h"
 #include "consent_set.h"
 #include "guc.h"
+#include "registry.h"
 #include "worker.h"
 
 #define PZ_BATCH_MESSAGES	5000	/* at most in one transaction */
@@ -442,8 +443,10 @@ pz_worker_rights(void)
 		return;
 	next_look = TimestampTzPlusMilliseconds(now, PZ_RIGHTS_MS);
 	pz_store_begin();
-	pz_store_execute(&plan, "SELECT personalize.rights_due_internal()", 0, NULL, NULL, NULL);
-	due = DatumGetBool(pz_store_value(0, 1, &isnull));
+	/* objects of another version may have no such function */
+	due = pz_registry_installed() && pz_registry_matches() &&
+		pz_store_execute(&plan, "SELECT personalize.rights_due_internal()", 0, NULL, NULL, NULL) > 0 &&
+		DatumGetBool(pz_store_value(0, 1, &isnull));
 	pz_store_end();
 	MemoryContextSwitchTo(TopMemoryContext);
 	if (due)
