@@ -70,12 +70,14 @@ SELECT current_setting('bench.took') || ' s, ' || bytes / 1000000 || ' MB' FROM 
 SQL
 }
 
-pz_client psql -X -q -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION personalize' -c "SELECT personalize.define_category('general', 'for the benchmark')" >/dev/null || exit 1
 for key in "${KEYS[@]}"; do
 	pz_client psql -X -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || exit 1
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS personalize CASCADE;
+CREATE EXTENSION personalize;
+SELECT personalize.define_category('general', 'for the benchmark');
 ALTER TABLE personalize.subject DISABLE TRIGGER ALL;
 ALTER TABLE personalize.consent_event DISABLE TRIGGER ALL;
-TRUNCATE personalize.consent_event, personalize.subject;
 SELECT personalize.define_kind('$key', '$(type_of "$key")');
 SELECT personalize.define_purpose('${key}_' || i, 'for the benchmark', categories => '{general}') FROM generate_series(0, 9) AS i;
 INSERT INTO personalize.subject (subject_no, kind_id, key)
@@ -84,15 +86,14 @@ INSERT INTO personalize.consent_event (subject_no, purpose_id, action, categorie
 	SELECT i, p.purpose_id, 'given', ARRAY[0, c.category_id], 'bench', 'bench'
 	FROM personalize.registry_purpose AS p, personalize.registry_category AS c, generate_series(1, $PERSONS) AS i WHERE p.name = '${key}_0' AND c.name = 'general';
 SELECT setval('personalize.subject_no_seq', $PERSONS + 1);
-ALTER TABLE personalize.subject ENABLE ALWAYS TRIGGER ALL;
-ALTER TABLE personalize.consent_event ENABLE ALWAYS TRIGGER ALL;
+ALTER TABLE personalize.subject ENABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER consent_changed, ENABLE ALWAYS TRIGGER consent_truncated;
+ALTER TABLE personalize.consent_event ENABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER consent_changed, ENABLE ALWAYS TRIGGER consent_truncated;
 VACUUM ANALYZE personalize.subject, personalize.consent_event;
 CHECKPOINT;
 SQL
 	echo "load       $key: $(load)"
 done
 
-key=${KEYS[0]}
 pz_client psql -X -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || exit 1
 CREATE ROLE app LOGIN;
 GRANT pg_read_server_files TO app;
