@@ -90,39 +90,9 @@ pz_worker_invalidated(Datum arg, int cacheid, uint32 hashvalue)
 static void
 pz_worker_exit(int code, Datum arg)
 {
-	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (my_database->worker_pid == MyProcPid)
-		my_database->worker_pid = 0;
-	LWLockRelease(pz_shared->lock);
+	pz_worker_part(my_database, offsetof(PzDatabase, worker_pid));
 	ConditionVariableBroadcast(&my_database->cv);
 	pz_shmem_wake_launcher();
-}
-
-/*
- * Become the worker of a database.  False if it has one, or may not have one
- * now.
- */
-static bool
-pz_worker_attach(Oid dbid)
-{
-	bool		attached = false;
-
-	my_database = pz_shmem_find_database(dbid, false);
-	if (my_database == NULL)
-		return false;
-	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&my_database->dbid) == dbid &&
-		my_database->worker_pid == 0 &&
-		my_database->hold_until <= GetCurrentTimestamp())
-	{
-		my_database->worker_pid = MyProcPid;
-		my_database->worker_latch = MyLatch;
-		attached = true;
-	}
-	LWLockRelease(pz_shared->lock);
-	if (attached)
-		before_shmem_exit(pz_worker_exit, (Datum) 0);
-	return attached;
 }
 
 /*
@@ -627,7 +597,8 @@ pz_audit_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	if (!pz_worker_attach(dbid))
+	my_database = pz_worker_join(dbid, offsetof(PzDatabase, worker_pid), offsetof(PzDatabase, worker_latch), pz_worker_exit);
+	if (my_database == NULL)
 		proc_exit(1);
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
 	pz_worker_settings();

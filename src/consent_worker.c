@@ -55,33 +55,7 @@ static void
 worker_exit(int code, Datum arg)
 {
 	pg_atomic_write_u32(&my_database->set_state, PZ_SET_NONE);
-	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (my_database->set_pid == MyProcPid)
-		my_database->set_pid = 0;
-	LWLockRelease(pz_shared->lock);
-}
-
-/* Become the consent worker of a database; false if it has one or may have none. */
-static bool
-attach(Oid dbid)
-{
-	bool		attached = false;
-
-	my_database = pz_shmem_find_database(dbid, false);
-	if (my_database == NULL)
-		return false;
-	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&my_database->dbid) == dbid && my_database->set_pid == 0 &&
-		my_database->hold_until <= GetCurrentTimestamp())
-	{
-		my_database->set_pid = MyProcPid;
-		my_database->set_latch = MyLatch;
-		attached = true;
-	}
-	LWLockRelease(pz_shared->lock);
-	if (attached)
-		before_shmem_exit(worker_exit, (Datum) 0);
-	return attached;
+	pz_worker_part(my_database, offsetof(PzDatabase, set_pid));
 }
 
 /*
@@ -337,7 +311,8 @@ pz_consent_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	if (!attach(dbid))
+	my_database = pz_worker_join(dbid, offsetof(PzDatabase, set_pid), offsetof(PzDatabase, set_latch), worker_exit);
+	if (my_database == NULL)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
 	pz_worker_settings();

@@ -137,6 +137,24 @@ pz_key_number(Datum key, Oid type)
 	return type == INT2OID ? DatumGetInt16(key) : type == INT4OID ? DatumGetInt32(key) : DatumGetInt64(key);
 }
 
+/* Are values of a type keys of that kind as they stand in a row? */
+static inline bool
+pz_key_is_plain(Oid type, PzKeyType key_type)
+{
+	switch (key_type)
+	{
+		case PZ_KEY_INT:
+			return type == INT2OID || type == INT4OID || type == INT8OID;
+		case PZ_KEY_UUID:
+			return type == UUIDOID;
+		case PZ_KEY_TEXT:
+			return type == TEXTOID || type == VARCHAROID;
+		case PZ_KEY_UNSET:
+			break;
+	}
+	return false;
+}
+
 /* What a check needs to know; see PzCheck for the fields */
 typedef struct PzCheckSpec
 {
@@ -187,7 +205,6 @@ extern void pz_check_open(PzCheck *check, const PzRunning *running);
 extern bool pz_check_row(PzCheck *check, PzRunning *running, Datum key, bool isnull, Oid keytype, bool notes);
 extern bool pz_check_has_set(const PzCheck *check);
 struct PzRowKeys;
-struct PzRowKey;
 extern bool pz_check_asks_pages(const PzCheck *check);
 extern int	pz_check_ask_page(PzCheck *check, const struct PzRowKeys *keys, int n, uint16 *rows, uint32 *nos);
 extern const struct PzNumbers *pz_check_numbers(const PzCheck *check);

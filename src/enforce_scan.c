@@ -373,24 +373,6 @@ pz_scan_notes(PlanState *node, PzCheck *check)
 	return false;
 }
 
-/* May the key of this column be taken from the row as it stands there? */
-static bool
-is_plain_key(Oid type, PzKeyType key_type)
-{
-	switch (key_type)
-	{
-		case PZ_KEY_INT:
-			return type == INT2OID || type == INT4OID || type == INT8OID;
-		case PZ_KEY_UUID:
-			return type == UUIDOID;
-		case PZ_KEY_TEXT:
-			return type == TEXTOID || type == VARCHAROID;
-		case PZ_KEY_UNSET:
-			break;
-	}
-	return false;
-}
-
 /* Let a node check by itself, if it can. */
 static void
 install(PlanState *pstate, PzRunning *running)
@@ -422,7 +404,7 @@ install(PlanState *pstate, PzRunning *running)
 		return;
 	attnum = pz_plan_check_column((Scan *) pstate->plan, mark->path_id, mark->purpose_id);
 	if (attnum <= 0 ||
-		!is_plain_key(TupleDescAttr(RelationGetDescr(node->ss_currentRelation), attnum - 1)->atttypid,
+		!pz_key_is_plain(TupleDescAttr(RelationGetDescr(node->ss_currentRelation), attnum - 1)->atttypid,
 					  pz_check_path(check)->key_type))
 		return;
 

@@ -96,24 +96,6 @@ ask_slot(Sample *sample, HeapTuple stats, int kind)
 	free_attstatsslot(&slot);
 }
 
-/* Are values of a type keys of that kind? */
-static bool
-fits_key(Oid type, PzKeyType key_type)
-{
-	switch (key_type)
-	{
-		case PZ_KEY_INT:
-			return type == INT2OID || type == INT4OID || type == INT8OID;
-		case PZ_KEY_UUID:
-			return type == UUIDOID;
-		case PZ_KEY_TEXT:
-			return type == TEXTOID || type == VARCHAROID;
-		case PZ_KEY_UNSET:
-			break;
-	}
-	return false;
-}
-
 /*
  * The share of rows that a row check lets through, from 0 to 1.  args: its mark,
  * and the key.
@@ -148,7 +130,7 @@ share_of_rows(PlannerInfo *root, const PzMark *mark, Node *key, int varRelid)
 	if (sample.view->set == NULL)
 		return SHARE_UNKNOWN;
 	examine_variable(root, linitial(vars), varRelid, &vardata);
-	if (HeapTupleIsValid(vardata.statsTuple) && fits_key(vardata.atttype, path.key_type))
+	if (HeapTupleIsValid(vardata.statsTuple) && pz_key_is_plain(vardata.atttype, path.key_type))
 	{
 		ask_slot(&sample, vardata.statsTuple, STATISTIC_KIND_MCV);
 		ask_slot(&sample, vardata.statsTuple, STATISTIC_KIND_HISTOGRAM);

@@ -4,8 +4,8 @@
  *	  The process that carries out requested erasures and sweeps what is kept no
  *	  longer.
  *
- * Started by the audit worker of the database when something is due (pz_worker_rights()); leaves when
- * nothing is.  Works in batches, each in a transaction of its own, so that nobody
+ * Started by the audit worker of the database when something is due
+ * (pz_worker_rights()); leaves when nothing is.  Works in batches, each in a transaction of its own, so that nobody
  * waits long for a lock and a crash costs a batch (66_erasure_requests.sql has
  * the rest).  Not the audit worker itself: an erasure waits for that.
  *
@@ -41,32 +41,7 @@ static PzDatabase *my_database = NULL;
 static void
 worker_exit(int code, Datum arg)
 {
-	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (my_database->rights_pid == MyProcPid)
-		my_database->rights_pid = 0;
-	LWLockRelease(pz_shared->lock);
-}
-
-/* Become the rights worker of a database; false if it has one or may have none. */
-static bool
-attach(Oid dbid)
-{
-	bool		attached = false;
-
-	my_database = pz_shmem_find_database(dbid, false);
-	if (my_database == NULL)
-		return false;
-	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&my_database->dbid) == dbid && my_database->rights_pid == 0 &&
-		my_database->hold_until <= GetCurrentTimestamp())
-	{
-		my_database->rights_pid = MyProcPid;
-		attached = true;
-	}
-	LWLockRelease(pz_shared->lock);
-	if (attached)
-		before_shmem_exit(worker_exit, (Datum) 0);
-	return attached;
+	pz_worker_part(my_database, offsetof(PzDatabase, rights_pid));
 }
 
 /* Run a function of ours that says whether there is more to do, in a transaction. */
@@ -159,7 +134,8 @@ pz_rights_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	if (!attach(dbid))
+	my_database = pz_worker_join(dbid, offsetof(PzDatabase, rights_pid), 0, worker_exit);
+	if (my_database == NULL)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
 	pz_worker_settings();

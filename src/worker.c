@@ -63,6 +63,45 @@ pz_worker_nap(long ms)
 }
 
 /*
+ * Become the worker of a database for something: pid and latch are the offsets in
+ * PzDatabase of where that is said, latch 0 where it is not.  on_exit is called
+ * before shared memory is left.  NULL if there is such a worker, or may be none.
+ */
+PzDatabase *
+pz_worker_join(Oid dbid, size_t pid, size_t latch, pg_on_exit_callback on_exit)
+{
+	PzDatabase *db = pz_shmem_find_database(dbid, false);
+	bool		joined = false;
+
+	if (db == NULL)
+		return NULL;
+	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+	if (pg_atomic_read_u32(&db->dbid) == dbid && *(pid_t *) ((char *) db + pid) == 0 &&
+		db->hold_until <= GetCurrentTimestamp())
+	{
+		*(pid_t *) ((char *) db + pid) = MyProcPid;
+		if (latch != 0)
+			*(Latch **) ((char *) db + latch) = MyLatch;
+		joined = true;
+	}
+	LWLockRelease(pz_shared->lock);
+	if (!joined)
+		return NULL;
+	before_shmem_exit(on_exit, (Datum) 0);
+	return db;
+}
+
+/* Say that the database has no such worker any more, if it is this one. */
+void
+pz_worker_part(PzDatabase *db, size_t pid)
+{
+	LWLockAcquire(pz_shared->lock, LW_EXCLUSIVE);
+	if (*(pid_t *) ((char *) db + pid) == MyProcPid)
+		*(pid_t *) ((char *) db + pid) = 0;
+	LWLockRelease(pz_shared->lock);
+}
+
+/*
  * Start a process of ours for this database, by the name of its main function
  * and of what it is.  Does not raise; it may be that none can be had.
  */

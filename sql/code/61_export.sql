@@ -23,6 +23,18 @@ $$;
 COMMENT ON FUNCTION personalize.rights_begin_internal(text, text) IS
 	'What every function that serves a right begins with: checks, and the canonical key of the person with the number, if there is one';
 
+CREATE OR REPLACE FUNCTION personalize.other_columns_internal(path_id integer, earlier boolean)
+RETURNS text[]
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY(SELECT u.name::text FROM personalize.registry_path AS p JOIN personalize.registry_path AS o ON o.relid = p.relid
+			CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
+		WHERE p.path_id = $1 AND CASE WHEN $2 THEN o.path_id < p.path_id AND o.kind_id = p.kind_id ELSE o.path_id <> p.path_id END)
+$$;
+COMMENT ON FUNCTION personalize.other_columns_internal(integer, boolean) IS
+	'Columns of other paths of a relation: all of them, or those of earlier ones to the same kind of subject, whose rows another path has';
+
 CREATE OR REPLACE FUNCTION personalize.export_rows(subject text, kind text DEFAULT 'subject')
 RETURNS TABLE (relation text, data jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 1000
@@ -36,10 +48,8 @@ BEGIN
 	FOR path IN
 		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown,
 			/* columns that name other persons; where they name this one, too, another path has the row already */
-			ARRAY(SELECT u.name::text FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
-				WHERE o.relid = p.relid AND o.path_id <> p.path_id) AS others,
-			ARRAY(SELECT u.name::text FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
-				WHERE o.relid = p.relid AND o.path_id < p.path_id AND o.kind_id = p.kind_id) AS earlier
+			personalize.other_columns_internal(p.path_id, false) AS others,
+			personalize.other_columns_internal(p.path_id, true) AS earlier
 			FROM personalize.registry_path AS p
 			WHERE p.kind_id = who.kind_id AND personalize.relation_text_internal(p.relid) IS NOT NULL
 			ORDER BY 2, p.path_id
@@ -74,10 +84,8 @@ BEGIN
 	r := personalize.protected_relation_internal(export_csv.relation);
 	FOR path IN
 		SELECT p.path_id,
-			ARRAY(SELECT u.name::text FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
-				WHERE o.relid = p.relid AND o.path_id <> p.path_id) AS others,
-			ARRAY(SELECT u.name::text FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
-				WHERE o.relid = p.relid AND o.path_id < p.path_id AND o.kind_id = p.kind_id) AS earlier
+			personalize.other_columns_internal(p.path_id, false) AS others,
+			personalize.other_columns_internal(p.path_id, true) AS earlier
 			FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id ORDER BY p.path_id
 	LOOP
 		names := ARRAY(SELECT a.attname::text FROM pg_attribute AS a

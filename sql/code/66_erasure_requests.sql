@@ -105,6 +105,7 @@ DECLARE
 	item record;
 	n bigint;
 	doc jsonb;
+	steps jsonb;
 BEGIN
 	SELECT x.* INTO q FROM personalize.erasure_request AS x
 		WHERE x.status IN ('waiting', 'running') AND x.due_at <= clock_timestamp()
@@ -122,17 +123,17 @@ BEGIN
 	/* at the end of each statement, as erase_subject() has it */
 	SET CONSTRAINTS ALL IMMEDIATE;
 	/* in the order of the plan, up to what must not be deleted: what that refers to is left to the end */
+	SELECT jsonb_agg(to_jsonb(x) ORDER BY x.step) INTO steps FROM personalize.erase_steps_internal(q.kind_id) AS x;
 	FOR item IN SELECT x.*, EXISTS (SELECT FROM personalize.hold AS h
 				WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid)) AS held
-			FROM personalize.erase_steps_internal(q.kind_id) AS x ORDER BY x.step
+			FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text) ORDER BY x.step
 	LOOP
 		IF item.action <> 'delete' OR item.held THEN
 			CONTINUE WHEN personalize.rights_run_internal(item.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition),
 				q.key, '{}') = 0;
 			EXIT;
 		END IF;
-		PERFORM personalize.cascade_check_internal(item.relid, item.path_id, q.kind_id, q.key,
-			(SELECT jsonb_agg(to_jsonb(y)) FROM personalize.erase_steps_internal(q.kind_id) AS y));
+		PERFORM personalize.cascade_check_internal(item.relid, item.path_id, q.kind_id, q.key, steps);
 		n := personalize.rights_run_internal(item.path_id, personalize.batch_text_internal(item.relid, item.condition, rows), q.key, '{}');
 		IF n > 0 THEN
 			UPDATE personalize.erasure_request AS x SET status = 'running', tried_at = clock_timestamp(),
