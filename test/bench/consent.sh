@@ -18,79 +18,16 @@
 # Environment: PG_CONFIG, the PostgreSQL to use; KEYS (bigint uuid text).
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$ROOT/test/bench/ledger.sh"
 PERSONS=$(awk "BEGIN { print int(${1:-10} * 1000000) }")
 ROUNDS=${2:-7}
 read -ra KEYS <<<"${KEYS:-bigint uuid text}"
-type_of() { case $1 in bigint) echo bigint ;; uuid) echo uuid ;; text) echo text ;; esac; }
-key_of() { case $1 in bigint) echo "$2::text" ;; uuid) echo "md5(($2)::text)::uuid::text" ;; text) echo "'person' || ($2) || '@mail.example.org'" ;; esac; }
 
-pz_bootstrap && pz_workdir_make "$ROOT" && pz_private_prefix && pz_workdir_install || exit 1
-pz_cluster_start c || exit 1
-pz_client psql -X -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || exit 1
-ALTER SYSTEM SET shared_buffers = '2GB';
-ALTER SYSTEM SET max_wal_size = '16GB';
-ALTER SYSTEM SET wal_level = 'replica';
-ALTER SYSTEM SET personalize.consent_memory = '8GB';
-SQL
-restart()
-{
-	pz_cluster_stop c
-	pz_as_user "$PGBIN/pg_ctl" -D "$PZ_DATA" -l "$PZ_SERVER_LOG" -w -t 300 start >/dev/null
-}
-restart || exit 1
+big_cluster || exit 1
 echo "== $PZ_PGVERSION, $(nproc) cores, $PERSONS persons, load $(cut -d' ' -f1 /proc/loadavg)"
 
-# ready: wait for the set
-ready()
-{
-	until [ "$(pz_client psql -X -A -t -c "SELECT state = 'ready' AND pending = 0 FROM personalize.consent_set_internal()")" = t ]; do
-		pz_client psql -X -q -c "SELECT pg_sleep(0.05)" >/dev/null # lint: poll interval
-	done
-}
-
-# load: seconds from the start of the consent worker until its set is ready, and its bytes
-load()
-{
-	restart || exit 1
-	pz_client psql -X -A -t -q -v ON_ERROR_STOP=1 <<'SQL'
-DO $$
-DECLARE
-	began timestamptz;
-BEGIN
-	LOOP
-		SELECT min(backend_start) INTO began FROM pg_stat_activity WHERE application_name = 'personalize consent worker';
-		EXIT WHEN began IS NOT NULL AND (SELECT state = 'ready' FROM personalize.consent_set_internal());
-		COMMIT;
-		PERFORM pg_sleep(0.01);	/* lint: poll interval */
-	END LOOP;
-	PERFORM set_config('bench.took', round(extract(epoch FROM clock_timestamp() - began), 2)::text, false);
-END
-$$;
-SELECT current_setting('bench.took') || ' s, ' || bytes / 1000000 || ' MB' FROM personalize.consent_set_internal();
-SQL
-}
-
 for key in "${KEYS[@]}"; do
-	pz_client psql -X -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || exit 1
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS personalize CASCADE;
-CREATE EXTENSION personalize;
-SELECT personalize.define_category('general', 'for the benchmark');
-ALTER TABLE personalize.subject DISABLE TRIGGER ALL;
-ALTER TABLE personalize.consent_event DISABLE TRIGGER ALL;
-SELECT personalize.define_kind('$key', '$(type_of "$key")');
-SELECT personalize.define_purpose('${key}_' || i, 'for the benchmark', categories => '{general}') FROM generate_series(0, 9) AS i;
-INSERT INTO personalize.subject (subject_no, kind_id, key)
-	SELECT i, k.kind_id, $(key_of "$key" i) FROM personalize.registry_kind AS k, generate_series(1, $PERSONS) AS i WHERE k.name = '$key';
-INSERT INTO personalize.consent_event (subject_no, purpose_id, action, categories, recorded_by, recorded_as)
-	SELECT i, p.purpose_id, 'given', ARRAY[0, c.category_id], 'bench', 'bench'
-	FROM personalize.registry_purpose AS p, personalize.registry_category AS c, generate_series(1, $PERSONS) AS i WHERE p.name = '${key}_0' AND c.name = 'general';
-SELECT setval('personalize.subject_no_seq', $PERSONS + 1);
-ALTER TABLE personalize.subject ENABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER consent_changed, ENABLE ALWAYS TRIGGER consent_truncated;
-ALTER TABLE personalize.consent_event ENABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER consent_changed, ENABLE ALWAYS TRIGGER consent_truncated;
-VACUUM ANALYZE personalize.subject, personalize.consent_event;
-CHECKPOINT;
-SQL
+	fresh "$key" 10 && agree "$key" 1 1 "$PERSONS" || exit 1
 	echo "load       $key: $(load)"
 done
 
