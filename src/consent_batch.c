@@ -32,7 +32,7 @@ numbers_by_pages(PzSetView *view, const PzRowKeys *keys, int n, uint32 *nos)
 		int64		number = keys->numbers[i];
 		/* also of a negative one: no page has that number */
 		uint64		page = (uint64) number / PZ_DICT_PAGE;
-		const PzViewPage *cached = &view->pages[page % PZ_VIEW_CACHE];
+		const PzViewPage *cached = &view->pages[page & view->mask];
 		uint32		no = PZ_SET_NO_ASK;
 
 		if (likely(cached->page == page + 1))

@@ -317,6 +317,9 @@ pz_set_view(PzSetView *view, const PzPurpose *purpose, int32 kind_id, PzKeyType 
 	if (view->kind == NULL || view->kind->key_type != key_type)
 		return;
 	view->slow = dsa_get_address(view->area, set->slow);
+	view->mask = PZ_VIEW_CACHE - 1;
+	view->pages = view->first_pages;
+	view->chunks = view->first_chunks;
 	view->nplaces = 0;
 	view->shared = PG_UINT64_MAX;
 	if (purpose->builtin)
@@ -358,18 +361,47 @@ chunk_of(const PzSetView *view, pg_atomic_uint64 *directory, uint32 chunk)
 }
 
 /*
+ * An address had to go for another.  If that happens often, keep more: a statement
+ * that looks at few persons need not clear room for the addresses of all.  Without
+ * memory it stays as it is.
+ */
+static void
+note_replaced(PzSetView *view)
+{
+	uint32		n = (view->mask + 1) * 4;
+	PzViewPage *pages;
+	PzViewChunk *chunks;
+
+	if (++view->replaced < n || view->mcxt == NULL || n > PZ_VIEW_CACHE_MOST)
+		return;
+	pages = MemoryContextAllocExtended(view->mcxt, n * sizeof(PzViewPage), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	chunks = pages ? MemoryContextAllocExtended(view->mcxt, n * sizeof(PzViewChunk), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO) : NULL;
+	view->replaced = 0;
+	if (chunks == NULL)
+		return;
+	view->pages = pages;
+	view->chunks = chunks;
+	view->mask = n - 1;
+}
+
+/*
  * The chunks with the bits of a number; NULL if the set has no room for it.
  */
 PzViewChunk *
 pz_set_find_chunk(PzSetView *view, uint32 no)
 {
 	uint32		c = no >> PZ_SET_CHUNK_BITS;
-	PzViewChunk *chunk = &view->chunks[c % PZ_VIEW_CACHE];
+	PzViewChunk *chunk = &view->chunks[c & view->mask];
 
 	if (c >= view->set->nchunks)
 		return NULL;
 	if (chunk->chunk != c + 1)
 	{
+		if (chunk->chunk != 0)
+		{
+			note_replaced(view);
+			chunk = &view->chunks[c & view->mask];
+		}
 		chunk->chunk = c + 1;
 		chunk->slow = NULL;
 		chunk->row = NULL;
@@ -402,7 +434,7 @@ pz_set_number(PzSetView *view, const char *key, uint32 len)
 	if (number < 0 || number >= (int64) PZ_DICT_PAGE << 16)
 		return pz_dict_get(view->set, view->area, view->kind, key, len);
 	page = (uint32) (number / PZ_DICT_PAGE);
-	cached = &view->pages[page % PZ_VIEW_CACHE];
+	cached = &view->pages[page & view->mask];
 	if (cached->page != page + 1)
 	{
 		pg_atomic_uint32 *no = pz_dict_page(view->area, view->kind, number);
@@ -410,6 +442,11 @@ pz_set_number(PzSetView *view, const char *key, uint32 len)
 		/* one that is not there yet may come */
 		if (no == NULL)
 			return pz_dict_get(view->set, view->area, view->kind, key, len);
+		if (cached->page != 0)
+		{
+			note_replaced(view);
+			cached = &view->pages[page & view->mask];
+		}
 		cached->page = page + 1;
 		cached->no = no;
 	}

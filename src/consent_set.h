@@ -122,7 +122,8 @@ typedef struct PzSet
 	pg_atomic_uint64 planes[PZ_SET_PLANES]; /* addresses of PzSetPlane; 0: none */
 } PzSet;
 
-#define PZ_VIEW_CACHE	64		/* addresses kept by a view; a power of two */
+#define PZ_VIEW_CACHE	64		/* addresses kept by a view, at first; a power of two */
+#define PZ_VIEW_CACHE_MOST	16384	/* at most: for a thousand million persons */
 
 /* Where a page of a dictionary, or the chunks of a range of numbers, are in this process */
 typedef struct PzViewPage
@@ -152,8 +153,13 @@ typedef struct PzSetView
 	int			nplaces;		/* with bits of their own */
 	int			place[64];
 	pg_atomic_uint64 *cells[64];
-	PzViewPage	pages[PZ_VIEW_CACHE];
-	PzViewChunk chunks[PZ_VIEW_CACHE];
+	MemoryContext mcxt;			/* for more addresses; NULL: no more than at first */
+	uint32		mask;			/* of the place of an address */
+	uint32		replaced;		/* how often an address had to go since there is room for so many */
+	PzViewPage *pages;
+	PzViewChunk *chunks;
+	PzViewPage	first_pages[PZ_VIEW_CACHE];
+	PzViewChunk first_chunks[PZ_VIEW_CACHE];
 } PzSetView;
 
 typedef enum PzSetAnswer
@@ -347,7 +353,7 @@ static inline PzViewChunk *
 pz_set_view_chunk(PzSetView *view, uint32 no)
 {
 	uint32		c = no >> PZ_SET_CHUNK_BITS;
-	PzViewChunk *chunk = &view->chunks[c % PZ_VIEW_CACHE];
+	PzViewChunk *chunk = &view->chunks[c & view->mask];
 
 	return chunk->chunk == c + 1 && chunk->slow && chunk->row ? chunk : pz_set_find_chunk(view, no);
 }

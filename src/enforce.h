@@ -80,6 +80,7 @@ typedef struct PzPlanUse
 	bool		tapped;			/* some checks leave it to taps */
 } PzPlanUse;
 
+extern Expr *pz_plan_check_key(Scan *scan, int32 path_id, int32 bound_purpose);
 extern AttrNumber pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose);
 extern List *pz_plan_inspect(PlannedStmt *pstmt, bool may_be_ri);
 extern bool pz_plan_copies(QueryDesc *queryDesc);
@@ -115,6 +116,7 @@ extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
 extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string);
+extern bool pz_frame_adopts(const Query *query, const char *query_string);
 extern void pz_enforce_adopt_text(const char *source, int location, int len);
 extern void pz_enforce_unlock_ledger(bool unlock);
 extern bool pz_enforce_ledger_unlocked(void);

@@ -30,7 +30,8 @@ typedef struct CapturedScan
 	PlanState  *node;
 	ExecProcNodeMtd original;
 	PzCheck    *check;
-	AttrNumber	attnum;			/* of the key in the scan's tuple slot */
+	AttrNumber	attnum;			/* of the key in the scan's tuple slot; 0: it is computed */
+	ExprState  *key;			/* by this */
 } CapturedScan;
 
 /* Captured scans of a statement; in the executor's memory */
@@ -88,11 +89,11 @@ scan_is_opaque(Scan *scan)
 	}
 }
 
-/* Column of a scan's slot that a check of the statement reads there, or 0. */
-static AttrNumber
-check_column(Scan *scan, const PzCheck *check)
+/* The key that a check of the statement reads in a scan; NULL: it is not checked there. */
+static Expr *
+check_key(Scan *scan, const PzCheck *check)
 {
-	return pz_plan_check_column(scan, pz_check_path(check)->path_id, pz_check_bound_purpose(check));
+	return pz_plan_check_key(scan, pz_check_path(check)->path_id, pz_check_bound_purpose(check));
 }
 
 /* Collect the scans that carry checks. */
@@ -115,7 +116,7 @@ collect_walker(PlanState *node, void *arg)
 			{
 				Scan	   *scan = (Scan *) node->plan;
 
-				if (check_column(scan, context->running->checks[i]) == InvalidAttrNumber)
+				if (check_key(scan, context->running->checks[i]) == NULL)
 					continue;
 				if (scan_is_opaque(scan))
 					context->possible = false;
@@ -177,9 +178,16 @@ captured_scan(PlanState *node)
 					return slot;
 			}
 			row = ((ScanState *) node)->ss_ScanTupleSlot;
-			key = slot_getattr(row, scan->attnum, &isnull);
-			pz_check_passed(scan->check, key, isnull,
-							TupleDescAttr(row->tts_tupleDescriptor, scan->attnum - 1)->atttypid);
+			if (scan->attnum != InvalidAttrNumber)
+			{
+				key = slot_getattr(row, scan->attnum, &isnull);
+				pz_check_passed(scan->check, key, isnull,
+								TupleDescAttr(row->tts_tupleDescriptor, scan->attnum - 1)->atttypid);
+				continue;
+			}
+			node->ps_ExprContext->ecxt_scantuple = row;
+			key = ExecEvalExprSwitchContext(scan->key, node->ps_ExprContext, &isnull);
+			pz_check_passed(scan->check, key, isnull, INT8OID);
 		}
 		if (fetched)
 			return slot;
@@ -227,10 +235,10 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 
 		for (i = 0; i < running->nchecks; i++)
 		{
-			AttrNumber	attnum = check_column((Scan *) node->plan, running->checks[i]);
+			Expr	   *key = check_key((Scan *) node->plan, running->checks[i]);
 			CapturedScan *scan;
 
-			if (attnum == InvalidAttrNumber)
+			if (key == NULL)
 				continue;
 			pz_check_capture(running->checks[i]);
 			if (pz_scan_notes(node, running->checks[i]))
@@ -239,7 +247,10 @@ pz_capture_install(QueryDesc *queryDesc, PzRunning *running)
 			scan->node = node;
 			scan->original = original;
 			scan->check = running->checks[i];
-			scan->attnum = attnum;
+			scan->attnum = pz_plan_check_column((Scan *) node->plan, pz_check_path(running->checks[i])->path_id,
+												pz_check_bound_purpose(running->checks[i]));
+			if (scan->attnum == InvalidAttrNumber)
+				scan->key = ExecInitExpr(key, node);
 		}
 		if (list->n > before)
 			node->ExecProcNodeReal = captured_scan;

@@ -99,6 +99,7 @@ pz_check_create(MemoryContext mcxt, const PzCheckSpec *spec)
 void
 pz_check_open(PzCheck *check, const PzRunning *running)
 {
+	check->view.mcxt = check->mcxt;
 	if (check->spec.purpose && !check->spec.observed)
 		pz_set_view(&check->view, check->spec.purpose, check->path.kind_id, check->path.key_type,
 					running->snapshot, running->clock);

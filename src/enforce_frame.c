@@ -91,6 +91,18 @@ pz_enforce_adopt_text(const char *source, int location, int len)
 }
 
 /*
+ * Is this, which the planner has just been asked to plan, the statement that was
+ * adopted to serve rights?  Not what is sent while that is planned, and not the
+ * action of a rule.
+ */
+bool
+pz_frame_adopts(const Query *query, const char *query_string)
+{
+	return adopt_purpose == PZ_PURPOSE_RIGHTS && adopt_query && pz_code_planning(0) == adopt_planning &&
+		query->canSetTag && query_string && strcmp(query_string, adopt_query) == 0;
+}
+
+/*
  * Allow changes of the ledger and the record of use, for erasure; ends with
  * the transaction at the latest.
  */

@@ -31,8 +31,10 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/uuid.h"
 
 #include "enforce_frame.h"
+#include "enforce_path.h"
 #include "errors.h"
 #include "registry.h"
 #include "shmem.h"
@@ -70,6 +72,38 @@ is_same_key(Oid type, Datum old, bool old_null, Datum new, bool new_null)
 }
 
 /*
+ * Do two values of the column of a path lead to the same subject, though they are
+ * not the same?  By a foreign key they may.
+ */
+static bool
+leads_to_same(FunctionCallInfo fcinfo)
+{
+	const PzMark *mark = (const PzMark *) PG_GETARG_POINTER(0);
+	PzWay	   *way = fcinfo->flinfo->fn_extra;
+	PzPath		path;
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	Datum		value;
+	Datum		key;
+	Datum		other;
+	bool		isnull;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || !pz_registry_path(mark->path_id, &path) || path.via == 0 || path.ncolumns != 1)
+		return false;
+	if (way == NULL)
+		way = fcinfo->flinfo->fn_extra = pz_way_open(fcinfo->flinfo->fn_mcxt, mark->path_id, 1, &type);
+	value = PG_GETARG_DATUM(1);
+	key = pz_way_key(way, &value, &isnull);
+	if (isnull)
+		return false;
+	if (path.key_type != PZ_KEY_INT)
+		key = datumCopy(key, false, path.key_type == PZ_KEY_UUID ? UUID_LEN : -1);
+	value = PG_GETARG_DATUM(2);
+	other = pz_way_key(way, &value, &isnull);
+	return !isnull && datum_image_eq(key, other, path.key_type == PZ_KEY_INT && FLOAT8PASSBYVAL,
+									 path.key_type == PZ_KEY_INT ? sizeof(int64) : path.key_type == PZ_KEY_UUID ? UUID_LEN : -1);
+}
+
+/*
  * keep_subject(mark, old, new): the new value of a subject column.  Whoever is
  * not a privacy officer may not change whom a row is about: ERROR 42501; not by
  * an action of a foreign key, either, which runs as another role.  Statements that
@@ -84,6 +118,7 @@ personalize_keep_subject(PG_FUNCTION_ARGS)
 		pz_call_refuse_direct();
 	if (!is_same_key(get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1), PG_ARGISNULL(1),
 					 PG_GETARG_DATUM(2), PG_ARGISNULL(2)) &&
+		!leads_to_same(fcinfo) &&
 		!(pz_frame_current() && pz_frame_current()->adopted) && !may_change())
 		refuse_change(InNoForceRLSOperation() ?
 					  "A row refers to the key that is deleted or changed, by a foreign key that changes it, too. "
@@ -100,7 +135,7 @@ typedef struct Kept
 {
 	MemoryContext mcxt;			/* of the keys of one row */
 	int			n;
-	Datum	   *keys;			/* by path: as the statement has them */
+	Datum	   *keys;			/* by path and column: as the statement has them */
 	bool	   *nulls;
 } Kept;
 
@@ -111,6 +146,21 @@ relation_of(const TriggerData *data)
 	Oid			relid = RelationGetRelid(data->tg_relation);
 
 	return pz_registry_guards(relid) ? pz_registry_relation(relid) : NULL;
+}
+
+/* Column number i (from 0) of those of all paths of a relation; 0: there are no more. */
+static AttrNumber
+path_column(const PzRelation *rel, int i)
+{
+	int			p;
+
+	for (p = 0; p < rel->npaths; p++)
+	{
+		if (i < rel->paths[p].ncolumns)
+			return rel->paths[p].columns[i];
+		i -= rel->paths[p].ncolumns;
+	}
+	return InvalidAttrNumber;
 }
 
 /*
@@ -125,18 +175,19 @@ first_trigger(PG_FUNCTION_ARGS)
 	Kept	   *kept = fcinfo->flinfo->fn_extra;
 	const PzRelation *rel = relation_of(data);
 	MemoryContext old;
-	int			i;
+	AttrNumber	attnum;
 
 	MemoryContextReset(kept->mcxt);
-	kept->n = rel ? rel->npaths : 0;
+	kept->n = 0;
 	old = MemoryContextSwitchTo(kept->mcxt);
-	kept->keys = palloc(sizeof(Datum) * Max(kept->n, 1));
-	kept->nulls = palloc(sizeof(bool) * Max(kept->n, 1));
-	for (i = 0; i < kept->n; i++)
+	kept->keys = palloc(sizeof(Datum) * PZ_PATH_COLUMNS * (rel ? rel->npaths + 1 : 1));
+	kept->nulls = palloc(sizeof(bool) * PZ_PATH_COLUMNS * (rel ? rel->npaths + 1 : 1));
+	while (rel && (attnum = path_column(rel, kept->n)) != InvalidAttrNumber)
 	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(data->tg_relation), rel->paths[i].attnum - 1);
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(data->tg_relation), attnum - 1);
+		int			i = kept->n++;
 
-		kept->keys[i] = slot_getattr(data->tg_newslot, rel->paths[i].attnum, &kept->nulls[i]);
+		kept->keys[i] = slot_getattr(data->tg_newslot, attnum, &kept->nulls[i]);
 		if (!kept->nulls[i])
 			kept->keys[i] = datumCopy(kept->keys[i], att->attbyval, att->attlen);
 	}
@@ -156,11 +207,11 @@ last_trigger(PG_FUNCTION_ARGS)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	Kept	   *kept = fcinfo->flinfo->fn_extra;
 	const PzRelation *rel = relation_of(data);
+	AttrNumber	attnum;
 	int			i;
 
-	for (i = 0; rel != NULL && i < rel->npaths; i++)
+	for (i = 0; rel != NULL && (attnum = path_column(rel, i)) != InvalidAttrNumber; i++)
 	{
-		AttrNumber	attnum = rel->paths[i].attnum;
 		bool		isnull;
 		Datum		key = slot_getattr(data->tg_newslot, attnum, &isnull);
 

@@ -33,6 +33,7 @@ extern bool pz_shape_is_grouped(const Query *query);
 extern bool pz_shape_only_unions(Node *node);
 extern bool pz_shape_only_first_or_last(const Query *query);
 extern bool pz_shape_may_be_removed(Query *query, JoinExpr *join);
+extern Var *pz_shape_below_casts(Node *node);
 extern Var *pz_shape_same_value(Node *node);
 extern Expr *pz_shape_linked_key(SubLink *sublink, Query *sub, int varno, const Var *subject, PzKeyType key_type);
 

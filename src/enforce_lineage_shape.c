@@ -157,8 +157,8 @@ pz_shape_same_value(Node *node)
 }
 
 /* The column below built-in casts; NULL if it is something else. */
-static Var *
-column_below(Node *node)
+Var *
+pz_shape_below_casts(Node *node)
 {
 	while (node)
 	{
@@ -191,7 +191,7 @@ equated_columns(Node *quals, int varno)
 			continue;
 		for (i = 0; i < 2; i++)
 		{
-			Var		   *var = column_below(list_nth(op->args, i));
+			Var		   *var = pz_shape_below_casts(list_nth(op->args, i));
 
 			if (var && var->varno == varno && var->varlevelsup == 0)
 				columns = bms_add_member(columns, var->varattno);

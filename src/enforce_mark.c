@@ -7,6 +7,7 @@
  *		cell_ok(mark, subject)			may cells of a category of it be?
  *		write_ok(mark, subject)			the same, or an error
  *		keep_subject(mark, old, new)	new value of a subject column
+ *		path_key_...(mark, columns)		the subject, where it is not one column (enforce_path.c)
  *
  * mark is a constant of type personalize.plan_mark, which no SQL can make: so
  * nobody can ask these functions about a person.  It says which path to a
@@ -24,6 +25,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -103,6 +105,29 @@ make_mark(int32 path_id, int32 purpose_id, int32 category_id, List *masked)
 	return makeConst(pz_registry_oids()->mark_type, -1, InvalidOid, -1, PointerGetDatum(mark), false, false);
 }
 
+/* A mark that says which path is meant, and nothing else. */
+Const *
+pz_mark_of_path(int32 path_id)
+{
+	return make_mark(path_id, PZ_PURPOSE_NONE, PZ_CATEGORY_ROW, NIL);
+}
+
+/* A column of an entry, of the same row as the column like, if that is not NULL. */
+static Var *
+make_column(const PzGuarded *guarded, AttrNumber attnum, const Var *like)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	Var		   *var;
+
+	get_atttypetypmodcoll(guarded->rel->relid, attnum, &type, &typmod, &collation);
+	var = makeVar(guarded->varno, attnum, type, typmod, collation, 0);
+	if (like)
+		pz_var_like_compat(var, like);
+	return var;
+}
+
 /*
  * The subject's key of a path, as an argument of the checks.  Of the same row
  * as the column like, or of the entry itself where that is NULL.
@@ -112,17 +137,22 @@ static Node *
 make_key(const PzGuarded *guarded, const PzPath *path, const Var *like)
 {
 	static const Oid key_types[] = {InvalidOid, INT8OID, UUIDOID, TEXTOID};
-	Oid			type;
-	int32		typmod;
-	Oid			collation;
 	Var		   *var;
 	Node	   *key;
 
-	get_atttypetypmodcoll(guarded->rel->relid, path->attnum, &type, &typmod, &collation);
-	var = makeVar(guarded->varno, path->attnum, type, typmod, collation, 0);
-	if (like)
-		pz_var_like_compat(var, like);
-	key = coerce_to_target_type(NULL, (Node *) var, type, key_types[path->key_type], -1,
+	if (path->attnum == InvalidAttrNumber)
+	{
+		List	   *args = list_make1(make_mark(path->path_id, guarded->purpose_id, PZ_CATEGORY_ROW, NIL));
+		Oid			collation = path->key_type == PZ_KEY_TEXT ? DEFAULT_COLLATION_OID : InvalidOid;
+		int			i;
+
+		for (i = 0; i < path->ncolumns; i++)
+			args = lappend(args, make_column(guarded, path->columns[i], like));
+		return (Node *) makeFuncExpr(pz_registry_oids()->path_key[path->key_type], key_types[path->key_type], args,
+									 collation, InvalidOid, COERCE_EXPLICIT_CALL);
+	}
+	var = make_column(guarded, path->attnum, like);
+	key = coerce_to_target_type(NULL, (Node *) var, var->vartype, key_types[path->key_type], -1,
 								COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1);
 	if (key == NULL)
 		ereport(ERROR,
@@ -189,21 +219,17 @@ pz_mark_write_check(const PzGuarded *guarded, int32 category_id)
 }
 
 /*
- * The new value of the subject column of a path: value, or an error at run
- * time where that is another and the role is no privacy officer.
+ * The new value of a column of a path: value, or an error at run time where that
+ * leads to another subject and the role is no privacy officer.
  */
 Expr *
-pz_mark_keep_subject(const PzGuarded *guarded, const PzPath *path, Expr *value)
+pz_mark_keep_subject(const PzGuarded *guarded, const PzPath *path, AttrNumber attnum, Expr *value)
 {
-	Oid			type;
-	int32		typmod;
-	Oid			collation;
+	Var		   *old = make_column(guarded, attnum, NULL);
 
-	get_atttypetypmodcoll(guarded->rel->relid, path->attnum, &type, &typmod, &collation);
-	return (Expr *) makeFuncExpr(pz_registry_oids()->keep_subject, type,
-								 list_make3(make_mark(path->path_id, guarded->purpose_id, PZ_CATEGORY_ROW, NIL),
-											makeVar(guarded->varno, path->attnum, type, typmod, collation, 0), value),
-								 collation, collation, COERCE_EXPLICIT_CALL);
+	return (Expr *) makeFuncExpr(pz_registry_oids()->keep_subject, old->vartype,
+								 list_make3(make_mark(path->path_id, guarded->purpose_id, PZ_CATEGORY_ROW, NIL), old, value),
+								 old->varcollid, old->varcollid, COERCE_EXPLICIT_CALL);
 }
 
 /* Is funcid one of three functions, by the type of the key? */
@@ -223,6 +249,13 @@ pz_mark_is_check(Oid funcid)
 	const PzOids *oids = pz_registry_oids();
 
 	return is_one_of(funcid, oids->row_ok) || is_one_of(funcid, oids->cell_ok);
+}
+
+/* Is this what computes the subject of a row?  It takes a mark, so the planner hook has placed it. */
+bool
+pz_mark_is_key(Oid funcid)
+{
+	return is_one_of(funcid, pz_registry_oids()->path_key);
 }
 
 /*

@@ -63,10 +63,16 @@ extern PzGuarded *pz_mark_guarded(RangeTblEntry *rte, Index varno, const PzRelat
 extern Expr *pz_mark_row_check(const PzGuarded *guarded, const PzPath *path);
 extern Expr *pz_mark_cell_check(const PzGuarded *guarded, int32 category_id, const Var *like);
 extern Expr *pz_mark_write_check(const PzGuarded *guarded, int32 category_id);
-extern Expr *pz_mark_keep_subject(const PzGuarded *guarded, const PzPath *path, Expr *value);
+/* enforce_ri.c */
+extern bool pz_ri_refers_to(const PzPath *path, const PzRelation *referred, AttrNumber attnum);
+extern bool pz_ri_follows_key(const PzRelation *rel, const TargetEntry *tle);
+
+extern Const *pz_mark_of_path(int32 path_id);
+extern Expr *pz_mark_keep_subject(const PzGuarded *guarded, const PzPath *path, AttrNumber attnum, Expr *value);
 extern const PzMark *pz_mark_of_row_check(Node *qual);
 extern bool pz_mark_is_row_check(Node *qual, int32 path_id);
 extern bool pz_mark_is_check(Oid funcid);
+extern bool pz_mark_is_key(Oid funcid);
 extern bool pz_mark_is_placed(const FuncExpr *f);
 extern void pz_mark_bind(int32 id, int32 *purpose_id, bool *found);
 extern bool pz_mark_take_purpose(Node **quals, int32 *purpose_id);

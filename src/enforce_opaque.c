@@ -80,7 +80,7 @@ is_opaque(Oid funcid)
 	int			n;
 	int			i;
 
-	if (pz_mark_is_check(funcid) || get_func_leakproof(funcid))
+	if (pz_mark_is_check(funcid) || pz_mark_is_key(funcid) || get_func_leakproof(funcid))
 		return false;
 	if (funcid >= FirstNormalObjectId)
 		return true;

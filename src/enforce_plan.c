@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "enforce.h"
+#include "enforce_lineage.h"
 #include "enforce_mark.h"
 #include "errors.h"
 #include "registry.h"
@@ -141,26 +142,28 @@ find_checks(List *quals, FindContext *find)
 }
 
 /*
- * Column of a scan's tuple slot that the check of a path for a purpose reads,
- * 0 if the scan carries no such check.
+ * The key that the check of a path for a purpose reads in a scan, by columns of the
+ * scan's tuple slot; NULL if the scan carries no such check.
  */
-AttrNumber
-pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose)
+Expr *
+pz_plan_check_key(Scan *scan, int32 path_id, int32 bound_purpose)
 {
 	FindContext find = {scan->scanrelid, path_id};
 	ListCell   *lc;
 
 	foreach(lc, find_checks(scan->plan.qual, &find))
-	{
-		List	   *vars;
+		if (pz_mark_of_row_check(lfirst(lc))->purpose_id == bound_purpose)
+			return lsecond(((FuncExpr *) lfirst(lc))->args);
+	return NULL;
+}
 
-		if (pz_mark_of_row_check(lfirst(lc))->purpose_id != bound_purpose)
-			continue;
-		vars = pull_var_clause(lsecond(((FuncExpr *) lfirst(lc))->args), 0);
-		if (list_length(vars) == 1)
-			return linitial_node(Var, vars)->varattno;
-	}
-	return InvalidAttrNumber;
+/* The same where it is one column; 0 if it is not, or there is no such check. */
+AttrNumber
+pz_plan_check_column(Scan *scan, int32 path_id, int32 bound_purpose)
+{
+	Var		   *var = pz_shape_below_casts((Node *) pz_plan_check_key(scan, path_id, bound_purpose));
+
+	return var ? var->varattno : InvalidAttrNumber;
 }
 
 /* Is this a constant that is not true? */

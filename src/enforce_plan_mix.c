@@ -23,7 +23,7 @@
 
 #include "compat.h"
 #include "enforce.h"
-#include "registry.h"
+#include "enforce_mark.h"
 
 /* A column that a value is computed from */
 typedef struct Source
@@ -169,16 +169,28 @@ read_entries(ModifyTable *node, PlannedStmt *pstmt)
 	return entries;
 }
 
-/* Is a column the subject of its relation, of this kind? */
+/*
+ * Does the column of a row lead to its subject in the way of a path: as the key,
+ * or, if the path goes by a foreign key, as the column of one to the same relation
+ * or as what it refers to there?
+ */
 static bool
-is_subject(const PzRelation *rel, AttrNumber attnum, int32 kind_id)
+is_subject(const PzRelation *rel, AttrNumber attnum, const PzPath *path)
 {
+	PzPath		next;
 	int			i;
 
-	for (i = 0; rel && i < rel->npaths; i++)
-		if (rel->paths[i].attnum == attnum && rel->paths[i].kind_id == kind_id)
+	if (rel == NULL)
+		return false;
+	for (i = 0; i < rel->npaths; i++)
+	{
+		if (rel->paths[i].kind_id != path->kind_id || rel->paths[i].via != path->via || rel->paths[i].ncolumns != path->ncolumns)
+			continue;
+		if (path->ncolumns == 1 && rel->paths[i].columns[0] == attnum)
 			return true;
-	return false;
+	}
+	return path->via != 0 && path->ncolumns == 1 && pz_registry_path(path->via, &next) && next.relid == rel->root &&
+		pz_ri_refers_to(path, rel, attnum);
 }
 
 /* The category of a column, -1: none. */
@@ -230,7 +242,7 @@ leaves_category(const Sources *sources, int32 category_id, Bitmapset *entries)
 
 /* Is what was collected one column, the subject of an entry that is read? */
 static bool
-is_subject_of(const Sources *sources, Bitmapset *entries, int32 kind_id)
+is_subject_of(const Sources *sources, Bitmapset *entries, const PzPath *path)
 {
 	ListCell   *lc;
 
@@ -241,7 +253,7 @@ is_subject_of(const Sources *sources, Bitmapset *entries, int32 kind_id)
 		const Source *source = lfirst(lc);
 
 		if (!bms_is_member(parent_of(source->rti, sources->pstmt), entries) ||
-			!is_subject(pz_registry_relation(rt_fetch(source->rti, sources->pstmt->rtable)->relid), source->attnum, kind_id))
+			!is_subject(pz_registry_relation(rt_fetch(source->rti, sources->pstmt->rtable)->relid), source->attnum, path))
 			return false;
 	}
 	return true;
@@ -254,7 +266,7 @@ value_mixes(const Sources *sources, const PzRelation *target, AttrNumber attnum,
 	int			i;
 
 	for (i = 0; i < target->npaths && inserted && !bms_is_empty(entries); i++)
-		if (target->paths[i].attnum == attnum && !is_subject_of(sources, entries, target->paths[i].kind_id))
+		if (pz_path_has_column(&target->paths[i], attnum) && !is_subject_of(sources, entries, &target->paths[i]))
 			return true;
 	return leaves_category(sources, category_of(target, attnum), entries);
 }

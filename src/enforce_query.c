@@ -38,6 +38,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "enforce_path.h"
 #include "enforce.h"
 #include "enforce_mark.h"
 #include "errors.h"
@@ -147,6 +148,11 @@ is_true(Node *qual)
 static void
 require_whole(const PzRelation *rel)
 {
+	if (rel->npaths == 0)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("protected relation %s does not lead to a subject yet", rel->name),
+				 errhint("Ask a privacy officer to call personalize.add_subject_path().")));
 	if (rel->broken)
 		ereport(ERROR,
 				(errcode(PZ_ERR_STATE),
@@ -229,8 +235,8 @@ guard_subject(TargetEntry *tle, const PzGuarded *guarded)
 	int			i;
 
 	for (i = 0; i < rel->npaths; i++)
-		if (tle->resno == rel->paths[i].attnum)
-			tle->expr = pz_mark_keep_subject(guarded, &rel->paths[i], tle->expr);
+		if (pz_path_has_column(&rel->paths[i], tle->resno))
+			tle->expr = pz_mark_keep_subject(guarded, &rel->paths[i], tle->resno, tle->expr);
 }
 
 /* Is a new value NULL, whatever domain the column is of? */
@@ -258,7 +264,7 @@ guard_action(Query *query, const PzGuarded *guarded)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
 
-		if (!tle->resjunk && (guarded->rel->null_visible || !is_null(tle->expr)))
+		if (!tle->resjunk && (guarded->rel->null_visible || !is_null(tle->expr)) && !pz_ri_follows_key(guarded->rel, tle))
 			guard_subject(tle, guarded);
 	}
 }
@@ -568,6 +574,8 @@ pz_enforce_query(Query *query, const char *query_string, bool cursor)
 	if (query->commandType == CMD_UTILITY)
 		return query;
 	context.trusted = pz_enforce_is_ri_query(query, query_string);
+	if (pz_frame_adopts(query, query_string))
+		(void) pz_path_place((Node *) query, NULL);
 	guard_walker((Node *) query, &context);
 	if (context.guarded == NIL)
 		return query;

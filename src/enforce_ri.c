@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/partition.h"
 #include "catalog/pg_constraint.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -23,6 +24,7 @@
 #include "utils/syscache.h"
 
 #include "enforce.h"
+#include "enforce_mark.h"
 
 /*
  * What is under way: how many triggers deep the innermost planner, executor or
@@ -329,6 +331,97 @@ is_referenced_key(Oid relid, Bitmapset *compared)
 		ReleaseSysCache(tup);
 	}
 	table_close(rel, NoLock);
+	return found;
+}
+
+/* The relation that one is a partition of, at the top, or itself. */
+static Oid
+partition_root(Oid relid)
+{
+	while (get_rel_relispartition(relid))
+		relid = get_partition_parent(relid, true);
+	return relid;
+}
+
+/* Is a column among those of a foreign key? */
+static bool
+has_column(const ForeignKeyCacheInfo *fk, AttrNumber attnum)
+{
+	int			i;
+
+	for (i = 0; i < fk->nkeys; i++)
+		if (fk->conkey[i] == attnum)
+			return true;
+	return false;
+}
+
+/*
+ * Does ON UPDATE CASCADE write a column, of the foreign key by which alone the
+ * paths with this column lead to a subject?  Then the row refers to the same row
+ * as before, under its new name, and that says whose it is.  Not where another
+ * foreign key has the column, too: its rows are others.
+ */
+bool
+pz_ri_follows_key(const PzRelation *rel, const TargetEntry *tle)
+{
+	Node	   *value = (Node *) tle->expr;
+	Oid			referred = InvalidOid;
+	int			nkeys = 0;
+	bool		others = false;
+	Relation	r;
+	ListCell   *lc;
+	int			i;
+
+	while (value && (IsA(value, RelabelType) || IsA(value, CoerceToDomain)))
+		value = IsA(value, RelabelType) ? (Node *) ((RelabelType *) value)->arg : (Node *) ((CoerceToDomain *) value)->arg;
+	if (value == NULL || !IsA(value, Param))
+		return false;
+	for (i = 0; i < rel->npaths; i++)
+	{
+		PzPath		next;
+
+		if (!pz_path_has_column(&rel->paths[i], tle->resno))
+			continue;
+		if (rel->paths[i].via == 0 || !pz_registry_path(rel->paths[i].via, &next) ||
+			(OidIsValid(referred) && referred != next.relid))
+			return false;
+		referred = next.relid;
+	}
+	r = table_open(rel->relid, NoLock);
+	foreach(lc, RelationGetFKeyList(r))
+	{
+		ForeignKeyCacheInfo *fk = lfirst(lc);
+
+		if (!has_column(fk, tle->resno))
+			continue;
+		if (fk->confrelid == referred)
+			nkeys++;
+		else if (partition_root(fk->confrelid) != referred)
+			others = true;
+	}
+	table_close(r, NoLock);
+	return nkeys == 1 && !others;
+}
+
+/*
+ * Does the one column of a path that goes by a foreign key refer to this column of
+ * a relation?
+ */
+bool
+pz_ri_refers_to(const PzPath *path, const PzRelation *referred, AttrNumber attnum)
+{
+	Relation	rel = table_open(path->relid, AccessShareLock);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *fk = lfirst(lc);
+
+		found = found || (fk->nkeys == 1 && fk->conkey[0] == path->columns[0] && fk->confrelid == referred->relid &&
+						  fk->confkey[0] == attnum);
+	}
+	table_close(rel, AccessShareLock);
 	return found;
 }
 

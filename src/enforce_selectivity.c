@@ -20,6 +20,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -29,10 +30,12 @@
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "consent_set.h"
 #include "enforce.h"
+#include "enforce_lineage.h"
 #include "enforce_mark.h"
 #include "guc.h"
 #include "shmem.h"
@@ -96,6 +99,37 @@ ask_slot(Sample *sample, HeapTuple stats, int kind)
 	free_attstatsslot(&slot);
 }
 
+/* Ask for the persons that a column's statistics name. */
+static void
+ask_statistics(Sample *sample, HeapTuple stats)
+{
+	ask_slot(sample, stats, STATISTIC_KIND_MCV);
+	ask_slot(sample, stats, STATISTIC_KIND_HISTOGRAM);
+}
+
+/*
+ * Ask for the persons that the relation at the end of a way names: rows that lead
+ * there are taken to be theirs as those are.
+ */
+static void
+ask_end_of_way(Sample *sample, const PzPath *path)
+{
+	PzPath		end = *path;
+	HeapTuple	stats;
+
+	while (end.via != 0)
+		if (!pz_registry_path(end.via, &end))
+			return;
+	if (end.attnum == InvalidAttrNumber || !pz_key_is_plain(getBaseType(get_atttype(end.relid, end.attnum)), end.key_type))
+		return;
+	stats = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(end.relid), Int16GetDatum(end.attnum),
+							BoolGetDatum(get_rel_relkind(end.relid) == RELKIND_PARTITIONED_TABLE));
+	if (!HeapTupleIsValid(stats))
+		return;
+	ask_statistics(sample, stats);
+	ReleaseSysCache(stats);
+}
+
 /*
  * The share of rows that a row check lets through, from 0 to 1.  args: its mark,
  * and the key.
@@ -108,7 +142,7 @@ share_of_rows(PlannerInfo *root, const PzMark *mark, Node *key, int varRelid)
 	VariableStatData vardata;
 	PzPath		path;
 	Sample		sample = {0};
-	List	   *vars;
+	Var		   *var = pz_shape_below_casts(key);
 	bool		may_copy;
 
 	if (snapshot == NULL || !pz_registry_path(mark->path_id, &path))
@@ -121,21 +155,19 @@ share_of_rows(PlannerInfo *root, const PzMark *mark, Node *key, int varRelid)
 	if (purpose->builtin)
 		return 1.0;
 
-	/* below the casts that make it one of the types of keys */
-	vars = pull_var_clause(key, PVC_RECURSE_PLACEHOLDERS);
-	if (list_length(vars) != 1)
-		return SHARE_UNKNOWN;
 	sample.view = palloc0(sizeof(PzSetView));
 	pz_set_view(sample.view, purpose, path.kind_id, path.key_type, snapshot, pz_clock_now());
 	if (sample.view->set == NULL)
 		return SHARE_UNKNOWN;
-	examine_variable(root, linitial(vars), varRelid, &vardata);
-	if (HeapTupleIsValid(vardata.statsTuple) && pz_key_is_plain(vardata.atttype, path.key_type))
+	if (var)
 	{
-		ask_slot(&sample, vardata.statsTuple, STATISTIC_KIND_MCV);
-		ask_slot(&sample, vardata.statsTuple, STATISTIC_KIND_HISTOGRAM);
+		examine_variable(root, (Node *) var, varRelid, &vardata);
+		if (HeapTupleIsValid(vardata.statsTuple) && pz_key_is_plain(vardata.atttype, path.key_type))
+			ask_statistics(&sample, vardata.statsTuple);
+		ReleaseVariableStats(vardata);
 	}
-	ReleaseVariableStats(vardata);
+	else
+		ask_end_of_way(&sample, &path);
 	pfree(sample.view);
 	if (sample.asked < SAMPLE_MIN)
 		return SHARE_UNKNOWN;

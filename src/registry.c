@@ -273,182 +273,6 @@ pz_registry_oids(void)
 	return &registry->oids;
 }
 
-/* Kind of a registry by number, NULL if there is none. */
-static const PzKind *
-find_kind(Registry *r, int32 kind_id)
-{
-	ListCell   *lc;
-
-	foreach(lc, r->kinds)
-	{
-		PzKind	   *k = lfirst(lc);
-
-		if (k->kind_id == kind_id)
-			return k;
-	}
-	return NULL;
-}
-
-/* Registered row of a relation, NULL if it is not registered itself. */
-static Registered *
-find_registered(Registry *r, Oid relid)
-{
-	ListCell   *lc;
-
-	foreach(lc, r->relations)
-	{
-		Registered *g = lfirst(lc);
-
-		if (g->relid == relid)
-			return g;
-	}
-	return NULL;
-}
-
-/*
- * The attribute of relid that a stored (attnum, name) of root means: by number
- * where the numbers are good, else by name; in a child by the name the column
- * has in root.  0 if there is none.
- */
-static AttrNumber
-resolve_column(Registry *r, Oid root, Oid relid, AttrNumber attnum, const char *name)
-{
-	if (r->anchored)
-	{
-		if (root == relid)
-		{
-			HeapTuple	tup = SearchSysCacheAttNum(relid, attnum);
-
-			if (!HeapTupleIsValid(tup))
-				return InvalidAttrNumber;
-			ReleaseSysCache(tup);
-			return attnum;
-		}
-		name = get_attname(root, attnum, true);
-	}
-	return name ? get_attnum(relid, name) : InvalidAttrNumber;
-}
-
-/*
- * All registered relations among relid and its ancestors, nearest first.
- * Looks at pg_inherits, so the answer is remembered by the caller.
- */
-static List *
-registered_ancestors(Registry *r, Oid relid)
-{
-	List	   *todo = list_make1_oid(relid);
-	List	   *found = NIL;
-	int			i;
-
-	for (i = 0; i < list_length(todo); i++)
-	{
-		Oid			cur = list_nth_oid(todo, i);
-		Registered *g = find_registered(r, cur);
-
-		if (g)
-			found = lappend(found, g);
-		if (has_superclass(cur))
-		{
-			Relation	inh = table_open(InheritsRelationId, AccessShareLock);
-			ScanKeyData key;
-			SysScanDesc scan;
-			HeapTuple	tup;
-
-			ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(cur));
-			scan = systable_beginscan(inh, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
-			while (HeapTupleIsValid(tup = systable_getnext(scan)))
-				todo = list_append_unique_oid(todo, ((Form_pg_inherits) GETSTRUCT(tup))->inhparent);
-			systable_endscan(scan);
-			table_close(inh, AccessShareLock);
-		}
-	}
-	return found;
-}
-
-/*
- * Build the entry of a relation from its registered ancestors.  With several,
- * the subject paths of all of them apply and the nearest one names it.
- */
-static PzRelation *
-resolve_relation(Registry *r, Oid relid, List *ancestors)
-{
-	PzRelation *rel = palloc0(sizeof(PzRelation));
-	Registered *nearest = linitial(ancestors);
-	HeapTuple	ctup;
-	ListCell   *lc;
-	int			i;
-
-	rel->relid = relid;
-	rel->root = nearest->relid;
-	rel->has_net = nearest->has_net;
-	rel->name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rel->root)), get_rel_name(rel->root));
-	rel->null_visible = true;
-	rel->observed = true;
-	rel->paths = palloc0(sizeof(PzPath) * list_length(r->paths));
-
-	ctup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(ctup))
-		elog(ERROR, "cache lookup failed for relation %u", relid);	/* cannot happen: the caller holds a lock */
-	rel->ncolumns = ((Form_pg_class) GETSTRUCT(ctup))->relnatts;
-	ReleaseSysCache(ctup);
-	rel->columns = palloc0(sizeof(PzColumn) * Max(rel->ncolumns, 1));
-	for (i = 0; i < rel->ncolumns; i++)
-	{
-		HeapTuple	tup = SearchSysCacheAttNum(relid, i + 1);
-
-		rel->columns[i].category_id = -1;
-		if (!HeapTupleIsValid(tup))
-			continue;			/* dropped */
-		rel->columns[i].name = pstrdup(NameStr(((Form_pg_attribute) GETSTRUCT(tup))->attname));
-		ReleaseSysCache(tup);
-	}
-
-	foreach(lc, ancestors)
-	{
-		Registered *g = lfirst(lc);
-		ListCell   *lp;
-		int			npaths = rel->npaths;
-
-		rel->null_visible = rel->null_visible && g->null_visible;
-		rel->observed = rel->observed && g->observed;
-		foreach(lp, r->paths)
-		{
-			RegisteredPath *p = lfirst(lp);
-			PzPath	   *path;
-			const PzKind *kind;
-
-			if (p->stored_relid != g->stored_relid)
-				continue;
-			path = &rel->paths[rel->npaths++];
-			path->path_id = p->path_id;
-			path->kind_id = p->kind_id;
-			kind = find_kind(r, p->kind_id);
-			path->key_type = kind ? kind->key_type : PZ_KEY_UNSET;
-			path->relid = g->relid;
-			path->attnum = p->column_name ? resolve_column(r, g->relid, relid, p->attnum, p->column_name) : InvalidAttrNumber;
-			if (path->attnum == InvalidAttrNumber || path->key_type == PZ_KEY_UNSET)
-				rel->broken = true;
-		}
-		if (rel->npaths == npaths)
-			rel->broken = true;
-		foreach(lp, r->columns)
-		{
-			RegisteredColumn *c = lfirst(lp);
-			AttrNumber	attnum;
-
-			if (c->stored_relid != g->stored_relid)
-				continue;
-			attnum = resolve_column(r, g->relid, relid, c->attnum, c->column_name);
-			if (attnum > 0 && attnum <= rel->ncolumns && rel->columns[attnum - 1].category_id == -1)
-			{
-				rel->columns[attnum - 1].category_id = c->category_id;
-				rel->columns[attnum - 1].mask = c->mask;
-			}
-		}
-	}
-	return rel;
-}
-
 /*
  * What protects a relation: its own registration or that of an ancestor; NULL
  * if nothing does.  The answer stays valid while the statement is planned or
@@ -475,7 +299,7 @@ pz_registry_relation(Oid relid)
 	if (!r->matches)
 	{
 		if (get_rel_namespace(relid) != r->oids.extension_schema &&
-			(r->unreadable || registered_ancestors(r, relid) != NIL))
+			(r->unreadable || pz_registry_ancestors(r, relid) != NIL))
 			pz_registry_report_mismatch(r);
 		return NULL;
 	}
@@ -487,9 +311,9 @@ pz_registry_relation(Oid relid)
 		return e->rel;
 
 	old = MemoryContextSwitchTo(r->mcxt);
-	ancestors = registered_ancestors(r, relid);
+	ancestors = pz_registry_ancestors(r, relid);
 	if (ancestors != NIL)
-		rel = resolve_relation(r, relid, ancestors);
+		rel = pz_registry_resolve(r, relid, ancestors);
 	MemoryContextSwitchTo(old);
 
 	e = hash_search(r->resolved, &relid, HASH_ENTER, NULL);
@@ -508,7 +332,7 @@ pz_registry_leads_to_subject(const PzRelation *rel, AttrNumber attnum)
 	int			i;
 
 	for (i = 0; i < rel->npaths; i++)
-		if (rel->paths[i].attnum == attnum)
+		if (pz_path_has_column(&rel->paths[i], attnum))
 			return true;
 	return false;
 }
@@ -610,8 +434,8 @@ pz_registry_category(int32 category_id)
 }
 
 /*
- * Subject path by number, with the attribute of the registered relation
- * itself.  False if there is none, or its column cannot be resolved.
+ * Subject path by number, with the attributes of the registered relation
+ * itself.  False if there is none, or its columns cannot be resolved.
  */
 bool
 pz_registry_path(int32 path_id, PzPath *path)
@@ -631,16 +455,9 @@ pz_registry_path(int32 path_id, PzPath *path)
 		foreach(lr, r->relations)
 		{
 			Registered *g = lfirst(lr);
-			const PzKind *kind = find_kind(r, p->kind_id);
 
-			if (g->stored_relid != p->stored_relid || !OidIsValid(g->relid) || kind == NULL || p->column_name == NULL)
-				continue;
-			path->path_id = path_id;
-			path->kind_id = p->kind_id;
-			path->key_type = kind->key_type;
-			path->relid = g->relid;
-			path->attnum = resolve_column(r, g->relid, g->relid, p->attnum, p->column_name);
-			return path->attnum != InvalidAttrNumber;
+			if (g->stored_relid == p->stored_relid && OidIsValid(g->relid))
+				return pz_registry_resolve_path(r, p, g, g->relid, path);
 		}
 	}
 	return false;

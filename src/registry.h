@@ -41,14 +41,23 @@ typedef struct PzPurpose
 	int32	   *parents;
 } PzPurpose;
 
-/* One way from a row to a subject */
+#define PZ_PATH_COLUMNS		8	/* the most of a path */
+
+/*
+ * One way from a row to a subject: by a column that is the key, by several that
+ * make up the key, or by those of a foreign key to a relation that has one
+ * (enforce_path.c).
+ */
 typedef struct PzPath
 {
 	int32		path_id;
 	int32		kind_id;
 	PzKeyType	key_type;
 	Oid			relid;			/* the registered relation */
-	AttrNumber	attnum;			/* in the relation that was asked for; 0: dropped or unresolved */
+	int32		via;			/* path of the relation that the columns refer to; 0: none, they are the key */
+	int			ncolumns;
+	AttrNumber	columns[PZ_PATH_COLUMNS];	/* in the relation that was asked for; 0: dropped or unresolved */
+	AttrNumber	attnum;			/* of the one column that is the key; 0: there is no such */
 } PzPath;
 
 /* A column of the relation that was asked for, by attnum - 1 */
@@ -96,6 +105,11 @@ typedef struct PzOids
 	Oid			collect_set_group;
 	Oid			for_purpose;
 	Oid			keep_subject;
+	Oid			path_key[PZ_KEY_TEXT + 1];
+	Oid			path_name;
+	Oid			path_values;
+	Oid			rights_path_key;	/* what statements that serve rights name in their place */
+	Oid			rights_values;
 	Oid			consent_event;	/* append-only tables and their indexes */
 	Oid			consent_event_subject;
 	Oid			consent_event_end;
@@ -116,6 +130,7 @@ extern void pz_registry_require_match(void);
 extern void pz_registry_release(void);
 extern const PzOids *pz_registry_oids(void);
 extern const PzRelation *pz_registry_relation(Oid relid);
+extern bool pz_path_has_column(const PzPath *path, AttrNumber attnum);
 extern bool pz_registry_leads_to_subject(const PzRelation *rel, AttrNumber attnum);
 extern bool pz_registry_guards(Oid relid);
 extern List *pz_registry_guarded(void);

@@ -47,7 +47,7 @@ enum
 	DUTY_ROLE = 1, DUTY_ROLE_NAME = 2, DUTY_DUTY = 3,
 	RELATION_RELID = 1, RELATION_SCHEMA = 2, RELATION_NAME = 3, RELATION_NULL_SUBJECT = 4,
 	RELATION_MODE = 5, RELATION_RLS_WAS_ENABLED = 7,
-	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5,
+	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5, PATH_VIA = 7,
 	COLUMN_RELID = 1, COLUMN_ATTNUM = 2, COLUMN_NAME = 3, COLUMN_CATEGORY = 4, COLUMN_MASK = 5
 };
 
@@ -318,16 +318,20 @@ load_path(Registry *r, HeapTuple tup, TupleDesc desc)
 	p->path_id = DatumGetInt32(need(tup, desc, PATH_ID));
 	p->stored_relid = DatumGetObjectId(need(tup, desc, PATH_RELID));
 	p->kind_id = DatumGetInt32(need(tup, desc, PATH_KIND));
+	p->via = absent(tup, desc, PATH_VIA) ? 0 : DatumGetInt32(need(tup, desc, PATH_VIA));
 
-	/*
-	 * One column a path so far.  A longer path that a later version wrote
-	 * leaves the relation broken, which serves nothing.
-	 */
-	if (ARR_NDIM(nums) == 1 && ARR_DIMS(nums)[0] == 1 && !ARR_HASNULL(nums) &&
-		ARR_NDIM(names) == 1 && ARR_DIMS(names)[0] == 1 && !ARR_HASNULL(names))
+	/* anything else leaves the relation broken, which serves nothing */
+	if (ARR_NDIM(nums) == 1 && ARR_DIMS(nums)[0] <= PZ_PATH_COLUMNS && !ARR_HASNULL(nums) &&
+		ARR_NDIM(names) == 1 && ARR_DIMS(names)[0] == ARR_DIMS(nums)[0] && !ARR_HASNULL(names))
 	{
-		p->attnum = *(int16 *) ARR_DATA_PTR(nums);
-		p->column_name = pstrdup(NameStr(*(Name) ARR_DATA_PTR(names)));
+		int			i;
+
+		p->ncolumns = ARR_DIMS(nums)[0];
+		for (i = 0; i < p->ncolumns; i++)
+		{
+			p->columns[i] = ((int16 *) ARR_DATA_PTR(nums))[i];
+			p->column_names[i] = pstrdup(NameStr(((NameData *) ARR_DATA_PTR(names))[i]));
+		}
 	}
 	r->paths = lappend(r->paths, p);
 }
@@ -357,6 +361,13 @@ find_function(const char *name, int nargs, Oid a1, Oid a2, Oid a3)
 	args[1] = a2;
 	args[2] = a3;
 	return LookupFuncName(list_make2(makeString(PZ_SCHEMA), makeString(pstrdup(name))), nargs, args, true);
+}
+
+/* OID of the one function of the extension of a name, InvalidOid if there is none. */
+static Oid
+find_by_name(const char *name)
+{
+	return LookupFuncName(list_make2(makeString(PZ_SCHEMA), makeString(pstrdup(name))), -1, NULL, true);
 }
 
 /* OID of a relation of the extension, InvalidOid if there is none. */
@@ -393,6 +404,19 @@ load_oids(Registry *r, bool missing_ok)
 			OidIsValid(o->row_ok[i]) && OidIsValid(o->policy_ok[i]) &&
 			OidIsValid(o->cell_ok[i]) && OidIsValid(o->write_ok[i]);
 	}
+	for (i = PZ_KEY_INT; i <= PZ_KEY_TEXT; i++)
+	{
+		static const char *const names[] = {NULL, "path_key_int8", "path_key_uuid", "path_key_text"};
+
+		o->path_key[i] = find_function(names[i], 2, o->mark_type, ANYOID, InvalidOid);
+		complete = complete && OidIsValid(o->path_key[i]);
+	}
+	o->path_name = find_function("path_name", 2, o->mark_type, ANYOID, InvalidOid);
+	o->rights_path_key = find_function("rights_path_key", 2, INT4OID, ANYOID, InvalidOid);
+	o->path_values = find_by_name("path_values");
+	o->rights_values = find_by_name("rights_values");
+	complete = complete && OidIsValid(o->path_name) && OidIsValid(o->path_values) &&
+		OidIsValid(o->rights_path_key) && OidIsValid(o->rights_values);
 	o->net_ok = find_function("net_ok", 1, INT4OID, InvalidOid, InvalidOid);
 	o->keep_subject = find_function("keep_subject", 3, o->mark_type, ANYELEMENTOID, ANYELEMENTOID);
 	o->tap_group = find_function("tap_group", 2, o->mark_type, INT8OID, InvalidOid);

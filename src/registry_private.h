@@ -28,8 +28,10 @@ typedef struct RegisteredPath
 	int32		path_id;
 	Oid			stored_relid;
 	int32		kind_id;
-	AttrNumber	attnum;
-	char	   *column_name;
+	int32		via;			/* 0: none */
+	int			ncolumns;		/* 0: more than we can handle, the relation serves nothing */
+	AttrNumber	columns[PZ_PATH_COLUMNS];
+	char	   *column_names[PZ_PATH_COLUMNS];
 } RegisteredPath;
 
 typedef struct RegisteredColumn
@@ -82,6 +84,11 @@ typedef struct Registry
 extern bool pz_registry_in_own_script(void);
 extern Registry *pz_registry_load(void);
 extern PzPurpose *pz_registry_find_purpose(Registry *r, int32 purpose_id);
+
+/* registry_resolve.c */
+extern List *pz_registry_ancestors(Registry *r, Oid relid);
+extern bool pz_registry_resolve_path(Registry *r, const RegisteredPath *p, const Registered *g, Oid relid, PzPath *path);
+extern PzRelation *pz_registry_resolve(Registry *r, Oid relid, List *ancestors);
 
 /* registry_version.c */
 extern char *pz_registry_sql_version(void);

@@ -14,8 +14,8 @@
 extern void pz_rights_path(int32 path_id, PzPath *path);
 extern char *pz_rights_token(void);
 extern char *pz_rights_relation(const PzPath *path);
-extern const char *pz_rights_column(const PzPath *path);
-extern char *pz_rights_condition(const PzPath *path);
+extern char *pz_rights_condition(const PzPath *path, bool many);
+extern char *pz_rights_key(const PzPath *path);
 extern void pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, const Datum *args,
 						  int expected, DestReceiver *dest);
 

@@ -61,8 +61,9 @@ personalize_rights_run(PG_FUNCTION_ARGS)
 }
 
 /*
- * rights_export_internal(path_id, key, without): the rows of one subject as
- * jsonb, without some columns.  What does not fit into work_mem waits on disk.
+ * rights_export_internal(path_id, condition, key, without): rows of one subject, whose
+ * canonical key is $1 in the condition, as jsonb without some columns.  What does not
+ * fit into work_mem waits on disk.  The condition is of ours: see 59_erasure_rules.sql.
  */
 PG_FUNCTION_INFO_V1(personalize_rights_export);
 Datum
@@ -71,7 +72,7 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	PzPath		path;
 	Oid			types[2] = {TEXTOID, TEXTARRAYOID};
-	Datum		args[2] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	Datum		args[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
 	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
 	const char *row = "personalize_row";
 	char	   *sql;
@@ -83,8 +84,8 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 	/* the name of a row must not be that of a column */
 	while (get_attnum(path.relid, row) != InvalidAttrNumber)
 		row = psprintf("%s_", row);
-	sql = psprintf("%sSELECT pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.-) $2 FROM %s AS %s WHERE %s.%s",
-				   pz_rights_token(), row, pz_rights_relation(&path), row, row, pz_rights_condition(&path));
+	sql = psprintf("%sSELECT pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.-) $2 FROM %s AS %s WHERE %s",
+				   pz_rights_token(), row, pz_rights_relation(&path), row, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	SPI_connect();
 	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, dest);
 	dest->rDestroy(dest);
@@ -94,7 +95,8 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 
 /*
  * rights_select_keys_internal(path_id): the canonical keys of all subjects
- * that a relation holds, for the census after a crash.
+ * that a relation holds, for the census after a crash; where it leads to them by
+ * foreign keys, those of the relation at the end of the way.
  */
 PG_FUNCTION_INFO_V1(personalize_rights_select_keys);
 Datum
@@ -107,9 +109,11 @@ personalize_rights_select_keys(PG_FUNCTION_ARGS)
 
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
+	while (path.via != 0)
+		pz_rights_path(path.via, &path);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	sql = psprintf("%sSELECT DISTINCT %s::pg_catalog.text FROM %s WHERE %s IS NOT NULL",
-				   pz_rights_token(), pz_rights_column(&path), pz_rights_relation(&path), pz_rights_column(&path));
+	sql = psprintf("%sSELECT DISTINCT %s FROM %s WHERE %s IS NOT NULL",
+				   pz_rights_token(), pz_rights_key(&path), pz_rights_relation(&path), pz_rights_key(&path));
 	SPI_connect();
 	pz_rights_run(&path, sql, 0, NULL, NULL, SPI_OK_SELECT, NULL);
 	for (i = 0; i < SPI_processed; i++)

@@ -66,22 +66,6 @@ pz_rights_relation(const PzPath *path)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(path->relid)), get_rel_name(path->relid));
 }
 
-/* Quoted name of a path's column. */
-const char *
-pz_rights_column(const PzPath *path)
-{
-	return quote_identifier(get_attname(path->relid, path->attnum, false));
-}
-
-/* The condition on rows of the subject whose canonical key is $1. */
-char *
-pz_rights_condition(const PzPath *path)
-{
-	static const char *const casts[] = {"", "::pg_catalog.int8", "::pg_catalog.uuid", ""};
-
-	return psprintf("%s OPERATOR(pg_catalog.=) $1%s", pz_rights_column(path), casts[path->key_type]);
-}
-
 /*
  * Refuse to change a relation whose rules rewrite that: what they add runs
  * with the text of our statement and may take its place.  ERROR 55000.  The

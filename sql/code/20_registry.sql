@@ -273,14 +273,14 @@ BEGIN
 			JOIN pg_attribute AS a ON a.attrelid = w.relid AND a.attname = k.column_name
 				AND a.attnum > 0 AND NOT a.attisdropped;
 	/* a column that is not there becomes number 0: the relation stays registered and closed */
-	INSERT INTO personalize.registry_path (path_id, relid, kind_id, columns, column_names, ownership)
+	INSERT INTO personalize.registry_path (path_id, relid, kind_id, columns, column_names, ownership, via_path_id)
 		SELECT p.path_id, w.relid, p.kind_id,
 			ARRAY(SELECT coalesce(a.attnum, 0::smallint)
 				FROM unnest(p.column_names) WITH ORDINALITY AS u (column_name, ord)
 					LEFT JOIN pg_attribute AS a ON a.attrelid = w.relid AND a.attname = u.column_name
 						AND a.attnum > 0 AND NOT a.attisdropped
 				ORDER BY u.ord),
-			p.column_names, p.ownership
+			p.column_names, p.ownership, p.via_path_id
 		FROM unnest(paths) AS p
 			JOIN unnest(rels) AS r ON r.relid = p.relid
 			JOIN personalize.registry_relation AS w

@@ -11,9 +11,16 @@ RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('personalize.policy_ok(%s, (%I)::pg_catalog.%s)', p.path_id, a.attname,
-		CASE personalize.key_class_internal(a.atttypid)
-			WHEN 'int8'::regtype THEN 'int8' WHEN 'uuid'::regtype THEN 'uuid' ELSE 'text' END)
+	SELECT CASE WHEN p.via_path_id IS NULL AND cardinality(p.columns) = 1
+		THEN format('personalize.policy_ok(%s, (%I)::pg_catalog.%s)', p.path_id, a.attname,
+			CASE personalize.key_class_internal(a.atttypid)
+				WHEN 'int8'::regtype THEN 'int8' WHEN 'uuid'::regtype THEN 'uuid' ELSE 'text' END)
+		/* the columns need only be named, whatever their types: nobody evaluates it */
+		ELSE format('personalize.policy_ok(%s, pg_catalog.concat(%s))', p.path_id,
+			(SELECT string_agg(quote_ident(x.attname), ', ' ORDER BY u.place)
+				FROM unnest(p.columns) WITH ORDINALITY AS u (attnum, place)
+					JOIN pg_attribute AS x ON x.attrelid = p.relid AND x.attnum = u.attnum))
+		END
 	FROM personalize.registry_path AS p
 		JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = p.columns[1]
 	WHERE p.path_id = policy_expression_internal.path_id

@@ -355,18 +355,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	subject_no smallint;
-	class oid;
-	kind_no integer;
-	path integer;
+	subjects smallint[] := '{}';	/* columns that lead to subjects */
 	c record;
 	item record;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
-	IF protect.via IS NOT NULL THEN
-		RAISE EXCEPTION 'protecting a relation by way of a foreign key is not supported yet'
-			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release; name a subject column of the relation itself.';
-	END IF;
 	IF protect.kind IS NULL OR protect.columns IS NULL OR protect.null_subject IS NULL OR protect.mode IS NULL
 		OR protect.hard IS NULL THEN
 		RAISE EXCEPTION 'kind, columns, null_subject, mode and hard must not be null'
@@ -399,10 +392,9 @@ BEGIN
 	PERFORM personalize.check_relation_internal(protect.relation);
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(protect.relation));
 	PERFORM personalize.check_relation_internal(protect.relation);
-	subject_no := personalize.column_number_internal(protect.relation, protect.subject);
-	class := personalize.subject_class_internal(protect.relation, subject_no);
-	kind_no := personalize.kind_for_class_internal(protect.kind, class);
-
+	IF protect.subject IS NOT NULL THEN
+		PERFORM personalize.column_number_internal(protect.relation, protect.subject);
+	END IF;
 	SELECT x.relrowsecurity AS enabled, x.relforcerowsecurity AS forced, x.relname AS relname, n.nspname AS nspname
 		INTO STRICT c
 		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace WHERE x.oid = protect.relation;
@@ -415,15 +407,25 @@ BEGIN
 			rls_was_enabled, rls_was_forced, protected_by)
 		VALUES (protect.relation, c.nspname, c.relname, protect.null_subject, protect.mode, protect.hard,
 			c.enabled, c.forced, session_user);
-	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names)
-		VALUES (protect.relation, kind_no, ARRAY[subject_no], ARRAY[protect.subject])
-		RETURNING path_id INTO path;
 	INSERT INTO personalize.registry_child (relid, child_relid, schema_name, relation_name, rls_was_enabled, rls_was_forced)
 		SELECT protect.relation, x.oid, n.nspname, x.relname, x.relrowsecurity, x.relforcerowsecurity
 		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace
 		WHERE x.oid IN (SELECT personalize.descendants_internal(protect.relation));
 
-	/* columns: those named, then "*" for the rest, the subject column is 'none' unless named */
+	IF protect.subject IS NOT NULL THEN
+		subjects := personalize.path_columns_internal(protect.relation, ARRAY[protect.subject]);
+		PERFORM personalize.path_keyed_internal(protect.relation, subjects, 'owner', protect.kind);
+	END IF;
+	IF protect.via IS NOT NULL THEN
+		subjects := subjects || personalize.path_via_internal(protect.relation,
+			personalize.path_columns_internal(protect.relation, ARRAY[protect.via]), 'owner');
+	END IF;
+	IF cardinality(subjects) = 0 THEN
+		RAISE WARNING 'relation % is closed to every purpose until it leads to a subject', personalize.relation_text_internal(protect.relation)
+			USING HINT = 'Call personalize.add_subject_path().';
+	END IF;
+
+	/* columns: those named, then "*" for the rest, those that lead to subjects are 'none' unless named */
 	FOR item IN SELECT e.key AS column_name, e.value AS category FROM jsonb_each_text(protect.columns) AS e
 		WHERE e.key <> '*' ORDER BY e.key COLLATE "C"
 	LOOP
@@ -434,10 +436,10 @@ BEGIN
 			personalize.column_number_internal(protect.relation, item.column_name::name), item.category, NULL);
 	END LOOP;
 	FOR item IN SELECT a.attnum AS attnum,
-			CASE WHEN a.attnum = subject_no THEN 'none' ELSE protect.columns ->> '*' END AS category
+			CASE WHEN a.attnum = ANY (subjects) THEN 'none' ELSE protect.columns ->> '*' END AS category
 		FROM pg_attribute AS a
 		WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
-			AND (a.attnum = subject_no OR protect.columns ? '*')
+			AND (a.attnum = ANY (subjects) OR protect.columns ? '*')
 			AND NOT protect.columns ? a.attname::text
 			/* what is computed from columns of other categories must be named */
 			AND NOT EXISTS (SELECT FROM pg_attrdef AS e
@@ -460,7 +462,6 @@ BEGIN
 			SELECT h.child_relid, h.rls_was_enabled FROM personalize.registry_child AS h WHERE h.relid = protect.relation) AS x
 		WHERE protect.mode = 'enforce'
 	LOOP
-		PERFORM personalize.policies_make_internal(path, item.relid, NOT item.rls_was_enabled);
 		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
 			personalize.relation_text_internal(item.relid));
 	END LOOP;
@@ -481,60 +482,39 @@ COMMENT ON FUNCTION personalize.protect(regclass, name, name, text, jsonb, text,
 	'Protects a relation: from now on a query sees only rows of subjects who agreed to its purpose, and only columns of the categories the purpose lists';
 
 CREATE OR REPLACE FUNCTION personalize.add_subject_path(relation regclass, columns name[], ownership text DEFAULT 'owner',
-	kind text DEFAULT 'subject')
+	kind text DEFAULT 'subject', via boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	r personalize.registry_relation;
-	column_no smallint;
-	kind_no integer;
-	path integer;
-	item record;
+	numbers smallint[];
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	r := personalize.protected_relation_internal(add_subject_path.relation);
-	IF add_subject_path.columns IS NULL OR add_subject_path.kind IS NULL OR add_subject_path.ownership IS NULL THEN
-		RAISE EXCEPTION 'columns, ownership and kind must not be null' USING ERRCODE = 'null_value_not_allowed';
+	IF add_subject_path.columns IS NULL OR add_subject_path.kind IS NULL OR add_subject_path.ownership IS NULL
+		OR add_subject_path.via IS NULL THEN
+		RAISE EXCEPTION 'columns, ownership, kind and via must not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	IF add_subject_path.ownership NOT IN ('owner', 'access') THEN
 		RAISE EXCEPTION 'ownership "%" is not known', personalize.shown_internal(add_subject_path.ownership)
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use owner or access.';
 	END IF;
-	IF cardinality(add_subject_path.columns) = 0 THEN
+	IF cardinality(add_subject_path.columns) = 0 OR array_ndims(add_subject_path.columns) <> 1 THEN
 		RAISE EXCEPTION 'a column must be named' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF cardinality(add_subject_path.columns) > 1 THEN
-		RAISE EXCEPTION 'keys of several columns are not supported yet'
-			USING ERRCODE = 'feature_not_supported', HINT = 'It comes with a later release; name one column.';
-	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
-	column_no := personalize.column_number_internal(r.relid, (SELECT min(u.c::text)::name FROM unnest(add_subject_path.columns) AS u (c)));
-	kind_no := personalize.kind_for_class_internal(add_subject_path.kind,
-		personalize.subject_class_internal(r.relid, column_no));
-	IF EXISTS (SELECT 1 FROM personalize.registry_path AS p
-		WHERE p.relid = r.relid AND p.columns = ARRAY[column_no]) THEN
-		RAISE EXCEPTION 'relation % already leads to a subject by that column', personalize.relation_text_internal(r.relid)
-			USING ERRCODE = 'duplicate_object';
+	numbers := personalize.path_columns_internal(r.relid, add_subject_path.columns);
+	IF add_subject_path.via THEN
+		PERFORM personalize.path_via_internal(r.relid, numbers, add_subject_path.ownership);
+	ELSE
+		PERFORM personalize.path_keyed_internal(r.relid, numbers, add_subject_path.ownership, add_subject_path.kind);
 	END IF;
-	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership)
-		SELECT r.relid, kind_no, ARRAY[a.attnum], ARRAY[a.attname], add_subject_path.ownership
-		FROM pg_attribute AS a WHERE a.attrelid = r.relid AND a.attnum = column_no
-		RETURNING path_id INTO path;
-	FOR item IN SELECT x.relid
-		FROM (SELECT r.relid AS relid
-			UNION ALL
-			SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid) AS x
-		WHERE r.mode = 'enforce'
-	LOOP
-		PERFORM personalize.policies_make_internal(path, item.relid, false);
-	END LOOP;
-	PERFORM personalize.invalidate_relation_internal(r.relid);
 END
 $$;
-COMMENT ON FUNCTION personalize.add_subject_path(regclass, name[], text, text) IS
-	'Adds a second subject to a protected relation, named by another of its columns: a row then needs the consent of both';
+COMMENT ON FUNCTION personalize.add_subject_path(regclass, name[], text, text, boolean) IS
+	'Adds a subject to a protected relation: a row then needs the consent of each. Several columns make up a key, the text of an array of their values; with via they are those of a foreign key to another protected relation';
 
 CREATE OR REPLACE FUNCTION personalize.unprotect(relation regclass)
 RETURNS void
@@ -544,10 +524,18 @@ AS $$
 DECLARE
 	r personalize.registry_relation;
 	children personalize.registry_child[];
+	others text;
 	item record;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	r := personalize.protected_relation_internal(unprotect.relation);
+	SELECT string_agg(DISTINCT personalize.relation_text_internal(c.relid), ', ') INTO others
+		FROM personalize.registry_path AS p JOIN personalize.registry_path AS c ON c.via_path_id = p.path_id
+		WHERE p.relid = r.relid;
+	IF others IS NOT NULL THEN
+		RAISE EXCEPTION 'relations lead to subjects by way of %: %', personalize.relation_text_internal(r.relid), others
+			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Unprotect these first.';
+	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
 	PERFORM personalize.close_window_internal(r.relid);
 	/* the registry first: from here on the library no longer defends the policies */

@@ -65,6 +65,12 @@ BEGIN
 		RAISE EXCEPTION 'relation % cannot be a child of protected relation %: its subject column is generated', shown, parent
 			USING ERRCODE = 'feature_not_supported', HINT = 'Let the column be a plain one in the child, too.';
 	END IF;
+	/* an inheritance child does not have the foreign keys of its parent */
+	IF EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = child_adopt_internal.root AND p.via_path_id IS NOT NULL)
+		AND NOT (SELECT c.relispartition FROM pg_class AS c WHERE c.oid = child_adopt_internal.child) THEN
+		RAISE EXCEPTION 'relation % cannot be a child of protected relation %, which leads to subjects by a foreign key', shown, parent
+			USING ERRCODE = 'feature_not_supported', HINT = 'Foreign keys are not inherited: use partitions, or a subject column in the parent itself.';
+	END IF;
 	/* registered first: the commands below come here again */
 	INSERT INTO personalize.registry_child (relid, child_relid, schema_name, relation_name, rls_was_enabled, rls_was_forced)
 		SELECT child_adopt_internal.root, x.oid, n.nspname, x.relname, x.relrowsecurity, x.relforcerowsecurity
@@ -104,14 +110,14 @@ BEGIN
 		FROM personalize.registry_child AS h JOIN personalize.registry_relation AS r ON r.relid = h.relid
 		WHERE h.relid = child_promote_internal.root AND h.child_relid = child_promote_internal.child;
 	/* a column that is not there becomes number 0: registered and closed */
-	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership)
+	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership, via_path_id)
 		SELECT child_promote_internal.child, p.kind_id,
 			ARRAY(SELECT coalesce(a.attnum, 0::smallint)
 				FROM unnest(p.column_names) WITH ORDINALITY AS u (column_name, ord)
 					LEFT JOIN pg_attribute AS a ON a.attrelid = child_promote_internal.child AND a.attname = u.column_name
 						AND a.attnum > 0 AND NOT a.attisdropped
 				ORDER BY u.ord),
-			p.column_names, p.ownership
+			p.column_names, p.ownership, p.via_path_id
 		FROM personalize.registry_path AS p
 		WHERE p.relid = child_promote_internal.root ORDER BY p.path_id;
 	INSERT INTO personalize.registry_column (relid, attnum, column_name, category_id, mask)

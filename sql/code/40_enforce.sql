@@ -78,6 +78,19 @@ CREATE OR REPLACE FUNCTION personalize.keep_subject(mark personalize.plan_mark, 
 COMMENT ON FUNCTION personalize.keep_subject(personalize.plan_mark, anyelement, anyelement) IS
 	'Refuses a new value of a subject column to everybody without the duty officer';
 
+CREATE OR REPLACE FUNCTION personalize.path_key_int8(mark personalize.plan_mark, VARIADIC columns "any") RETURNS bigint
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 20 AS 'MODULE_PATHNAME', 'personalize_path_key';
+COMMENT ON FUNCTION personalize.path_key_int8(personalize.plan_mark, "any") IS
+	'The key of the subject of a row, where it is not one column of it: by a foreign key, or of several columns';
+CREATE OR REPLACE FUNCTION personalize.path_key_uuid(mark personalize.plan_mark, VARIADIC columns "any") RETURNS uuid
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 20 AS 'MODULE_PATHNAME', 'personalize_path_key';
+COMMENT ON FUNCTION personalize.path_key_uuid(personalize.plan_mark, "any") IS
+	'The key of the subject of a row, where it is not one column of it: by a foreign key, or of several columns';
+CREATE OR REPLACE FUNCTION personalize.path_key_text(mark personalize.plan_mark, VARIADIC columns "any") RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 20 AS 'MODULE_PATHNAME', 'personalize_path_key';
+COMMENT ON FUNCTION personalize.path_key_text(personalize.plan_mark, "any") IS
+	'The key of the subject of a row, where it is not one column of it: by a foreign key, or of several columns';
+
 CREATE OR REPLACE FUNCTION personalize.index_lost_internal(index oid) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_index_lost';
 COMMENT ON FUNCTION personalize.index_lost_internal(oid) IS

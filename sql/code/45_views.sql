@@ -35,7 +35,10 @@ CREATE OR REPLACE VIEW personalize.protected_relations AS
 			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped
 				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x
 					WHERE x.relid = r.relid AND x.attnum = a.attnum)
-			ORDER BY a.attnum) AS unclassified
+			ORDER BY a.attnum) AS unclassified,
+		(SELECT pg_catalog.format('%I.%I', w.schema_name, w.relation_name)
+			FROM personalize.registry_path AS v JOIN personalize.registry_relation AS w ON w.relid = v.relid
+			WHERE v.path_id = p.via_path_id) AS via
 	FROM personalize.registry_relation AS r
 		LEFT JOIN personalize.registry_path AS p ON p.relid = r.relid
 		LEFT JOIN personalize.registry_kind AS k ON k.kind_id = p.kind_id
@@ -163,8 +166,9 @@ BEGIN
 		RETURN QUERY
 			SELECT 'policy'::text, false, format('policy personalize_net of %s is missing', personalize.relation_text_internal(x.id)),
 				'Call unprotect() and protect() again, or give the relation a permissive policy of your own.'::text
-				FROM (SELECT r.relid AS id WHERE NOT r.rls_was_enabled
-					UNION ALL SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid AND NOT h.rls_was_enabled) AS x
+				FROM (SELECT r.relid AS id WHERE NOT r.rls_was_enabled AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = r.relid)
+					UNION ALL SELECT h.child_relid FROM personalize.registry_child AS h WHERE h.relid = r.relid AND NOT h.rls_was_enabled
+						AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = r.relid)) AS x
 				WHERE NOT EXISTS (SELECT FROM pg_policy AS o WHERE o.polrelid = x.id AND o.polpermissive)
 				ORDER BY 3;
 		RETURN QUERY
@@ -181,6 +185,19 @@ BEGIN
 				WHERE p.relid = r.relid AND NOT EXISTS (SELECT 1 FROM pg_attribute AS a
 					WHERE a.attrelid = r.relid AND a.attnum = u.attnum AND a.attnum > 0 AND NOT a.attisdropped)
 				ORDER BY 3;
+		RETURN QUERY
+			SELECT 'subject'::text, false, format('%s leads to subjects by %s, and no valid foreign key of it refers to where they go on', r.shown,
+					(SELECT string_agg(quote_ident(u.name), ', ' ORDER BY u.place) FROM unnest(p.column_names) WITH ORDINALITY AS u (name, place))),
+				'The relation is closed; add the foreign key again, or call unprotect() and protect() again.'::text
+				FROM personalize.registry_path AS p
+				WHERE p.relid = r.relid AND p.via_path_id IS NOT NULL
+					AND NOT EXISTS (SELECT FROM personalize.registry_path AS v JOIN pg_constraint AS f ON f.confrelid = v.relid
+						WHERE v.path_id = p.via_path_id AND f.contype = 'f' AND f.conrelid = r.relid AND f.conkey = p.columns AND f.convalidated)
+				ORDER BY 3;
+		RETURN QUERY
+			SELECT 'subject'::text, false, format('%s leads to no subject', r.shown),
+				'The relation is closed; call add_subject_path().'::text
+				WHERE NOT EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = r.relid);
 		SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO shown FROM pg_attribute AS a
 			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped
 				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x WHERE x.relid = r.relid AND x.attnum = a.attnum);
@@ -274,7 +291,13 @@ AS $$
 		JOIN pg_attribute AS a ON a.attrelid = policy_shape_internal.relid AND a.attname = u.name
 		CROSS JOIN (VALUES ('personalize.policy_ok(%s,%s)'), ('personalize.policy_ok(%s,(%s)::bigint)'),
 			('personalize.policy_ok(%s,(%s)::uuid)'), ('personalize.policy_ok(%s,(%s)::text)')) AS f (shape)
-	WHERE p.path_id = policy_shape_internal.path_id
+	WHERE p.path_id = policy_shape_internal.path_id AND p.via_path_id IS NULL AND cardinality(p.columns) = 1
+	UNION ALL
+	SELECT format('personalize.policy_ok(%s,concat(%s))', p.path_id,
+		(SELECT string_agg(replace(quote_ident(u.name), ' ', ''), ',' ORDER BY u.place)
+			FROM unnest(p.column_names) WITH ORDINALITY AS u (name, place)))
+	FROM personalize.registry_path AS p
+	WHERE p.path_id = policy_shape_internal.path_id AND (p.via_path_id IS NOT NULL OR cardinality(p.columns) > 1)
 $$;
 COMMENT ON FUNCTION personalize.policy_shape_internal(integer, oid) IS
 	'What the expression of the policy of a path may look like on a relation';

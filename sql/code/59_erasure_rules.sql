@@ -7,24 +7,39 @@
  * is left.  Statements are made here and run by rights_run_internal(), with the
  * key as $1 and new values as $2.
  */
-CREATE OR REPLACE FUNCTION personalize.rights_is_internal(path_id integer)
-RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT format('%I OPERATOR(pg_catalog.=) $1%s', p.column_names[1],
-		CASE k.key_type WHEN 'int8'::regtype THEN '::pg_catalog.int8' WHEN 'uuid'::regtype THEN '::pg_catalog.uuid' ELSE '' END)
-	FROM personalize.registry_path AS p JOIN personalize.registry_kind AS k ON k.kind_id = p.kind_id
-	WHERE p.path_id = $1
-$$;
+CREATE OR REPLACE FUNCTION personalize.rights_is_internal(path_id integer) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_rights_is';
 COMMENT ON FUNCTION personalize.rights_is_internal(integer) IS 'The condition on rows that a path leads to the person with key $1';
+CREATE OR REPLACE FUNCTION personalize.rights_are_internal(path_id integer) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_rights_are';
+COMMENT ON FUNCTION personalize.rights_are_internal(integer) IS 'The condition on rows that a path leads to one of the persons with the keys in array $1';
+CREATE OR REPLACE FUNCTION personalize.rights_key_internal(path_id integer) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_rights_key';
+COMMENT ON FUNCTION personalize.rights_key_internal(integer) IS 'The expression for the canonical key of the person that a path leads a row to';
+CREATE OR REPLACE FUNCTION personalize.rights_values(path_id integer, "column" integer, keys text[], like_this anyelement) RETURNS anyarray
+	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_policy_ok';
+COMMENT ON FUNCTION personalize.rights_values(integer, integer, text[], anyelement) IS
+	'Stands in statements that serve rights for path_values(); any other call is refused';
+CREATE OR REPLACE FUNCTION personalize.path_values(mark personalize.plan_mark, "column" integer, keys text[], like_this anyelement) RETURNS anyarray
+	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_path_values';
+COMMENT ON FUNCTION personalize.path_values(personalize.plan_mark, integer, text[], anyelement) IS
+	'What a column that leads to persons by several columns or a foreign key is in rows of persons; placed by the planner hook';
+CREATE OR REPLACE FUNCTION personalize.rights_path_key(path_id integer, VARIADIC columns "any") RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_policy_ok';
+COMMENT ON FUNCTION personalize.rights_path_key(integer, "any") IS
+	'Stands in statements that serve rights for path_name(); any other call is refused';
+CREATE OR REPLACE FUNCTION personalize.path_name(mark personalize.plan_mark, VARIADIC columns "any") RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_path_name';
+COMMENT ON FUNCTION personalize.path_name(personalize.plan_mark, "any") IS
+	'The canonical key of the person that a row leads to; placed by the planner hook';
 
 CREATE OR REPLACE FUNCTION personalize.rights_lone_internal(relid oid, kind_id integer)
 RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(string_agg(format(' AND (%I IS NULL%s)', p.column_names[1],
+	SELECT coalesce(string_agg(format(' AND (%s IS NULL%s)',
+		CASE WHEN p.via_path_id IS NULL AND cardinality(p.columns) = 1 THEN quote_ident(p.column_names[1]) ELSE personalize.rights_key_internal(p.path_id) END,
 		CASE WHEN p.kind_id = $2 THEN ' OR ' || personalize.rights_is_internal(p.path_id) ELSE '' END), '' ORDER BY p.path_id), '')
 	FROM personalize.registry_path AS p WHERE p.relid = $1 AND p.ownership = 'owner'
 $$;
@@ -36,9 +51,10 @@ RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('UPDATE %s SET %s WHERE %s', personalize.relation_text_internal(p.relid),
-		(SELECT string_agg(format('%I = (pg_catalog.jsonb_populate_record(NULL::%s, $2)).%1$I', u.name, personalize.relation_text_internal(p.relid)), ', ')
-			FROM unnest($2) AS u (name)), $3)
+	/* null where there is nothing to change */
+	SELECT format('UPDATE %s SET ', personalize.relation_text_internal(p.relid))
+		|| (SELECT string_agg(format('%I = (pg_catalog.jsonb_populate_record(NULL::%s, $2)).%1$I', u.name, personalize.relation_text_internal(p.relid)), ', ')
+			FROM unnest($2) AS u (name)) || format(' WHERE %s', $3)
 	FROM personalize.registry_path AS p WHERE p.path_id = $1
 $$;
 COMMENT ON FUNCTION personalize.rights_update_text_internal(integer, text[], text) IS
@@ -139,9 +155,12 @@ BEGIN
 		/* the person's own column goes in any case */
 		SELECT u.name::text AS name, CASE WHEN a.attnotnull THEN '{"pseudonym": true}' ELSE 'null'::jsonb END AS spec, a.attname, a.attnotnull,
 				coalesce(nullif(t.typbasetype, 0), t.oid) AS base, p.relid, a.attnum
-			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) AS u (attnum, name)
+			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) WITH ORDINALITY AS u (attnum, name, place)
 				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum JOIN pg_type AS t ON t.oid = a.atttypid
-			WHERE p.path_id = anonymous_internal.path_id AND NOT rule ? a.attname::text
+			/* of several columns those that may be null are enough; by a foreign key, the row referred to is cut off */
+			WHERE p.path_id = anonymous_internal.path_id AND NOT rule ? a.attname::text AND p.via_path_id IS NULL
+				AND (NOT a.attnotnull OR (u.place = cardinality(p.columns) AND NOT EXISTS (SELECT FROM pg_attribute AS x
+					WHERE x.attrelid = p.relid AND x.attnum = ANY (p.columns) AND NOT x.attnotnull)))
 		UNION ALL
 		SELECT e.key, e.value, a.attname, a.attnotnull, coalesce(nullif(t.typbasetype, 0), t.oid), p.relid, a.attnum
 			FROM personalize.registry_path AS p CROSS JOIN LATERAL jsonb_each(rule) AS e
@@ -203,7 +222,7 @@ BEGIN
 		RAISE EXCEPTION 'keep_for must be longer than nothing' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	SELECT p.path_id, p.ownership INTO path FROM personalize.registry_path AS p
-		WHERE p.relid = r.relid AND (set_erasure.subject IS NULL OR p.column_names = ARRAY[set_erasure.subject]) ORDER BY p.path_id LIMIT 1;
+		WHERE p.relid = r.relid AND (set_erasure.subject IS NULL OR set_erasure.subject = ANY (p.column_names)) ORDER BY p.path_id LIMIT 1;
 	IF path.path_id IS NULL THEN
 		RAISE EXCEPTION 'column %.% does not lead to a subject', personalize.relation_text_internal(r.relid), quote_ident(set_erasure.subject)
 			USING ERRCODE = 'undefined_object', HINT = 'The view personalize.protected_relations lists the paths.';
@@ -217,7 +236,7 @@ BEGIN
 			RAISE EXCEPTION 'name of column is too long' USING ERRCODE = 'undefined_column';
 		END IF;
 		IF jsonb_typeof(item.value) IN ('string', 'number', 'boolean') AND EXISTS (SELECT FROM personalize.registry_path AS p
-			WHERE p.relid = r.relid AND p.column_names = ARRAY[item.key::name]) THEN
+			WHERE p.relid = r.relid AND item.key::name = ANY (p.column_names)) THEN
 			RAISE EXCEPTION 'column % leads to a subject: it cannot become a value', quote_ident(item.key)
 				USING ERRCODE = 'invalid_parameter_value', HINT = 'Use null or {"pseudonym": true}; anything else could be the key of somebody.';
 		END IF;

@@ -232,7 +232,7 @@ BEGIN
 					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND f.conrelid <> cascade_check_internal.relid) AS x;
 		/* by the values of the columns referred to */
 		SELECT string_agg(format('%I = ANY (%L::%s[])', a.attname,
-				(SELECT array_agg(DISTINCT e.data ->> b.attname::text) FROM personalize.rights_export_internal(cascade_check_internal.path_id, cascade_check_internal.key, '{}') AS e (data)
+				(SELECT array_agg(DISTINCT e.data ->> b.attname::text) FROM personalize.rights_export_internal(cascade_check_internal.path_id, personalize.rights_is_internal(cascade_check_internal.path_id), cascade_check_internal.key, '{}') AS e (data)
 					WHERE e.data ->> b.attname::text IS NOT NULL), format_type(a.atttypid, NULL)), ' AND ' ORDER BY u.place)
 			INTO refers
 			FROM unnest(f.conkey, f.confkey) WITH ORDINALITY AS u (conkey, confkey, place)

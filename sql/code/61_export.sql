@@ -2,10 +2,22 @@
  * Access and portability: what is held about a person, in one document or row
  * by row (GDPR Art. 15 and 20, CCPA 1798.110).
  */
-CREATE OR REPLACE FUNCTION personalize.rights_export_internal(path_id integer, key text, without text[]) RETURNS SETOF jsonb
+CREATE OR REPLACE FUNCTION personalize.rights_export_internal(path_id integer, condition text, key text, without text[]) RETURNS SETOF jsonb
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'personalize_rights_export';
-COMMENT ON FUNCTION personalize.rights_export_internal(integer, text, text[]) IS
-	'The rows of one subject in a relation as jsonb, without some columns, as its owner';
+COMMENT ON FUNCTION personalize.rights_export_internal(integer, text, text, text[]) IS
+	'Rows of one subject in a relation as jsonb, without some columns, as its owner; the subject is $1 in the condition';
+
+CREATE OR REPLACE FUNCTION personalize.rights_first_internal(path_id integer)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT personalize.rights_is_internal(p.path_id) || coalesce((SELECT string_agg(format(' AND (%s) IS NOT TRUE', personalize.rights_is_internal(o.path_id)), '' ORDER BY o.path_id)
+		FROM personalize.registry_path AS o WHERE o.relid = p.relid AND o.kind_id = p.kind_id AND o.path_id < p.path_id), '')
+	FROM personalize.registry_path AS p WHERE p.path_id = $1
+$$;
+COMMENT ON FUNCTION personalize.rights_first_internal(integer) IS
+	'The condition on rows of the person with key $1 that no earlier path of the relation has';
 
 CREATE OR REPLACE FUNCTION personalize.rights_begin_internal(kind text, subject text, OUT kind_id integer, OUT key text, OUT subject_no bigint)
 RETURNS record
@@ -23,17 +35,18 @@ $$;
 COMMENT ON FUNCTION personalize.rights_begin_internal(text, text) IS
 	'What every function that serves a right begins with: checks, and the canonical key of the person with the number, if there is one';
 
-CREATE OR REPLACE FUNCTION personalize.other_columns_internal(path_id integer, earlier boolean)
+CREATE OR REPLACE FUNCTION personalize.other_columns_internal(path_id integer)
 RETURNS text[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+	/* a column of a foreign key names nobody by itself */
 	SELECT ARRAY(SELECT u.name::text FROM personalize.registry_path AS p JOIN personalize.registry_path AS o ON o.relid = p.relid
 			CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
-		WHERE p.path_id = $1 AND CASE WHEN $2 THEN o.path_id < p.path_id AND o.kind_id = p.kind_id ELSE o.path_id <> p.path_id END)
+		WHERE p.path_id = $1 AND o.path_id <> p.path_id AND o.via_path_id IS NULL AND u.name <> ALL (p.column_names))
 $$;
-COMMENT ON FUNCTION personalize.other_columns_internal(integer, boolean) IS
-	'Columns of other paths of a relation: all of them, or those of earlier ones to the same kind of subject, whose rows another path has';
+COMMENT ON FUNCTION personalize.other_columns_internal(integer) IS
+	'Columns that lead from a relation to others than the person a path leads to';
 
 CREATE OR REPLACE FUNCTION personalize.export_rows(subject text, kind text DEFAULT 'subject')
 RETURNS TABLE (relation text, data jsonb)
@@ -46,22 +59,14 @@ DECLARE
 BEGIN
 	who := personalize.rights_begin_internal(export_rows.kind, export_rows.subject);
 	FOR path IN
-		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown,
-			/* columns that name other persons; where they name this one, too, another path has the row already */
-			personalize.other_columns_internal(p.path_id, false) AS others,
-			personalize.other_columns_internal(p.path_id, true) AS earlier
+		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown
 			FROM personalize.registry_path AS p
 			WHERE p.kind_id = who.kind_id AND personalize.relation_text_internal(p.relid) IS NOT NULL
 			ORDER BY 2, p.path_id
 	LOOP
-		IF cardinality(path.earlier) = 0 THEN
-			RETURN QUERY SELECT path.shown, x.data
-				FROM personalize.rights_export_internal(path.path_id, who.key, path.others) AS x (data);
-		ELSE
-			RETURN QUERY SELECT path.shown, x.data - path.others
-				FROM personalize.rights_export_internal(path.path_id, who.key, '{}') AS x (data)
-				WHERE NOT EXISTS (SELECT FROM unnest(path.earlier) AS e (name) WHERE x.data ->> e.name = who.key);
-		END IF;
+		RETURN QUERY SELECT path.shown, x.data
+			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), who.key,
+				personalize.other_columns_internal(path.path_id)) AS x (data);
 	END LOOP;
 END
 $$;
@@ -83,9 +88,7 @@ BEGIN
 	who := personalize.rights_begin_internal(export_csv.kind, export_csv.subject);
 	r := personalize.protected_relation_internal(export_csv.relation);
 	FOR path IN
-		SELECT p.path_id,
-			personalize.other_columns_internal(p.path_id, false) AS others,
-			personalize.other_columns_internal(p.path_id, true) AS earlier
+		SELECT p.path_id, personalize.other_columns_internal(p.path_id) AS others
 			FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id ORDER BY p.path_id
 	LOOP
 		names := ARRAY(SELECT a.attname::text FROM pg_attribute AS a
@@ -98,8 +101,7 @@ BEGIN
 		RETURN QUERY SELECT (SELECT string_agg(coalesce('"' || replace(CASE WHEN n.name = ANY (path.others) THEN NULL ELSE x.data ->> n.name END,
 					'"', '""') || '"', ''), ',' ORDER BY n.place)
 				FROM unnest(names) WITH ORDINALITY AS n (name, place))
-			FROM personalize.rights_export_internal(path.path_id, who.key, '{}') AS x (data)
-			WHERE NOT EXISTS (SELECT FROM unnest(path.earlier) AS e (name) WHERE x.data ->> e.name = who.key);
+			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), who.key, '{}') AS x (data);
 	END LOOP;
 	IF first THEN
 		RAISE EXCEPTION 'relation % does not lead to subjects of kind "%"', personalize.relation_text_internal(r.relid), export_csv.kind

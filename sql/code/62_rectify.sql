@@ -50,9 +50,7 @@ AS $$
 DECLARE
 	who record;
 	r personalize.registry_relation;
-	path record;
 	names text[];
-	old jsonb;
 	before jsonb := '[]';
 	found_rows bigint;
 	total bigint := 0;
@@ -86,18 +84,13 @@ BEGIN
 		RAISE EXCEPTION 'relation % does not belong to subjects of kind "%"', personalize.relation_text_internal(r.relid), rectify_subject.kind
 			USING ERRCODE = 'undefined_object', HINT = 'The view personalize.protected_relations lists the paths.';
 	END IF;
-	/* what it was, as long as there are few rows; each once */
-	FOR path IN SELECT p.path_id,
-			ARRAY(SELECT u.name::text FROM personalize.registry_path AS o CROSS JOIN LATERAL unnest(o.column_names) AS u (name)
-				WHERE o.relid = p.relid AND o.path_id < p.path_id AND o.kind_id = p.kind_id AND o.ownership = 'owner') AS earlier
-		FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id AND p.ownership = 'owner' ORDER BY p.path_id
-	LOOP
-		SELECT coalesce(jsonb_agg(x.part), '[]'), count(*) INTO old, found_rows
-			FROM (SELECT (SELECT jsonb_object_agg(n.name, e.data -> n.name) FROM unnest(names) AS n (name)) AS part
-				FROM personalize.rights_export_internal(path.path_id, who.key, '{}') AS e (data)
-				WHERE NOT EXISTS (SELECT FROM unnest(path.earlier) AS c (name) WHERE e.data ->> c.name = who.key) LIMIT 1001) AS x;
-		before := CASE WHEN found_rows > 1000 THEN NULL ELSE before || old END;
-	END LOOP;
+	/* what it was, as long as there are few rows */
+	SELECT coalesce(jsonb_agg(x.part), '[]'), count(*) INTO before, found_rows
+		FROM (SELECT (SELECT jsonb_object_agg(n.name, e.data -> n.name) FROM unnest(names) AS n (name)) AS part
+			FROM personalize.rights_export_internal(first_of, mine, who.key, '{}') AS e (data) LIMIT 1001) AS x;
+	IF found_rows > 1000 THEN
+		before := NULL;
+	END IF;
 	total := personalize.rights_run_internal(first_of, personalize.rights_update_text_internal(first_of, names, mine), who.key, changes);
 	recipients := personalize.recipients_internal(r.relid, names);
 	IF total > 0 THEN

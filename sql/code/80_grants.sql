@@ -43,7 +43,7 @@ BEGIN
 		FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 		WHERE n.nspname = 'personalize'
-		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject',
+		  AND (p.proname IN ('policy_ok', 'net_ok', 'row_ok', 'cell_ok', 'write_ok', 'for_purpose', 'keep_subject', 'path_key_int8', 'path_key_uuid', 'path_key_text', 'path_name', 'path_values', 'rights_values', 'rights_path_key',
 				'statistics_ok', 'extended_statistics_ok',
 				'tap_row', 'tap_group', 'collect', 'collect_group', 'collect_set', 'collect_set_group')
 			   OR (p.proname = 'set_purpose'

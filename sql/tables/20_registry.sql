@@ -120,10 +120,13 @@ CREATE TABLE personalize.registry_path (
 	kind_id integer NOT NULL,
 	columns smallint[] NOT NULL,
 	column_names name[] NOT NULL,
-	ownership text NOT NULL DEFAULT 'owner' CHECK (ownership IN ('owner', 'access'))
+	ownership text NOT NULL DEFAULT 'owner' CHECK (ownership IN ('owner', 'access')),
+	via_path_id integer
 );
 COMMENT ON TABLE personalize.registry_path IS
-	'How a protected relation leads to a subject: one row per path, by columns of the relation itself';
+	'How a protected relation leads to a subject: one row per path, by columns that are the key, or by those of a foreign key to a relation with a path of its own';
+COMMENT ON COLUMN personalize.registry_path.via_path_id IS
+	'Path of the relation that the columns refer to by a foreign key; NULL: the columns are the key itself';
 CREATE INDEX registry_path_relid ON personalize.registry_path (relid);
 
 CREATE TABLE personalize.registry_column (

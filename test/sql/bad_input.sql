@@ -106,7 +106,7 @@ SELECT t.n || ' ' || bad.try(t.s) FROM (VALUES
 	('r10', $$SELECT personalize.protect('information_schema.sql_features', 'feature_id')$$),
 	('r11', $$SELECT personalize.protect('personalize.subject', 'key')$$),
 	('r12', $$SELECT personalize.protect('bad.customer', 'id', kind => 'bad_int')$$),
-	('r13', $$SELECT personalize.protect('bad.other')$$),
+	('r13', $$SELECT personalize.protect('bad.other', via => 'id')$$),
 	('r14', $$SELECT personalize.protect('bad.other', 'nonesuch')$$),
 	('r15', $$SELECT personalize.protect('bad.other', 'ctid')$$),
 	('r16', $$SELECT personalize.protect('bad.other', 'ts', kind => 'bad_int')$$),

@@ -1,0 +1,586 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce_path.c
+ *	  Keys of subjects that are not one column of the row itself.
+ *
+ * A path leads to a subject by several columns, which make up its key: then the
+ * key is the text of an array of theirs, '{7,42}'.  Or by the columns of a foreign
+ * key to a relation that has a path of its own, and so on: then the row referred
+ * to is looked up by the index that the foreign key rests on, and says whose it is.
+ *
+ * Looked up as the statement sees it: what a scan of that relation would find.
+ * A row that is newer than the statement (EvalPlanQual, ON CONFLICT) may refer to
+ * one that is, too: where nothing is found, what is committed by now is asked.  A
+ * row that refers to nothing has no subject (null_subject).
+ *
+ * What was found is kept for the statement: rows of one order stand together, and
+ * each is asked for several times (the check, masks, the record).
+ *
+ * No privilege of the relations on the way is asked for: the key leaves this file
+ * only for the checks and for statements that serve a right.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/uuid.h"
+
+#include "enforce.h"
+#include "enforce_mark.h"
+#include "enforce_path.h"
+#include "errors.h"
+#include "shmem.h"
+
+#define MEMO_MOST	32768		/* rows referred to that are remembered at a time */
+
+/* A table that the rows referred to are in: the relation itself, or a partition of it */
+typedef struct Leaf
+{
+	Oid			relid;
+	Oid			indexid;
+	int			order[PZ_PATH_COLUMNS]; /* of the columns of the foreign key in the index */
+	AttrNumber	attnums[PZ_PATH_COLUMNS];	/* by that order: columns of the table */
+	Oid			collations[PZ_PATH_COLUMNS];
+	AttrNumber	next[PZ_PATH_COLUMNS];	/* columns that lead on from there */
+} Leaf;
+
+/* One foreign key of the way */
+typedef struct Step
+{
+	int			n;
+	RegProcedure equal[PZ_PATH_COLUMNS];	/* by columns of the foreign key */
+	Oid			righttypes[PZ_PATH_COLUMNS];
+	int			nleaves;
+	Leaf	   *leaves;
+	int			nnext;			/* columns that lead on */
+	Oid			types[PZ_PATH_COLUMNS]; /* of these, below domains */
+	int16		typlen[PZ_PATH_COLUMNS];
+	bool		typbyval[PZ_PATH_COLUMNS];
+} Step;
+
+/* Whose a row is, by the values that lead there */
+typedef struct Known
+{
+	PzMemoKey	values;
+	char		status;
+	uint32		hash;
+	Datum		key;
+} Known;
+
+#define SH_PREFIX known
+#define SH_ELEMENT_TYPE Known
+#define SH_KEY_TYPE PzMemoKey
+#define SH_KEY values
+#define SH_HASH_KEY(tb, k) hash_bytes((const unsigned char *) (k).bytes, (k).len)
+#define SH_EQUAL(tb, a, b) ((a).len == (b).len && memcmp((a).bytes, (b).bytes, (b).len) == 0)
+#define SH_SCOPE static inline
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* The way of a path, made ready for a statement */
+struct PzWay
+{
+	PzKeyType	key_type;
+	int			n;				/* columns of the row */
+	Oid			types[PZ_PATH_COLUMNS]; /* of these, below domains */
+	int16		typlen[PZ_PATH_COLUMNS];
+	bool		typbyval[PZ_PATH_COLUMNS];
+	int			nsteps;
+	Step	   *steps;
+	MemoryContext mcxt;
+	MemoryContext memory;		/* of what is known */
+	known_hash *known;			/* NULL: nothing yet */
+	StringInfoData bytes;		/* of the row that is asked for */
+};
+
+/* A way that is none any more: ERROR 55000. */
+static void
+report_lost(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(PZ_ERR_STATE),
+			 errmsg("the foreign key by which protected relation %s leads to a subject cannot be found",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid))),
+			 errhint("Add the foreign key again and validate it, or ask a privacy officer to run personalize.unprotect() "
+					 "and personalize.protect() again.")));
+}
+
+/* Does a foreign key hold for every row?  *indexid: what it rests on. */
+static bool
+is_valid(Oid conoid, Oid *indexid)
+{
+	HeapTuple	tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
+	bool		valid = false;
+
+	*indexid = InvalidOid;
+	if (HeapTupleIsValid(tup))
+	{
+		valid = ((Form_pg_constraint) GETSTRUCT(tup))->convalidated;
+		*indexid = ((Form_pg_constraint) GETSTRUCT(tup))->conindid;
+		ReleaseSysCache(tup);
+	}
+	return valid;
+}
+
+/*
+ * Fill in a table that the rows referred to are in.  The columns of the foreign
+ * key are put into the order of the index, which a scan of it wants.
+ */
+static void
+fill_leaf(Leaf *leaf, const ForeignKeyCacheInfo *fk, const PzPath *next)
+{
+	Relation	rel = table_open(fk->confrelid, AccessShareLock);
+	Relation	index;
+	int			n = 0;
+	int			i;
+	int			j;
+
+	leaf->relid = fk->confrelid;
+	(void) is_valid(fk->conoid, &leaf->indexid);
+	index = index_open(leaf->indexid, AccessShareLock);
+	for (i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+		for (j = 0; j < fk->nkeys; j++)
+			if (index->rd_index->indkey.values[i] == fk->confkey[j])
+			{
+				leaf->order[n] = j;
+				leaf->attnums[n] = fk->confkey[j];
+				leaf->collations[n] = index->rd_indcollation[i];
+				n++;
+			}
+	if (n != fk->nkeys)
+		elog(ERROR, "index %u does not fit foreign key %u", leaf->indexid, fk->conoid);	/* cannot happen */
+	for (i = 0; i < next->ncolumns; i++)
+		leaf->next[i] = fk->confrelid == next->relid ? next->columns[i] :
+			get_attnum(fk->confrelid, get_attname(next->relid, next->columns[i], false));
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Fill in the step from the relation of a path to that of the path it goes by,
+ * in mcxt.  ERROR 55000 if the foreign key is gone.
+ */
+static void
+fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt)
+{
+	Relation	rel = table_open(path->relid, AccessShareLock);
+	List	   *fks = RelationGetFKeyList(rel);
+	List	   *tables = find_all_inheritors(next->relid, AccessShareLock, NULL);
+	bool		partitioned = get_rel_relkind(next->relid) == RELKIND_PARTITIONED_TABLE;
+	Oid			indexid;
+	ListCell   *lc;
+	int			i;
+
+	memset(step, 0, sizeof(Step));
+	step->leaves = MemoryContextAllocZero(mcxt, sizeof(Leaf) * list_length(tables));
+	foreach(lc, fks)
+	{
+		ForeignKeyCacheInfo *fk = lfirst(lc);
+
+		if (fk->nkeys != path->ncolumns || memcmp(fk->conkey, path->columns, sizeof(AttrNumber) * fk->nkeys) != 0)
+			continue;
+		if (fk->confrelid == next->relid && step->n == 0 && is_valid(fk->conoid, &indexid))
+		{
+			step->n = fk->nkeys;
+			for (i = 0; i < step->n; i++)
+			{
+				Oid			left;
+
+				op_input_types(fk->conpfeqop[i], &left, &step->righttypes[i]);
+				step->equal[i] = get_opcode(fk->conpfeqop[i]);
+			}
+			if (!partitioned)
+				fill_leaf(&step->leaves[step->nleaves++], fk, next);
+		}
+		else if (partitioned && list_member_oid(tables, fk->confrelid) && get_rel_relkind(fk->confrelid) == RELKIND_RELATION)
+		{
+			bool		there = false;
+
+			for (i = 0; i < step->nleaves; i++)
+				there = there || step->leaves[i].relid == fk->confrelid;
+			if (!there)
+				fill_leaf(&step->leaves[step->nleaves++], fk, next);
+		}
+	}
+	if (step->n == 0)
+		report_lost(path->relid);
+	step->nnext = next->ncolumns;
+	for (i = 0; i < step->nnext; i++)
+	{
+		step->types[i] = getBaseType(get_atttype(next->relid, next->columns[i]));
+		get_typlenbyval(step->types[i], &step->typlen[i], &step->typbyval[i]);
+	}
+	list_free(tables);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Make the way of a path ready, in mcxt, which lives as long as the statement.
+ * types: those of the row's columns of the path.  ERROR 55000 if it leads nowhere.
+ *
+ * Locks: AccessShareLock on the relations of the way, until the transaction ends.
+ */
+PzWay *
+pz_way_open(MemoryContext mcxt, int32 path_id, int n, const Oid *types)
+{
+	PzWay	   *way = MemoryContextAllocZero(mcxt, sizeof(PzWay));
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
+	PzPath		path;
+	PzPath		next;
+	int			i;
+
+	if (!pz_registry_path(path_id, &path) || n != path.ncolumns)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("a registered path to a subject cannot be found any more"),
+				 errhint("See personalize.status(), then run personalize.unprotect() and personalize.protect() again.")));
+	way->mcxt = mcxt;
+	way->key_type = path.key_type;
+	way->n = n;
+	for (i = 0; i < n; i++)
+	{
+		way->types[i] = getBaseType(types[i]);
+		get_typlenbyval(way->types[i], &way->typlen[i], &way->typbyval[i]);
+	}
+	initStringInfo(&way->bytes);
+	while (path.via != 0)
+	{
+		check_stack_depth();
+		CHECK_FOR_INTERRUPTS();
+		if (!pz_registry_path(path.via, &next) || way->nsteps > 32)
+			report_lost(path.relid);
+		way->steps = way->steps ? repalloc(way->steps, sizeof(Step) * (way->nsteps + 1)) : palloc(sizeof(Step));
+		fill_step(&way->steps[way->nsteps++], &path, &next, mcxt);
+		path = next;
+	}
+	MemoryContextSwitchTo(old);
+	return way;
+}
+
+/*
+ * The canonical text of a value that may be part of a key; of another type, as the
+ * type writes it.
+ */
+static char *
+part_text(Datum value, Oid type)
+{
+	Oid			function;
+	bool		is_varlena;
+
+	getTypeOutputInfo(type, &function, &is_varlena);
+	return OidOutputFunctionCall(function, value);
+}
+
+/* Several values as one key, in the current memory context. */
+static Datum
+composite_key(int n, const Datum *values, const Oid *types)
+{
+	Datum		parts[PZ_PATH_COLUMNS];
+	char	   *text;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		parts[i] = CStringGetTextDatum(part_text(values[i], types[i]));
+	text = OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(construct_array(parts, n, TEXTOID, -1, false, TYPALIGN_INT)));
+	return CStringGetTextDatum(text);
+}
+
+/*
+ * Values at the end of a way as a key of its type: a number of eight bytes, a uuid,
+ * a text.  In the current memory context.
+ */
+static Datum
+make_key(PzKeyType key_type, int n, const Datum *values, const Oid *types)
+{
+	if (n > 1)
+		return composite_key(n, values, types);
+	if (!pz_key_is_plain(types[0], key_type))
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("the subject column of a protected relation has a type that does not fit its kind"),
+				 errhint("Ask a privacy officer to run personalize.unprotect() and personalize.protect() again.")));
+	switch (key_type)
+	{
+		case PZ_KEY_INT:
+			return Int64GetDatum(pz_key_number(values[0], types[0]));
+		case PZ_KEY_UUID:
+			return datumCopy(values[0], false, UUID_LEN);
+		case PZ_KEY_TEXT:
+		case PZ_KEY_UNSET:
+			break;
+	}
+	return PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(DatumGetTextPP(values[0])),
+													VARSIZE_ANY_EXHDR(DatumGetTextPP(values[0]))));
+}
+
+/*
+ * Look for the row that values refer to, in one table.  If it is there: true, and
+ * values become those that lead on, in the current memory context; *isnull if one
+ * of them is null.
+ */
+static bool
+look_into(const Step *step, const Leaf *leaf, Snapshot snapshot, Datum *values, bool *isnull)
+{
+	Relation	rel = table_open(leaf->relid, AccessShareLock);
+	ScanKeyData keys[PZ_PATH_COLUMNS];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	int			i;
+
+	for (i = 0; i < step->n; i++)
+		ScanKeyEntryInitialize(&keys[i], 0, leaf->attnums[i], BTEqualStrategyNumber, step->righttypes[leaf->order[i]],
+							   leaf->collations[i], step->equal[leaf->order[i]], values[leaf->order[i]]);
+	scan = systable_beginscan(rel, leaf->indexid, true, snapshot, step->n, keys);
+	tup = systable_getnext(scan);
+	for (i = 0; HeapTupleIsValid(tup) && i < step->nnext; i++)
+	{
+		bool		null;
+
+		values[i] = heap_getattr(tup, leaf->next[i], RelationGetDescr(rel), &null);
+		if (null)
+			*isnull = true;
+		else
+			values[i] = datumCopy(values[i], step->typbyval[i], step->typlen[i]);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return HeapTupleIsValid(tup);
+}
+
+/* The same in all tables of a step. */
+static bool
+take_step(const Step *step, Snapshot snapshot, Datum *values, bool *isnull)
+{
+	int			i;
+
+	for (i = 0; i < step->nleaves; i++)
+		if (look_into(step, &step->leaves[i], snapshot, values, isnull))
+			return true;
+	return false;
+}
+
+/*
+ * Walk the way from a row's values; *isnull if it leads to nobody.  Works in the
+ * current memory context.
+ */
+static Datum
+walk(const PzWay *way, const Datum *start, bool *isnull)
+{
+	Datum		values[PZ_PATH_COLUMNS];
+	int			i;
+
+	memcpy(values, start, sizeof(Datum) * way->n);
+	*isnull = false;
+	for (i = 0; i < way->nsteps && !*isnull; i++)
+	{
+		Datum		before[PZ_PATH_COLUMNS];
+
+		memcpy(before, values, sizeof(Datum) * way->steps[i].n);
+		if (take_step(&way->steps[i], GetActiveSnapshot(), values, isnull))
+			continue;
+		/* newer than the statement, or nowhere */
+		if (!take_step(&way->steps[i], GetLatestSnapshot(), before, isnull))
+			*isnull = true;
+		memcpy(values, before, sizeof(Datum) * way->steps[i].nnext);
+	}
+	if (*isnull)
+		return (Datum) 0;
+	return way->nsteps == 0 ? make_key(way->key_type, way->n, values, way->types) :
+		make_key(way->key_type, way->steps[way->nsteps - 1].nnext, values, way->steps[way->nsteps - 1].types);
+}
+
+/* Write down the bytes of a row's values, so that no two rows with others have the same. */
+static PzMemoKey
+bytes_of(PzWay *way, const Datum *values)
+{
+	PzMemoKey	key;
+	int			i;
+
+	resetStringInfo(&way->bytes);
+	for (i = 0; i < way->n; i++)
+	{
+		if (way->typbyval[i])
+			appendBinaryStringInfo(&way->bytes, (char *) &values[i], sizeof(Datum));
+		else if (way->typlen[i] > 0)
+			appendBinaryStringInfo(&way->bytes, DatumGetPointer(values[i]), way->typlen[i]);
+		else if (way->typlen[i] == -1)
+		{
+			struct varlena *v = PG_DETOAST_DATUM_PACKED(values[i]);
+			uint32		len = VARSIZE_ANY_EXHDR(v);
+
+			appendBinaryStringInfo(&way->bytes, (char *) &len, sizeof(len));
+			appendBinaryStringInfo(&way->bytes, VARDATA_ANY(v), len);
+		}
+		else
+			appendBinaryStringInfo(&way->bytes, DatumGetCString(values[i]), strlen(DatumGetCString(values[i])) + 1);
+	}
+	key.bytes = way->bytes.data;
+	key.len = way->bytes.len;
+	return key;
+}
+
+/*
+ * The key of the subject that a row leads to, by its values of the path's columns,
+ * none of which is null: a number of eight bytes, a uuid or a text.  *isnull if it
+ * leads to nobody.  The result stays valid until the next call.
+ */
+Datum
+pz_way_key(PzWay *way, const Datum *values, bool *isnull)
+{
+	PzMemoKey	bytes = bytes_of(way, values);
+	MemoryContext old;
+	MemoryContext scratch;
+	Known	   *entry;
+	Datum		key;
+	bool		found;
+
+	if (way->known && (entry = known_lookup(way->known, bytes)) != NULL)
+	{
+		*isnull = false;
+		return entry->key;
+	}
+	if (way->memory == NULL)
+		way->memory = AllocSetContextCreate(way->mcxt, "personalize way to a subject", ALLOCSET_DEFAULT_SIZES);
+	if (way->known == NULL || way->known->members >= MEMO_MOST)
+	{
+		MemoryContextReset(way->memory);
+		way->known = known_create(way->memory, 256, NULL);
+	}
+	scratch = AllocSetContextCreate(way->mcxt, "personalize step", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(scratch);
+	key = walk(way, values, isnull);
+	MemoryContextSwitchTo(way->memory);
+	if (!*isnull)
+	{
+		if (way->key_type != PZ_KEY_INT)
+			key = datumCopy(key, false, way->key_type == PZ_KEY_UUID ? UUID_LEN : -1);
+		else
+			key = datumCopy(key, FLOAT8PASSBYVAL, sizeof(int64));
+		bytes.bytes = memcpy(palloc(Max(bytes.len, 1)), bytes.bytes, bytes.len);
+		entry = known_insert(way->known, bytes, &found);
+		entry->key = key;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return key;
+}
+
+/* The key of a call with a mark and the columns of a path; *isnull if the row leads to nobody. */
+static Datum
+key_of_call(FunctionCallInfo fcinfo, PzKeyType *key_type, bool *isnull)
+{
+	PzWay	   *way = fcinfo->flinfo->fn_extra;
+	Datum		values[PZ_PATH_COLUMNS];
+	int			n = PG_NARGS() - 1;
+	int			i;
+
+	pz_require_preloaded();
+	if (n < 1 || n > PZ_PATH_COLUMNS)
+		pz_call_refuse_direct();
+	if (way == NULL)
+	{
+		const PzMark *mark = (const PzMark *) PG_GETARG_POINTER(0);
+		Oid			types[PZ_PATH_COLUMNS];
+
+		for (i = 0; i < n; i++)
+			types[i] = get_fn_expr_argtype(fcinfo->flinfo, i + 1);
+		way = fcinfo->flinfo->fn_extra = pz_way_open(fcinfo->flinfo->fn_mcxt, mark->path_id, n, types);
+	}
+	for (i = 0; i < n; i++)
+		values[i] = PG_GETARG_DATUM(i + 1);
+	*key_type = way->key_type;
+	return pz_way_key(way, values, isnull);
+}
+
+/*
+ * path_key_int8/uuid/text(mark, VARIADIC columns): the key of the subject of a row.
+ * Placed by the planner hook alone, which makes the marks.  STRICT: a row with a
+ * null among the columns leads to nobody.
+ */
+PG_FUNCTION_INFO_V1(personalize_path_key);
+Datum
+personalize_path_key(PG_FUNCTION_ARGS)
+{
+	PzKeyType	key_type;
+	bool		isnull;
+	Datum		key = key_of_call(fcinfo, &key_type, &isnull);
+
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(key);
+}
+
+/*
+ * path_name(mark, VARIADIC columns): the same as canonical text, in statements that
+ * serve rights.
+ */
+PG_FUNCTION_INFO_V1(personalize_path_name);
+Datum
+personalize_path_name(PG_FUNCTION_ARGS)
+{
+	PzKeyType	key_type;
+	bool		isnull;
+	Datum		key = key_of_call(fcinfo, &key_type, &isnull);
+
+	if (isnull)
+		PG_RETURN_NULL();
+	switch (key_type)
+	{
+		case PZ_KEY_INT:
+			PG_RETURN_TEXT_P(cstring_to_text(psprintf(INT64_FORMAT, DatumGetInt64(key))));
+		case PZ_KEY_UUID:
+			PG_RETURN_TEXT_P(cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, key))));
+		case PZ_KEY_TEXT:
+		case PZ_KEY_UNSET:
+			break;
+	}
+	PG_RETURN_DATUM(key);
+}
+
+/*
+ * Place the functions that a statement which serves rights names: those with a path's
+ * number refuse, those with a mark do not.
+ */
+bool
+pz_path_place(Node *node, void *context)
+{
+	const PzOids *oids = pz_registry_oids();
+	FuncExpr   *f = (FuncExpr *) node;
+	Const	   *path;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, pz_path_place, context, 0);
+	if (IsA(node, FuncExpr) && (f->funcid == oids->rights_values || f->funcid == oids->rights_path_key))
+	{
+		path = linitial(f->args);
+		if (!IsA(path, Const) || path->constisnull)
+			pz_call_refuse_direct();
+		linitial(f->args) = pz_mark_of_path(DatumGetInt32(path->constvalue));
+		f->funcid = f->funcid == oids->rights_values ? oids->path_values : oids->path_name;
+	}
+	return expression_tree_walker(node, pz_path_place, context);
+}
