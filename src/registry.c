@@ -524,7 +524,7 @@ bool
 pz_registry_append_only(Oid relid)
 {
 	static const char *const names[] = {
-		"consent_event", "subject", "tombstone", "erasure", "maintenance_event",
+		"consent_event", "subject", "tombstone", "erasure", "maintenance_event", "link_event",
 		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk", "audit_batch",
 		"audit_template", "audit_dropped", "audit_period"
 	};

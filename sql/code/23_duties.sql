@@ -9,10 +9,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT o.is_view, o.object_name
 	FROM (VALUES
-		('app', false, '{grant_consent,refuse_consent,withdraw_consent,object_to,restrict_processing,lift_restriction,record_gpc,consent_receipt,privacy_notice,
+		('app', false, '{link_subject,grant_consent,refuse_consent,withdraw_consent,object_to,restrict_processing,lift_restriction,record_gpc,consent_receipt,privacy_notice,
 			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{consent,purposes,categories}'),
-		('officer', false, '{define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
+		('officer', false, '{link_subject,unlink_subject,define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
 			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,set_erasure,hold_subject,release_hold,
 			request_erasure,cancel_erasure,retry_erasure,verify_erasure,reapply_erasures,set_retention,export_subject,export_rows,export_csv,

@@ -111,6 +111,11 @@ BEGIN
 				WHERE s.kind_id = subjects_lock_internal.kind_id AND s.key = u.key) AS no
 			FROM unnest(keys) AS u (key)) AS x
 		WHERE x.no IS NOT NULL ORDER BY x.no);
+	/* whoever is the same person as one of them is locked in the same order */
+	IF EXISTS (SELECT FROM personalize.linked) THEN
+		PERFORM personalize.linked_lock_internal(ARRAY(SELECT DISTINCT coalesce(m.subject_no, u.no) FROM unnest(nos) AS u (no)
+			LEFT JOIN personalize.linked AS l ON l.subject_no = u.no LEFT JOIN personalize.linked AS m ON m.group_no = l.group_no));
+	END IF;
 	/* somebody erased while we waited for the lock has no key any more and is not found */
 	SELECT array_agg(x.subject_no), array_agg(x.key) INTO nos, found_keys
 		FROM (SELECT s.subject_no, s.key FROM personalize.subject AS s
@@ -215,6 +220,7 @@ BEGIN
 	IF kind_no = 0 THEN
 		kind_no := personalize.ensure_kind_internal(record_event_internal.kind);
 	END IF;
+	PERFORM personalize.linked_lock_key_internal(kind_no, key);
 	no := personalize.subject_no_internal(kind_no, key, true);
 	IF purpose_no <> 0 THEN
 		PERFORM personalize.tombstone_lift_internal(kind_no, ARRAY[key]);
@@ -228,6 +234,7 @@ BEGIN
 			pg_get_userbyid(personalize.outer_role_internal()),
 			nullif(current_setting('personalize.app_user', true), ''))
 		RETURNING event_id INTO event;
+	PERFORM personalize.linked_mirror_internal(event, no);
 	RETURN event;
 END
 $$;
@@ -486,26 +493,30 @@ BEGIN
 		found_kinds := found_kinds || array_fill(kind_no, ARRAY[cardinality(here_nos)]);
 	END LOOP;
 
-	INSERT INTO personalize.consent_event (subject_no, purpose_id, action, categories, explicit, expires_at, notice,
+	/* for somebody with several identities a line for each, under the same record_id */
+	INSERT INTO personalize.consent_event (record_id, subject_no, purpose_id, action, categories, explicit, expires_at, notice,
 			language, method, evidence, recorded_by, recorded_as, app_user)
-		SELECT x.subject_no, x.purpose_id, x.action, x.ids, x.explicit, x.expires_at, x.notice,
+		SELECT x.record_id, x.member, x.purpose_id, x.action, x.ids, x.explicit, x.expires_at, x.notice,
 			x.evidence ->> 'language', x.method, x.evidence, writer, role, app_user
-		FROM (SELECT f.subject_no, c.purpose_id, c.action, c.ids::integer[] AS ids,
+		FROM (SELECT u.record_id, coalesce(m.subject_no, f.subject_no) AS member, c.purpose_id, c.action, c.ids::integer[] AS ids,
 				c.action = 'given' AND coalesce(u.explicit, false) AS explicit,
 				CASE WHEN c.action = 'given' THEN u.expires_at END AS expires_at, u.notice, u.method, u.evidence
-			FROM unnest(item_keys, item_kinds, purposes, actions, categories, expires_ats, notices, methods, evidences,
-					explicits, kinds) WITH ORDINALITY
-					AS u (key, kind_id, purpose, action, categories, expires_at, notice, method, evidence, explicit, kind, ord)
+			FROM (SELECT i.*, personalize.record_id_internal() AS record_id
+					FROM unnest(item_keys, item_kinds, purposes, actions, categories, expires_ats, notices, methods, evidences,
+						explicits, kinds) WITH ORDINALITY
+						AS i (key, kind_id, purpose, action, categories, expires_at, notice, method, evidence, explicit, kind, ord)) AS u
 				JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind_id, subject_no)
 					ON f.key = u.key AND f.kind_id = u.kind_id
 				JOIN unnest(combo, combo_purpose, combo_action, combo_ids) AS c (combo, purpose_id, action, ids)
 					ON c.combo = concat_ws(E'\x01', u.purpose, u.action, coalesce(u.kind, 'subject'), u.categories)
-			ORDER BY u.ord) AS x;
+				LEFT JOIN personalize.linked AS l ON l.subject_no = f.subject_no
+				LEFT JOIN personalize.linked AS m ON m.group_no = l.group_no
+			ORDER BY u.ord, member) AS x;
 	GET DIAGNOSTICS written = ROW_COUNT;
-	IF written <> n THEN
+	IF written < n THEN
 		RAISE EXCEPTION 'could not record all consent events of the batch' USING ERRCODE = 'internal_error';
 	END IF;
-	RETURN written;
+	RETURN n;
 END
 $$;
 COMMENT ON FUNCTION personalize.record_batch_internal(text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], boolean[], text[]) IS

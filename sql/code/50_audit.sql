@@ -116,9 +116,10 @@ DECLARE
 BEGIN
 	/* a person can have two numbers: of the time before the first event, and since */
 	FOR wanted IN
-		SELECT s.subject_no FROM personalize.subject s WHERE s.kind_id = wanted_kind AND s.key = wanted_key COLLATE "C"
+		SELECT i.subject_no FROM personalize.identities_internal(wanted_kind, wanted_key) AS i WHERE i.subject_no IS NOT NULL
 		UNION ALL
-		SELECT a.subject_no FROM personalize.audit_key a WHERE a.kind_id = wanted_kind AND a.key = wanted_key COLLATE "C"
+		SELECT a.subject_no FROM personalize.identities_internal(wanted_kind, wanted_key) AS i
+			JOIN personalize.audit_key a ON a.kind_id = i.kind_id AND a.key = i.key COLLATE "C"
 	LOOP
 		ids := ids || ARRAY(
 			SELECT s.usage_id FROM personalize.audit_subject s WHERE s.subject_no = wanted

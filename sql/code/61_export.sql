@@ -59,13 +59,13 @@ DECLARE
 BEGIN
 	who := personalize.rights_begin_internal(export_rows.kind, export_rows.subject);
 	FOR path IN
-		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown
-			FROM personalize.registry_path AS p
-			WHERE p.kind_id = who.kind_id AND personalize.relation_text_internal(p.relid) IS NOT NULL
-			ORDER BY 2, p.path_id
+		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown, i.key
+			FROM personalize.identities_internal(who.kind_id, who.key) AS i JOIN personalize.registry_path AS p ON p.kind_id = i.kind_id
+			WHERE personalize.relation_text_internal(p.relid) IS NOT NULL
+			ORDER BY 2, p.path_id, i.subject_no NULLS FIRST
 	LOOP
 		RETURN QUERY SELECT path.shown, x.data
-			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), who.key,
+			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), path.key,
 				personalize.other_columns_internal(path.path_id)) AS x (data);
 	END LOOP;
 END
@@ -88,8 +88,9 @@ BEGIN
 	who := personalize.rights_begin_internal(export_csv.kind, export_csv.subject);
 	r := personalize.protected_relation_internal(export_csv.relation);
 	FOR path IN
-		SELECT p.path_id, personalize.other_columns_internal(p.path_id) AS others
-			FROM personalize.registry_path AS p WHERE p.relid = r.relid AND p.kind_id = who.kind_id ORDER BY p.path_id
+		SELECT p.path_id, personalize.other_columns_internal(p.path_id) AS others, i.key
+			FROM personalize.identities_internal(who.kind_id, who.key) AS i JOIN personalize.registry_path AS p ON p.kind_id = i.kind_id
+			WHERE p.relid = r.relid ORDER BY p.path_id, i.subject_no NULLS FIRST
 	LOOP
 		names := ARRAY(SELECT a.attname::text FROM pg_attribute AS a
 			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
@@ -101,7 +102,7 @@ BEGIN
 		RETURN QUERY SELECT (SELECT string_agg(coalesce('"' || replace(CASE WHEN n.name = ANY (path.others) THEN NULL ELSE x.data ->> n.name END,
 					'"', '""') || '"', ''), ',' ORDER BY n.place)
 				FROM unnest(names) WITH ORDINALITY AS n (name, place))
-			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), who.key, '{}') AS x (data);
+			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), path.key, '{}') AS x (data);
 	END LOOP;
 	IF first THEN
 		RAISE EXCEPTION 'relation % does not lead to subjects of kind "%"', personalize.relation_text_internal(r.relid), export_csv.kind
@@ -182,6 +183,9 @@ BEGIN
 			USING ERRCODE = 'program_limit_exceeded', HINT = 'Use export_rows(), or export_csv() for each relation.';
 	END;
 	RETURN jsonb_build_object('format', 'personalize export 1', 'exported_at', clock_timestamp(), 'kind', export_subject.kind, 'subject', who.key,
+		'also_known_as', (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', k.name, 'subject', i.key) ORDER BY i.subject_no), '[]')
+			FROM personalize.identities_internal(who.kind_id, who.key) AS i JOIN personalize.registry_kind AS k ON k.kind_id = i.kind_id
+			WHERE (i.kind_id, i.key) <> (who.kind_id, who.key)),
 		'controller', (SELECT to_jsonb(c) - 'only_row' FROM personalize.controller AS c),
 		'data', coalesce(doc, '[]'),
 		'purposes', personalize.export_purposes_internal(who.kind_id, who.key),

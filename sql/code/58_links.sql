@@ -1,0 +1,250 @@
+/*
+ * Identities that are one person.
+ *
+ * From the moment they are joined they have said the same: first each gets what the
+ * others said, the stricter choice where they differ, then every choice of one is
+ * recorded for all, under the same record_id.  So the ledger of each is whole by
+ * itself, and whoever asks it, consent set included, need not know of links.  The
+ * record of use, exports and erasure follow all of them.
+ *
+ * Strictness, for each purpose and category by itself: whoever said no stands; among
+ * those who said yes, one not given explicitly before an explicit one, and one that
+ * ends earlier.  Silence is no choice: a new key takes over what was said under the
+ * old one.
+ *
+ * Order of locks: the rows of the subjects of a group by their numbers, as with
+ * batches of choices.
+ */
+
+CREATE OR REPLACE FUNCTION personalize.identities_internal(kind_id integer, key text)
+RETURNS TABLE (kind_id integer, key text, subject_no bigint)
+LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT $1, $2, (SELECT s.subject_no FROM personalize.subject AS s WHERE s.kind_id = $1 AND s.key = $2 COLLATE "C")
+	UNION ALL
+	(SELECT o.kind_id, o.key, o.subject_no
+		FROM personalize.subject AS s JOIN personalize.linked AS l ON l.subject_no = s.subject_no
+			JOIN personalize.linked AS m ON m.group_no = l.group_no AND m.subject_no <> l.subject_no
+			JOIN personalize.subject AS o ON o.subject_no = m.subject_no
+		WHERE s.kind_id = $1 AND s.key = $2 COLLATE "C" AND o.key IS NOT NULL
+		ORDER BY o.subject_no)
+$$;
+COMMENT ON FUNCTION personalize.identities_internal(integer, text) IS
+	'A subject, and those that are the same person';
+
+CREATE OR REPLACE FUNCTION personalize.linked_numbers_internal(no bigint)
+RETURNS bigint[]
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY(SELECT m.subject_no FROM personalize.linked AS l JOIN personalize.linked AS m ON m.group_no = l.group_no
+		WHERE l.subject_no = $1 ORDER BY m.subject_no)
+$$;
+COMMENT ON FUNCTION personalize.linked_numbers_internal(bigint) IS
+	'Numbers of the identities of a person, in order; empty if there is only one';
+
+CREATE OR REPLACE FUNCTION personalize.linked_lock_internal(nos bigint[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM FROM personalize.subject AS s WHERE s.subject_no = ANY (nos) ORDER BY s.subject_no FOR NO KEY UPDATE;
+END
+$$;
+COMMENT ON FUNCTION personalize.linked_lock_internal(bigint[]) IS
+	'Locks subjects in the order of their numbers until the transaction ends';
+
+CREATE OR REPLACE FUNCTION personalize.linked_lock_key_internal(kind_id integer, key text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	nos bigint[];
+BEGIN
+	/* nearly nobody has another identity */
+	nos := personalize.linked_numbers_internal((SELECT s.subject_no FROM personalize.subject AS s
+		WHERE s.kind_id = linked_lock_key_internal.kind_id AND s.key = linked_lock_key_internal.key));
+	IF cardinality(nos) > 0 THEN
+		PERFORM personalize.linked_lock_internal(nos);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.linked_lock_key_internal(integer, text) IS
+	'Locks all identities of a person, if there are several, before one of them is locked alone';
+
+CREATE OR REPLACE FUNCTION personalize.linked_mirror_internal(event bigint, no bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	nos bigint[] := personalize.linked_numbers_internal(no);
+BEGIN
+	IF cardinality(nos) = 0 THEN
+		RETURN;
+	END IF;
+	/* held already, unless they were joined while we waited */
+	PERFORM personalize.linked_lock_internal(nos);
+	INSERT INTO personalize.consent_event (record_id, recorded_at, subject_no, purpose_id, action, categories, explicit, expires_at, notice,
+			language, method, evidence, reason, recorded_by, recorded_as, app_user)
+		SELECT e.record_id, e.recorded_at, u.other, e.purpose_id, e.action, e.categories, e.explicit, e.expires_at, e.notice,
+			e.language, e.method, e.evidence, e.reason, e.recorded_by, e.recorded_as, e.app_user
+		FROM personalize.consent_event AS e CROSS JOIN unnest(nos) AS u (other)
+		WHERE e.event_id = event AND u.other <> no;
+END
+$$;
+COMMENT ON FUNCTION personalize.linked_mirror_internal(bigint, bigint) IS
+	'Records an event of a subject for the other identities of the same person, under the same record_id';
+
+CREATE OR REPLACE FUNCTION personalize.linked_level_internal(nos bigint[])
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	written bigint;
+BEGIN
+	WITH said AS MATERIALIZED (
+		SELECT e.* FROM personalize.consent_event AS e WHERE e.subject_no = ANY (nos)),
+	/* what there is to say something about: purposes with the row (0) and categories; restriction is purpose 0 */
+	about AS (
+		SELECT DISTINCT s.purpose_id, c.category FROM said AS s CROSS JOIN LATERAL (
+			SELECT 0 AS category UNION SELECT unnest(s.categories)
+			UNION SELECT x.category_id FROM personalize.registry_purpose_category AS x WHERE x.purpose_id = s.purpose_id) AS c
+		WHERE s.purpose_id <> 0 OR c.category = 0),
+	/* the last each said about it */
+	latest AS (
+		SELECT DISTINCT ON (a.purpose_id, a.category, s.subject_no) a.purpose_id, a.category, s.subject_no, s.event_id,
+			s.action IN ('given', 'lifted') AS yes, s.explicit, coalesce(s.expires_at, 'infinity') AS ends
+		FROM about AS a JOIN said AS s ON s.purpose_id = a.purpose_id AND (s.categories IS NULL OR a.category = ANY (s.categories))
+		ORDER BY a.purpose_id, a.category, s.subject_no, s.event_id DESC),
+	strictest AS (
+		SELECT DISTINCT ON (l.purpose_id, l.category) l.*
+		FROM latest AS l ORDER BY l.purpose_id, l.category, l.yes, l.explicit, l.ends, l.event_id DESC),
+	/* who has said otherwise, or nothing */
+	wanted AS (
+		SELECT u.no AS subject_no, t.event_id, t.yes, array_agg(t.category ORDER BY t.category) AS categories
+		FROM strictest AS t CROSS JOIN unnest(nos) AS u (no)
+			LEFT JOIN latest AS l ON l.purpose_id = t.purpose_id AND l.category = t.category AND l.subject_no = u.no
+		WHERE l.event_id IS NULL OR (l.yes, l.explicit, l.ends) IS DISTINCT FROM (t.yes, t.explicit, t.ends)
+		GROUP BY u.no, t.event_id, t.yes)
+	INSERT INTO personalize.consent_event (record_id, subject_no, purpose_id, action, categories, explicit, expires_at, notice,
+			language, method, evidence, reason, recorded_by, recorded_as, app_user)
+		SELECT s.record_id, w.subject_no, s.purpose_id, s.action, CASE WHEN s.purpose_id <> 0 THEN w.categories END, s.explicit, s.expires_at, s.notice,
+			s.language, s.method, s.evidence, s.reason, s.recorded_by, s.recorded_as, s.app_user
+		FROM wanted AS w JOIN said AS s ON s.event_id = w.event_id
+		WHERE s.purpose_id <> 0 OR s.action = 'restricted' OR EXISTS (SELECT FROM latest AS l WHERE l.purpose_id = 0 AND l.subject_no = w.subject_no)
+		/* a no comes after a yes */
+		ORDER BY w.subject_no, w.yes DESC, w.event_id;
+	GET DIAGNOSTICS written = ROW_COUNT;
+	/* categories are told apart now */
+	PERFORM personalize.mark_partial_internal(personalize.categories_below_internal(p.purpose_id))
+		FROM (SELECT DISTINCT e.purpose_id FROM personalize.consent_event AS e
+			WHERE e.subject_no = ANY (nos) AND e.purpose_id <> 0 AND e.categories IS NOT NULL ORDER BY e.purpose_id) AS p
+		WHERE written > 0;
+	RETURN written;
+END
+$$;
+COMMENT ON FUNCTION personalize.linked_level_internal(bigint[]) IS
+	'Has identities say the same: each gets what the others said, the stricter choice where they differ; returns how many lines of the ledger that took';
+
+CREATE OR REPLACE FUNCTION personalize.link_subject("from" text, "to" text, reason text DEFAULT NULL, to_kind text DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	kinds integer[];
+	keys text[];
+	one bigint;
+	other bigint;
+	nos bigint[];
+	i integer;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	LOCK TABLE personalize.consent_event IN ROW EXCLUSIVE MODE;
+	kinds := ARRAY[personalize.ensure_kind_internal(link_subject.kind), personalize.ensure_kind_internal(coalesce(link_subject.to_kind, link_subject.kind))];
+	keys := ARRAY[personalize.canonical_key_internal(link_subject.kind, link_subject."from"),
+		personalize.canonical_key_internal(coalesce(link_subject.to_kind, link_subject.kind), link_subject."to")];
+	IF kinds[1] = kinds[2] AND keys[1] = keys[2] THEN
+		RAISE EXCEPTION 'a subject cannot be joined with itself' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF personalize.text_names_internal(link_subject.reason, keys) THEN
+		RAISE EXCEPTION 'reason must not name the subject'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'The record is kept; refer to the event, not to the person.';
+	END IF;
+	FOR i IN 1 .. 2 LOOP
+		IF EXISTS (SELECT FROM personalize.tombstone AS t WHERE t.digest = personalize.tombstone_digest_internal(kinds[i], keys[i]))
+			OR EXISTS (SELECT FROM personalize.erasure_request AS q WHERE q.kind_id = kinds[i] AND q.key = keys[i]) THEN
+			RAISE EXCEPTION 'an erased subject cannot be joined with another'
+				USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A new choice of the person, or personalize.reinstate_subject(), makes a new person of the key.';
+		END IF;
+	END LOOP;
+	/* those that are there by their numbers, then those that are new */
+	nos := ARRAY(SELECT DISTINCT u.no FROM personalize.subject AS s
+			CROSS JOIN LATERAL unnest(s.subject_no || personalize.linked_numbers_internal(s.subject_no)) AS u (no)
+		WHERE (s.kind_id = kinds[1] AND s.key = keys[1]) OR (s.kind_id = kinds[2] AND s.key = keys[2]));
+	PERFORM personalize.linked_lock_internal(nos);
+	one := personalize.subject_no_internal(kinds[1], keys[1], true);
+	other := personalize.subject_no_internal(kinds[2], keys[2], true);
+	IF EXISTS (SELECT FROM personalize.linked AS a JOIN personalize.linked AS b ON b.group_no = a.group_no
+		WHERE a.subject_no = one AND b.subject_no = other) THEN
+		RETURN 0;
+	END IF;
+	nos := ARRAY(SELECT DISTINCT u.no FROM unnest(ARRAY[one, other] || personalize.linked_numbers_internal(one) || personalize.linked_numbers_internal(other)) AS u (no) ORDER BY u.no);
+	PERFORM personalize.linked_lock_internal(nos);
+	INSERT INTO personalize.linked (subject_no, group_no) SELECT u.no, nos[1] FROM unnest(nos) AS u (no)
+		ON CONFLICT (subject_no) DO UPDATE SET group_no = EXCLUDED.group_no;
+	INSERT INTO personalize.link_event (action, subject_no, other_no, reason, recorded_by) VALUES ('linked', one, other, link_subject.reason, session_user);
+	RETURN personalize.linked_level_internal(nos);
+END
+$$;
+COMMENT ON FUNCTION personalize.link_subject(text, text, text, text, text) IS
+	'Says that two identities are one person (a cookie and a customer, a changed key): consent takes the stricter choice, from then on each choice counts for both, and the record, exports and erasure follow both; returns how many lines of the ledger that took';
+
+CREATE OR REPLACE FUNCTION personalize.unlink_subject(subject text, reason text DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	kind_no integer;
+	key text;
+	nos bigint[];
+	no bigint;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	kind_no := personalize.kind_id_internal(unlink_subject.kind);
+	key := personalize.canonical_key_internal(unlink_subject.kind, unlink_subject.subject);
+	IF personalize.text_names_internal(unlink_subject.reason, ARRAY[key]) THEN
+		RAISE EXCEPTION 'reason must not name the subject'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'The record is kept; refer to the event, not to the person.';
+	END IF;
+	PERFORM personalize.linked_lock_key_internal(kind_no, key);
+	no := personalize.subject_no_internal(kind_no, key, false);
+	nos := personalize.linked_numbers_internal(no);
+	IF no IS NULL OR cardinality(nos) = 0 THEN
+		RETURN false;
+	END IF;
+	/* one that is left alone has no group; the number of a group is that of one in it */
+	DELETE FROM personalize.linked AS l WHERE l.subject_no = no OR (cardinality(nos) = 2 AND l.subject_no = ANY (nos));
+	UPDATE personalize.linked AS l SET group_no = (SELECT min(u.n) FROM unnest(nos) AS u (n) WHERE u.n <> no) WHERE l.subject_no = ANY (nos);
+	INSERT INTO personalize.link_event (action, subject_no, reason, recorded_by) VALUES ('unlinked', no, unlink_subject.reason, session_user);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION personalize.unlink_subject(text, text, text) IS
+	'Takes an identity out of those it was joined with: what they said until now stays with each; false if it is joined with none';
+
+/* the twins of the other functions are made in 75_overloads.sql; these take two subjects */
+CREATE OR REPLACE FUNCTION personalize.link_subject("from" bigint, "to" bigint, reason text DEFAULT NULL, to_kind text DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+BEGIN ATOMIC SELECT personalize.link_subject("from"::pg_catalog.text, "to"::pg_catalog.text, reason, to_kind, kind); END;
+COMMENT ON FUNCTION personalize.link_subject(bigint, bigint, text, text, text) IS 'Says that two identities are one person: see link_subject(text, text, text, text, text)';
+CREATE OR REPLACE FUNCTION personalize.link_subject("from" uuid, "to" uuid, reason text DEFAULT NULL, to_kind text DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+BEGIN ATOMIC SELECT personalize.link_subject("from"::pg_catalog.text, "to"::pg_catalog.text, reason, to_kind, kind); END;
+COMMENT ON FUNCTION personalize.link_subject(uuid, uuid, text, text, text) IS 'Says that two identities are one person: see link_subject(text, text, text, text, text)';
