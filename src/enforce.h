@@ -194,6 +194,7 @@ typedef struct PzRunning
 	bool		tapped;			/* some checks leave it to taps to note whom they see */
 	bool		told;			/* something was told to the client on the way: checks note */
 	int			inside;			/* how many tapped nodes compute a row */
+	struct PzWay *ways;			/* enforce_path.c */
 	uint64		ngroups;		/* enforce_group.c */
 	uint64		group_space;
 	PzGroup    *groups;

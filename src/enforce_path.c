@@ -32,6 +32,8 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -99,12 +101,25 @@ typedef struct Known
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* The steps of a path, as they are in the catalogs; kept from one statement to the next */
+typedef struct Route
+{
+	int32		path_id;
+	PzKeyType	key_type;
+	int			ncolumns;
+	int			nsteps;
+	Step	   *steps;
+	List	   *relids;			/* the relation of the path, and the tables of its steps */
+} Route;
+
 /* The way of a path, made ready for a statement */
 struct PzWay
 {
+	int32		path_id;
 	PzKeyType	key_type;
 	int			n;				/* columns of the row */
-	Oid			types[PZ_PATH_COLUMNS]; /* of these, below domains */
+	Oid			called[PZ_PATH_COLUMNS];	/* types of these */
+	Oid			types[PZ_PATH_COLUMNS]; /* below domains */
 	int16		typlen[PZ_PATH_COLUMNS];
 	bool		typbyval[PZ_PATH_COLUMNS];
 	int			nsteps;
@@ -113,7 +128,47 @@ struct PzWay
 	MemoryContext memory;		/* of what is known */
 	known_hash *known;			/* NULL: nothing yet */
 	StringInfoData bytes;		/* of the row that is asked for */
+	PzWay	   *next;			/* another of the same statement */
 };
+
+static MemoryContext route_mcxt = NULL;
+static List *routes = NIL;		/* Route */
+static uint64 route_registry = 0;	/* of the registry they were made by */
+static bool route_stale = false;
+
+/*
+ * Relation cache message: an index, a foreign key or a partition on a route may be
+ * another.  May come at any time, so it only sets a flag.
+ */
+static void
+route_callback(Datum arg, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, routes)
+		if (!OidIsValid(relid) || list_member_oid(((Route *) lfirst(lc))->relids, relid))
+			route_stale = true;
+}
+
+/* Forget routes that may not be true any more. */
+static void
+forget_stale(void)
+{
+	uint64		now = pz_registry_generation();
+
+	if (route_mcxt && !route_stale && route_registry == now)
+		return;
+	if (route_mcxt)
+		MemoryContextReset(route_mcxt);
+	else
+	{
+		route_mcxt = AllocSetContextCreate(TopMemoryContext, "personalize routes", ALLOCSET_SMALL_SIZES);
+		CacheRegisterRelcacheCallback(route_callback, (Datum) 0);
+	}
+	routes = NIL;
+	route_stale = false;
+	route_registry = now;
+}
 
 /* A way that is none any more: ERROR 55000. */
 static void
@@ -174,8 +229,8 @@ fill_leaf(Leaf *leaf, const ForeignKeyCacheInfo *fk, const PzPath *next)
 	for (i = 0; i < next->ncolumns; i++)
 		leaf->next[i] = fk->confrelid == next->relid ? next->columns[i] :
 			get_attnum(fk->confrelid, get_attname(next->relid, next->columns[i], false));
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
+	index_close(index, NoLock);
+	table_close(rel, NoLock);
 }
 
 /*
@@ -233,7 +288,79 @@ fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt
 		get_typlenbyval(step->types[i], &step->typlen[i], &step->typbyval[i]);
 	}
 	list_free(tables);
-	table_close(rel, AccessShareLock);
+	table_close(rel, NoLock);
+}
+
+/*
+ * The route of a path.  ERROR 55000 if it leads nowhere.
+ *
+ * Locks: AccessShareLock on the relations of the route, until the transaction ends.
+ */
+static const Route *
+find_route(int32 path_id)
+{
+	MemoryContext old;
+	PzPath		path;
+	PzPath		next;
+	Route	   *route;
+	ListCell   *lc;
+	int			i;
+
+	for (;;)
+	{
+		bool		found = false;
+
+		forget_stale();
+		foreach(lc, routes)
+		{
+			route = lfirst(lc);
+			if (route->path_id == path_id)
+			{
+				found = true;
+				break;
+			}
+		}
+		if (!found)
+			break;
+		foreach(lc, route->relids)
+		{
+			LockRelationOid(lfirst_oid(lc), AccessShareLock);
+			/* what came with the lock */
+			if (route_stale)
+				break;
+		}
+		if (!route_stale)
+			return route;
+	}
+
+	if (!pz_registry_path(path_id, &path))
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("a registered path to a subject cannot be found any more"),
+				 errhint("See personalize.status(), then run personalize.unprotect() and personalize.protect() again.")));
+	old = MemoryContextSwitchTo(route_mcxt);
+	route = palloc0(sizeof(Route));
+	route->path_id = path_id;
+	route->key_type = path.key_type;
+	route->ncolumns = path.ncolumns;
+	route->relids = list_make1_oid(path.relid);
+	LockRelationOid(path.relid, AccessShareLock);
+	while (path.via != 0)
+	{
+		if (!pz_registry_path(path.via, &next) || route->nsteps > 32)
+			report_lost(path.relid);
+		route->steps = route->steps ? repalloc(route->steps, sizeof(Step) * (route->nsteps + 1)) : palloc(sizeof(Step));
+		fill_step(&route->steps[route->nsteps], &path, &next, route_mcxt);
+		route->relids = list_append_unique_oid(route->relids, next.relid);
+		for (i = 0; i < route->steps[route->nsteps].nleaves; i++)
+			route->relids = list_append_unique_oid(route->relids, route->steps[route->nsteps].leaves[i].relid);
+		route->nsteps++;
+		path = next;
+	}
+	/* now nothing can fail any more; what changed meanwhile is found by whoever asks next */
+	routes = lappend(routes, route);
+	MemoryContextSwitchTo(old);
+	return route;
 }
 
 /*
@@ -245,36 +372,33 @@ fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt
 PzWay *
 pz_way_open(MemoryContext mcxt, int32 path_id, int n, const Oid *types)
 {
-	PzWay	   *way = MemoryContextAllocZero(mcxt, sizeof(PzWay));
+	const Route *route = find_route(path_id);
 	MemoryContext old = MemoryContextSwitchTo(mcxt);
-	PzPath		path;
-	PzPath		next;
+	PzWay	   *way = palloc0(sizeof(PzWay));
 	int			i;
 
-	if (!pz_registry_path(path_id, &path) || n != path.ncolumns)
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("a registered path to a subject cannot be found any more"),
-				 errhint("See personalize.status(), then run personalize.unprotect() and personalize.protect() again.")));
+	if (n != route->ncolumns)
+		elog(ERROR, "path %d has %d columns, not %d", path_id, route->ncolumns, n);	/* cannot happen: the hook made the call */
+	way->path_id = path_id;
 	way->mcxt = mcxt;
-	way->key_type = path.key_type;
+	way->key_type = route->key_type;
 	way->n = n;
 	for (i = 0; i < n; i++)
 	{
+		way->called[i] = types[i];
 		way->types[i] = getBaseType(types[i]);
 		get_typlenbyval(way->types[i], &way->typlen[i], &way->typbyval[i]);
 	}
-	initStringInfo(&way->bytes);
-	while (path.via != 0)
+	/* of the route only the relations are sure to stay what they are */
+	way->nsteps = route->nsteps;
+	way->steps = palloc(sizeof(Step) * Max(way->nsteps, 1));
+	for (i = 0; i < way->nsteps; i++)
 	{
-		check_stack_depth();
-		CHECK_FOR_INTERRUPTS();
-		if (!pz_registry_path(path.via, &next) || way->nsteps > 32)
-			report_lost(path.relid);
-		way->steps = way->steps ? repalloc(way->steps, sizeof(Step) * (way->nsteps + 1)) : palloc(sizeof(Step));
-		fill_step(&way->steps[way->nsteps++], &path, &next, mcxt);
-		path = next;
+		way->steps[i] = route->steps[i];
+		way->steps[i].leaves = palloc(sizeof(Leaf) * Max(way->steps[i].nleaves, 1));
+		memcpy(way->steps[i].leaves, route->steps[i].leaves, sizeof(Leaf) * way->steps[i].nleaves);
 	}
+	initStringInfo(&way->bytes);
 	MemoryContextSwitchTo(old);
 	return way;
 }
@@ -381,51 +505,25 @@ take_step(const Step *step, Snapshot snapshot, Datum *values, bool *isnull)
 	return false;
 }
 
-/*
- * Walk the way from a row's values; *isnull if it leads to nobody.  Works in the
- * current memory context.
- */
-static Datum
-walk(const PzWay *way, const Datum *start, bool *isnull)
-{
-	Datum		values[PZ_PATH_COLUMNS];
-	int			i;
-
-	memcpy(values, start, sizeof(Datum) * way->n);
-	*isnull = false;
-	for (i = 0; i < way->nsteps && !*isnull; i++)
-	{
-		Datum		before[PZ_PATH_COLUMNS];
-
-		memcpy(before, values, sizeof(Datum) * way->steps[i].n);
-		if (take_step(&way->steps[i], GetActiveSnapshot(), values, isnull))
-			continue;
-		/* newer than the statement, or nowhere */
-		if (!take_step(&way->steps[i], GetLatestSnapshot(), before, isnull))
-			*isnull = true;
-		memcpy(values, before, sizeof(Datum) * way->steps[i].nnext);
-	}
-	if (*isnull)
-		return (Datum) 0;
-	return way->nsteps == 0 ? make_key(way->key_type, way->n, values, way->types) :
-		make_key(way->key_type, way->steps[way->nsteps - 1].nnext, values, way->steps[way->nsteps - 1].types);
-}
-
-/* Write down the bytes of a row's values, so that no two rows with others have the same. */
+/* Write down a step and the bytes of the values that it begins with, so that no two have the same. */
 static PzMemoKey
-bytes_of(PzWay *way, const Datum *values)
+bytes_of(PzWay *way, int step, const Datum *values)
 {
 	PzMemoKey	key;
+	int			n = step == 0 ? way->n : way->steps[step - 1].nnext;
+	const int16 *typlen = step == 0 ? way->typlen : way->steps[step - 1].typlen;
+	const bool *typbyval = step == 0 ? way->typbyval : way->steps[step - 1].typbyval;
 	int			i;
 
 	resetStringInfo(&way->bytes);
-	for (i = 0; i < way->n; i++)
+	appendStringInfoChar(&way->bytes, (char) step);
+	for (i = 0; i < n; i++)
 	{
-		if (way->typbyval[i])
+		if (typbyval[i])
 			appendBinaryStringInfo(&way->bytes, (char *) &values[i], sizeof(Datum));
-		else if (way->typlen[i] > 0)
-			appendBinaryStringInfo(&way->bytes, DatumGetPointer(values[i]), way->typlen[i]);
-		else if (way->typlen[i] == -1)
+		else if (typlen[i] > 0)
+			appendBinaryStringInfo(&way->bytes, DatumGetPointer(values[i]), typlen[i]);
+		else if (typlen[i] == -1)
 		{
 			struct varlena *v = PG_DETOAST_DATUM_PACKED(values[i]);
 			uint32		len = VARSIZE_ANY_EXHDR(v);
@@ -441,6 +539,69 @@ bytes_of(PzWay *way, const Datum *values)
 	return key;
 }
 
+/* Remember whose rows are that a step begins with these bytes; copies the key. */
+static Datum
+remember(PzWay *way, PzMemoKey bytes, Datum key)
+{
+	MemoryContext old;
+	Known	   *entry;
+	bool		found;
+
+	if (way->memory == NULL)
+		way->memory = AllocSetContextCreate(way->mcxt, "personalize way to a subject", ALLOCSET_DEFAULT_SIZES);
+	if (way->known == NULL || way->known->members >= MEMO_MOST)
+	{
+		MemoryContextReset(way->memory);
+		way->known = known_create(way->memory, 64, NULL);
+	}
+	old = MemoryContextSwitchTo(way->memory);
+	if (way->key_type == PZ_KEY_INT)
+		key = datumCopy(key, FLOAT8PASSBYVAL, sizeof(int64));
+	else
+		key = datumCopy(key, false, way->key_type == PZ_KEY_UUID ? UUID_LEN : -1);
+	bytes.bytes = memcpy(palloc(bytes.len), bytes.bytes, bytes.len);
+	entry = known_insert(way->known, bytes, &found);
+	entry->key = key;
+	MemoryContextSwitchTo(old);
+	return key;
+}
+
+/*
+ * Walk the way from a step on, from the values that it begins with, none of which is
+ * null; *isnull if it leads to nobody.  Works in the current memory context; the result
+ * stays valid until the next call.
+ */
+static Datum
+walk(PzWay *way, int step, const Datum *start, bool *isnull)
+{
+	Datum		values[PZ_PATH_COLUMNS];
+	Datum		key;
+	PzMemoKey	bytes;
+	Known	   *entry;
+
+	if (step == way->nsteps)
+		return step == 0 ? make_key(way->key_type, way->n, start, way->types) :
+			make_key(way->key_type, way->steps[step - 1].nnext, start, way->steps[step - 1].types);
+
+	bytes = bytes_of(way, step, start);
+	if (way->known && (entry = known_lookup(way->known, bytes)) != NULL)
+		return entry->key;
+	memcpy(values, start, sizeof(Datum) * way->steps[step].n);
+	if (!take_step(&way->steps[step], GetActiveSnapshot(), values, isnull))
+	{
+		/* newer than the statement, or nowhere */
+		if (!take_step(&way->steps[step], GetLatestSnapshot(), values, isnull))
+			*isnull = true;
+	}
+	if (*isnull)
+		return (Datum) 0;
+	key = walk(way, step + 1, values, isnull);
+	if (*isnull)
+		return (Datum) 0;
+	/* the buffer has been used for other steps meanwhile */
+	return remember(way, bytes_of(way, step, start), key);
+}
+
 /*
  * The key of the subject that a row leads to, by its values of the path's columns,
  * none of which is null: a number of eight bytes, a uuid or a text.  *isnull if it
@@ -449,66 +610,69 @@ bytes_of(PzWay *way, const Datum *values)
 Datum
 pz_way_key(PzWay *way, const Datum *values, bool *isnull)
 {
-	PzMemoKey	bytes = bytes_of(way, values);
-	MemoryContext old;
-	MemoryContext scratch;
-	Known	   *entry;
-	Datum		key;
-	bool		found;
-
-	if (way->known && (entry = known_lookup(way->known, bytes)) != NULL)
-	{
-		*isnull = false;
-		return entry->key;
-	}
-	if (way->memory == NULL)
-		way->memory = AllocSetContextCreate(way->mcxt, "personalize way to a subject", ALLOCSET_DEFAULT_SIZES);
-	if (way->known == NULL || way->known->members >= MEMO_MOST)
-	{
-		MemoryContextReset(way->memory);
-		way->known = known_create(way->memory, 256, NULL);
-	}
-	scratch = AllocSetContextCreate(way->mcxt, "personalize step", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(scratch);
-	key = walk(way, values, isnull);
-	MemoryContextSwitchTo(way->memory);
-	if (!*isnull)
-	{
-		if (way->key_type != PZ_KEY_INT)
-			key = datumCopy(key, false, way->key_type == PZ_KEY_UUID ? UUID_LEN : -1);
-		else
-			key = datumCopy(key, FLOAT8PASSBYVAL, sizeof(int64));
-		bytes.bytes = memcpy(palloc(Max(bytes.len, 1)), bytes.bytes, bytes.len);
-		entry = known_insert(way->known, bytes, &found);
-		entry->key = key;
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
-	return key;
+	*isnull = false;
+	return walk(way, 0, values, isnull);
 }
 
-/* The key of a call with a mark and the columns of a path; *isnull if the row leads to nobody. */
-static Datum
-key_of_call(FunctionCallInfo fcinfo, PzKeyType *key_type, bool *isnull)
+/* What a call keeps from one row to the next */
+typedef struct CallState
 {
-	PzWay	   *way = fcinfo->flinfo->fn_extra;
-	Datum		values[PZ_PATH_COLUMNS];
+	uint64		serial;			/* of the frame, 0: none */
+	PzWay	   *way;
+} CallState;
+
+/*
+ * The way of a call with a mark and the columns of a path: one for all calls of a
+ * statement, in the memory of its frame.
+ */
+static PzWay *
+way_of_call(FunctionCallInfo fcinfo)
+{
+	CallState  *state = fcinfo->flinfo->fn_extra;
+	PzRunning  *running = pz_frame_running();
+	const PzMark *mark = (const PzMark *) PG_GETARG_POINTER(0);
+	Oid			types[PZ_PATH_COLUMNS];
 	int			n = PG_NARGS() - 1;
 	int			i;
 
-	pz_require_preloaded();
+	if (state && state->serial == (running ? running->serial : 0))
+		return state->way;
 	if (n < 1 || n > PZ_PATH_COLUMNS)
 		pz_call_refuse_direct();
-	if (way == NULL)
-	{
-		const PzMark *mark = (const PzMark *) PG_GETARG_POINTER(0);
-		Oid			types[PZ_PATH_COLUMNS];
-
-		for (i = 0; i < n; i++)
-			types[i] = get_fn_expr_argtype(fcinfo->flinfo, i + 1);
-		way = fcinfo->flinfo->fn_extra = pz_way_open(fcinfo->flinfo->fn_mcxt, mark->path_id, n, types);
-	}
+	if (state == NULL)
+		state = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallState));
+	state->way = NULL;
 	for (i = 0; i < n; i++)
+		types[i] = get_fn_expr_argtype(fcinfo->flinfo, i + 1);
+	if (running)
+	{
+		for (state->way = running->ways; state->way; state->way = state->way->next)
+			if (state->way->path_id == mark->path_id && memcmp(state->way->called, types, sizeof(Oid) * n) == 0)
+				break;
+		if (state->way == NULL)
+		{
+			state->way = pz_way_open(running->mcxt, mark->path_id, n, types);
+			state->way->next = running->ways;
+			running->ways = state->way;
+		}
+	}
+	else
+		state->way = pz_way_open(fcinfo->flinfo->fn_mcxt, mark->path_id, n, types);
+	state->serial = running ? running->serial : 0;
+	return state->way;
+}
+
+/* The key of such a call; *isnull if the row leads to nobody. */
+static Datum
+key_of_call(FunctionCallInfo fcinfo, PzKeyType *key_type, bool *isnull)
+{
+	PzWay	   *way;
+	Datum		values[PZ_PATH_COLUMNS];
+	int			i;
+
+	pz_require_preloaded();
+	way = way_of_call(fcinfo);
+	for (i = 0; i < way->n; i++)
 		values[i] = PG_GETARG_DATUM(i + 1);
 	*key_type = way->key_type;
 	return pz_way_key(way, values, isnull);

@@ -48,6 +48,7 @@
 static Registry *registry = NULL;
 static bool registry_valid = false;
 static bool loading = false;	/* messages now concern a registry that is not there yet */
+static uint64 generation = 0;	/* how many registries there were */
 static List *retired = NIL;		/* memory contexts of replaced registries */
 
 
@@ -155,6 +156,7 @@ replace_registry(void)
 		MemoryContextSwitchTo(old);
 	}
 	registry = r;
+	generation++;
 }
 
 /*
@@ -213,6 +215,14 @@ pz_registry_matches(void)
 {
 	ensure_registry();
 	return registry->matches;
+}
+
+/* Which of the registries of this process is the one that holds now? */
+uint64
+pz_registry_generation(void)
+{
+	ensure_registry();
+	return generation;
 }
 
 /* Are the numbers in the registry good in this database? */

@@ -126,6 +126,7 @@ extern bool pz_registry_active(void);
 extern bool pz_registry_in_use(void);
 extern bool pz_registry_anchored(void);
 extern bool pz_registry_matches(void);
+extern uint64 pz_registry_generation(void);
 extern void pz_registry_require_match(void);
 extern void pz_registry_release(void);
 extern const PzOids *pz_registry_oids(void);

@@ -41,29 +41,17 @@ CHECKPOINT;
 SQL
 }
 
-# ticks WHAT TABLE: processor time of four runs, in hundredths of a second
-ticks()
-{
-	local ticks="SELECT split_part(pg_read_file('/proc/self/stat'), ' ', 14)::int + split_part(pg_read_file('/proc/self/stat'), ' ', 15)::int"
-
-	{
-		echo "SET ROLE app; SET jit = off; SET max_parallel_workers_per_gather = 0; BEGIN; SET LOCAL personalize.purpose = 'bigint_0'; SELECT $1 FROM $2 \\g /dev/null"
-		echo "$ticks AS before \\gset"
-		for ((i = 0; i < 4; i++)); do echo "SELECT $1 FROM $2 \\g /dev/null"; done
-		echo "SELECT ($ticks) - :before; COMMIT;"
-	} | pz_client psql -X -q -A -t -v ON_ERROR_STOP=1
-}
-
 # ratios LABEL
 ratios()
 {
 	local what
+	local setup="SET LOCAL ROLE app; SET LOCAL personalize.purpose = 'bigint_0';"
 
 	ready
 	for what in 'sum(amount)' 'count(*)'; do
 		for ((round = 0; round < ROUNDS; round++)); do
-			a=$(ticks "$what" plain) || exit 1
-			b=$(ticks "$what" protected) || exit 1
+			a=$(cpu 4 "$setup" "SELECT $what FROM plain") || exit 1
+			b=$(cpu 4 "$setup" "SELECT $what FROM protected") || exit 1
 			awk -v a="$a" -v b="$b" 'BEGIN { print b / a }'
 		done >"$PZ_TMP/ratio"
 		echo "$1 $what: $(quartiles %.3g <"$PZ_TMP/ratio")"
