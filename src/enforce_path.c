@@ -26,6 +26,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
@@ -589,8 +590,8 @@ walk(PzWay *way, int step, const Datum *start, bool *isnull)
 	memcpy(values, start, sizeof(Datum) * way->steps[step].n);
 	if (!take_step(&way->steps[step], GetActiveSnapshot(), values, isnull))
 	{
-		/* newer than the statement, or nowhere */
-		if (!take_step(&way->steps[step], GetLatestSnapshot(), values, isnull))
+		/* newer than the statement, which nothing is that is read in parallel; or nowhere */
+		if (IsInParallelMode() || !take_step(&way->steps[step], GetLatestSnapshot(), values, isnull))
 			*isnull = true;
 	}
 	if (*isnull)
