@@ -27,14 +27,9 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_constraint.h"
-#include "catalog/pg_inherits.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/inval.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -44,41 +39,16 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "enforce.h"
 #include "enforce_mark.h"
 #include "enforce_path.h"
+#include "enforce_route.h"
 #include "errors.h"
 #include "shmem.h"
 
 #define MEMO_MOST	32768		/* rows referred to that are remembered at a time */
-
-/* A table that the rows referred to are in: the relation itself, or a partition of it */
-typedef struct Leaf
-{
-	Oid			relid;
-	Oid			indexid;
-	int			order[PZ_PATH_COLUMNS]; /* of the columns of the foreign key in the index */
-	AttrNumber	attnums[PZ_PATH_COLUMNS];	/* by that order: columns of the table */
-	Oid			collations[PZ_PATH_COLUMNS];
-	AttrNumber	next[PZ_PATH_COLUMNS];	/* columns that lead on from there */
-} Leaf;
-
-/* One foreign key of the way */
-typedef struct Step
-{
-	int			n;
-	RegProcedure equal[PZ_PATH_COLUMNS];	/* by columns of the foreign key */
-	Oid			righttypes[PZ_PATH_COLUMNS];
-	int			nleaves;
-	Leaf	   *leaves;
-	int			nnext;			/* columns that lead on */
-	Oid			types[PZ_PATH_COLUMNS]; /* of these, below domains */
-	int16		typlen[PZ_PATH_COLUMNS];
-	bool		typbyval[PZ_PATH_COLUMNS];
-} Step;
 
 /* Whose a row is, by the values that lead there */
 typedef struct Known
@@ -102,17 +72,6 @@ typedef struct Known
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* The steps of a path, as they are in the catalogs; kept from one statement to the next */
-typedef struct Route
-{
-	int32		path_id;
-	PzKeyType	key_type;
-	int			ncolumns;
-	int			nsteps;
-	Step	   *steps;
-	List	   *relids;			/* the relation of the path, and the tables of its steps */
-} Route;
-
 /* The way of a path, made ready for a statement */
 struct PzWay
 {
@@ -132,238 +91,6 @@ struct PzWay
 	PzWay	   *next;			/* another of the same statement */
 };
 
-static MemoryContext route_mcxt = NULL;
-static List *routes = NIL;		/* Route */
-static uint64 route_registry = 0;	/* of the registry they were made by */
-static bool route_stale = false;
-
-/*
- * Relation cache message: an index, a foreign key or a partition on a route may be
- * another.  May come at any time, so it only sets a flag.
- */
-static void
-route_callback(Datum arg, Oid relid)
-{
-	ListCell   *lc;
-
-	foreach(lc, routes)
-		if (!OidIsValid(relid) || list_member_oid(((Route *) lfirst(lc))->relids, relid))
-			route_stale = true;
-}
-
-/* Forget routes that may not be true any more. */
-static void
-forget_stale(void)
-{
-	uint64		now = pz_registry_generation();
-
-	if (route_mcxt && !route_stale && route_registry == now)
-		return;
-	if (route_mcxt)
-		MemoryContextReset(route_mcxt);
-	else
-	{
-		route_mcxt = AllocSetContextCreate(TopMemoryContext, "personalize routes", ALLOCSET_SMALL_SIZES);
-		CacheRegisterRelcacheCallback(route_callback, (Datum) 0);
-	}
-	routes = NIL;
-	route_stale = false;
-	route_registry = now;
-}
-
-/* A way that is none any more: ERROR 55000. */
-static void
-report_lost(Oid relid)
-{
-	ereport(ERROR,
-			(errcode(PZ_ERR_STATE),
-			 errmsg("the foreign key by which protected relation %s leads to a subject cannot be found",
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid))),
-			 errhint("Add the foreign key again and validate it, or ask a privacy officer to run personalize.unprotect() "
-					 "and personalize.protect() again.")));
-}
-
-/* Does a foreign key hold for every row?  *indexid: what it rests on. */
-static bool
-is_valid(Oid conoid, Oid *indexid)
-{
-	HeapTuple	tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
-	bool		valid = false;
-
-	*indexid = InvalidOid;
-	if (HeapTupleIsValid(tup))
-	{
-		valid = ((Form_pg_constraint) GETSTRUCT(tup))->convalidated;
-		*indexid = ((Form_pg_constraint) GETSTRUCT(tup))->conindid;
-		ReleaseSysCache(tup);
-	}
-	return valid;
-}
-
-/*
- * Fill in a table that the rows referred to are in.  The columns of the foreign
- * key are put into the order of the index, which a scan of it wants.
- */
-static void
-fill_leaf(Leaf *leaf, const ForeignKeyCacheInfo *fk, const PzPath *next)
-{
-	Relation	rel = table_open(fk->confrelid, AccessShareLock);
-	Relation	index;
-	int			n = 0;
-	int			i;
-	int			j;
-
-	leaf->relid = fk->confrelid;
-	(void) is_valid(fk->conoid, &leaf->indexid);
-	index = index_open(leaf->indexid, AccessShareLock);
-	for (i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
-		for (j = 0; j < fk->nkeys; j++)
-			if (index->rd_index->indkey.values[i] == fk->confkey[j])
-			{
-				leaf->order[n] = j;
-				leaf->attnums[n] = fk->confkey[j];
-				leaf->collations[n] = index->rd_indcollation[i];
-				n++;
-			}
-	if (n != fk->nkeys)
-		elog(ERROR, "index %u does not fit foreign key %u", leaf->indexid, fk->conoid);	/* cannot happen */
-	for (i = 0; i < next->ncolumns; i++)
-		leaf->next[i] = fk->confrelid == next->relid ? next->columns[i] :
-			get_attnum(fk->confrelid, get_attname(next->relid, next->columns[i], false));
-	index_close(index, NoLock);
-	table_close(rel, NoLock);
-}
-
-/*
- * Fill in the step from the relation of a path to that of the path it goes by,
- * in mcxt.  ERROR 55000 if the foreign key is gone.
- */
-static void
-fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt)
-{
-	Relation	rel = table_open(path->relid, AccessShareLock);
-	List	   *fks = RelationGetFKeyList(rel);
-	List	   *tables = find_all_inheritors(next->relid, AccessShareLock, NULL);
-	bool		partitioned = get_rel_relkind(next->relid) == RELKIND_PARTITIONED_TABLE;
-	Oid			indexid;
-	ListCell   *lc;
-	int			i;
-
-	memset(step, 0, sizeof(Step));
-	step->leaves = MemoryContextAllocZero(mcxt, sizeof(Leaf) * list_length(tables));
-	foreach(lc, fks)
-	{
-		ForeignKeyCacheInfo *fk = lfirst(lc);
-
-		if (fk->nkeys != path->ncolumns || memcmp(fk->conkey, path->columns, sizeof(AttrNumber) * fk->nkeys) != 0)
-			continue;
-		if (fk->confrelid == next->relid && step->n == 0 && is_valid(fk->conoid, &indexid))
-		{
-			step->n = fk->nkeys;
-			for (i = 0; i < step->n; i++)
-			{
-				Oid			left;
-
-				op_input_types(fk->conpfeqop[i], &left, &step->righttypes[i]);
-				step->equal[i] = get_opcode(fk->conpfeqop[i]);
-			}
-			if (!partitioned)
-				fill_leaf(&step->leaves[step->nleaves++], fk, next);
-		}
-		else if (partitioned && list_member_oid(tables, fk->confrelid) && get_rel_relkind(fk->confrelid) == RELKIND_RELATION)
-		{
-			bool		there = false;
-
-			for (i = 0; i < step->nleaves; i++)
-				there = there || step->leaves[i].relid == fk->confrelid;
-			if (!there)
-				fill_leaf(&step->leaves[step->nleaves++], fk, next);
-		}
-	}
-	if (step->n == 0)
-		report_lost(path->relid);
-	step->nnext = next->ncolumns;
-	for (i = 0; i < step->nnext; i++)
-	{
-		step->types[i] = getBaseType(get_atttype(next->relid, next->columns[i]));
-		get_typlenbyval(step->types[i], &step->typlen[i], &step->typbyval[i]);
-	}
-	list_free(tables);
-	table_close(rel, NoLock);
-}
-
-/*
- * The route of a path.  ERROR 55000 if it leads nowhere.
- *
- * Locks: AccessShareLock on the relations of the route, until the transaction ends.
- */
-static const Route *
-find_route(int32 path_id)
-{
-	MemoryContext old;
-	PzPath		path;
-	PzPath		next;
-	Route	   *route;
-	ListCell   *lc;
-	int			i;
-
-	for (;;)
-	{
-		bool		found = false;
-
-		forget_stale();
-		foreach(lc, routes)
-		{
-			route = lfirst(lc);
-			if (route->path_id == path_id)
-			{
-				found = true;
-				break;
-			}
-		}
-		if (!found)
-			break;
-		foreach(lc, route->relids)
-		{
-			LockRelationOid(lfirst_oid(lc), AccessShareLock);
-			/* what came with the lock */
-			if (route_stale)
-				break;
-		}
-		if (!route_stale)
-			return route;
-	}
-
-	if (!pz_registry_path(path_id, &path))
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("a registered path to a subject cannot be found any more"),
-				 errhint("See personalize.status(), then run personalize.unprotect() and personalize.protect() again.")));
-	old = MemoryContextSwitchTo(route_mcxt);
-	route = palloc0(sizeof(Route));
-	route->path_id = path_id;
-	route->key_type = path.key_type;
-	route->ncolumns = path.ncolumns;
-	route->relids = list_make1_oid(path.relid);
-	LockRelationOid(path.relid, AccessShareLock);
-	while (path.via != 0)
-	{
-		if (!pz_registry_path(path.via, &next) || route->nsteps > 32)
-			report_lost(path.relid);
-		route->steps = route->steps ? repalloc(route->steps, sizeof(Step) * (route->nsteps + 1)) : palloc(sizeof(Step));
-		fill_step(&route->steps[route->nsteps], &path, &next, route_mcxt);
-		route->relids = list_append_unique_oid(route->relids, next.relid);
-		for (i = 0; i < route->steps[route->nsteps].nleaves; i++)
-			route->relids = list_append_unique_oid(route->relids, route->steps[route->nsteps].leaves[i].relid);
-		route->nsteps++;
-		path = next;
-	}
-	/* now nothing can fail any more; what changed meanwhile is found by whoever asks next */
-	routes = lappend(routes, route);
-	MemoryContextSwitchTo(old);
-	return route;
-}
-
 /*
  * Make the way of a path ready, in mcxt, which lives as long as the statement.
  * types: those of the row's columns of the path.  ERROR 55000 if it leads nowhere.
@@ -373,7 +100,7 @@ find_route(int32 path_id)
 PzWay *
 pz_way_open(MemoryContext mcxt, int32 path_id, int n, const Oid *types)
 {
-	const Route *route = find_route(path_id);
+	const Route *route = pz_route_find(path_id);
 	MemoryContext old = MemoryContextSwitchTo(mcxt);
 	PzWay	   *way = palloc0(sizeof(PzWay));
 	int			i;
