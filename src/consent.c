@@ -57,7 +57,7 @@ const char *
 pz_consent_state_name(PzConsentState state)
 {
 	static const char *const names[] = {
-		"unknown", "given", "refused", "withdrawn", "objected", "restricted", "expired", "erased"
+		"unknown", "given", "refused", "withdrawn", "objected", "restricted", "expired", "erased", "presumed"
 	};
 
 	return names[state];
@@ -141,11 +141,14 @@ is_erased(Snapshot snapshot, int32 kind_id, const char *key, size_t keylen)
 	return found;
 }
 
-/* State that an action of the ledger leads to. */
+/*
+ * State that an action of the ledger leads to.  An "ending" says that a consent
+ * holds until the end it names, and no longer.
+ */
 PzConsentState
 pz_consent_state_of(const char *action)
 {
-	if (strcmp(action, "given") == 0)
+	if (strcmp(action, "given") == 0 || strcmp(action, "ending") == 0)
 		return PZ_STATE_GIVEN;
 	if (strcmp(action, "refused") == 0)
 		return PZ_STATE_REFUSED;
@@ -155,7 +158,16 @@ pz_consent_state_of(const char *action)
 		return PZ_STATE_OBJECTED;
 	if (strcmp(action, "restricted") == 0)
 		return PZ_STATE_RESTRICTED;
+	if (strcmp(action, "presumed") == 0)
+		return PZ_STATE_PRESUMED;
 	return PZ_STATE_UNKNOWN;	/* lifted */
+}
+
+/* Is an event that leads to a state a word of the person's? */
+bool
+pz_consent_is_word(PzConsentState state)
+{
+	return state != PZ_STATE_UNKNOWN && state != PZ_STATE_PRESUMED;
 }
 
 /* Does an event's list of categories (NULL: all) hold a category? */
@@ -180,7 +192,8 @@ covers(ArrayType *categories, int32 category_id)
 
 /*
  * Read the person's events of one purpose, newest first, until each category
- * of cats is decided.  Returns whether there was any event.
+ * of cats is decided: by a word of the person's, or, if there is none, by what is
+ * presumed, however new that is.  Returns whether there was any word.
  */
 static bool
 read_ledger(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int ncats)
@@ -208,6 +221,8 @@ read_ledger(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int nc
 		bool		isnull;
 		bool		all;
 		char	   *action;
+		PzConsentState state;
+		bool		word;
 		ArrayType  *categories;
 		TimestampTz recorded_at;
 		int			i;
@@ -215,24 +230,29 @@ read_ledger(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int nc
 		recorded_at = DatumGetTimestampTz(heap_getattr(tup, EVENT_RECORDED_AT, desc, &isnull));
 		if (recorded_at > q->as_of)
 			continue;
-		any = true;
 		categories = (ArrayType *) DatumGetPointer(heap_getattr(tup, EVENT_CATEGORIES, desc, &all));
 		categories = all ? NULL : DatumGetArrayTypeP(PointerGetDatum(categories));
 		action = TextDatumGetCString(heap_getattr(tup, EVENT_ACTION, desc, &isnull));
+		state = pz_consent_state_of(action);
+		/* a restriction that was lifted is one, too */
+		word = purpose_id == PZ_PURPOSE_NONE || pz_consent_is_word(state);
+		any = any || word;
 		for (i = 0; i < ncats; i++)
 		{
 			PzCategoryState *c = &cats[i];
 			Datum		d;
 
-			if (c->decided || !covers(categories, c->category_id))
+			if ((c->decided && (!word || pz_consent_is_word(c->state) || purpose_id == PZ_PURPOSE_NONE)) ||
+				!covers(categories, c->category_id))
 				continue;
-			undecided--;
+			if (word)
+				undecided--;
 			c->purpose_id = purpose_id;
 			c->event_id = DatumGetInt64(heap_getattr(tup, EVENT_ID, desc, &isnull));
 			c->recorded_at = recorded_at;
 			c->is_explicit = DatumGetBool(heap_getattr(tup, EVENT_EXPLICIT, desc, &isnull));
 			d = heap_getattr(tup, EVENT_EXPIRES_AT, desc, &isnull);
-			pz_consent_said(q, c, pz_consent_state_of(action), isnull ? 0 : DatumGetTimestampTz(d));
+			pz_consent_said(q, c, state, isnull ? 0 : DatumGetTimestampTz(d));
 		}
 		pfree(action);
 	}

@@ -26,7 +26,8 @@ typedef enum PzConsentState
 	PZ_STATE_OBJECTED,
 	PZ_STATE_RESTRICTED,
 	PZ_STATE_EXPIRED,
-	PZ_STATE_ERASED
+	PZ_STATE_ERASED,
+	PZ_STATE_PRESUMED			/* nobody said anything: a law lets us until the person says no */
 } PzConsentState;
 
 typedef struct PzDecision
@@ -62,8 +63,9 @@ typedef struct PzCategoryState
 
 /*
  * One question, and who answers it: read decides those of cats that a purpose's
- * own events decide, and returns whether there is any event.  pz_consent_said()
- * has it note when a consent ends.
+ * own events decide, and returns whether there is any word of the person's: a
+ * presumption and its end are none.  pz_consent_said() has it note when a consent
+ * ends.
  */
 typedef struct PzQuestion
 {
@@ -100,6 +102,7 @@ extern void pz_consent_decide(Snapshot snapshot, TimestampTz clock, TimestampTz 
 extern void pz_consent_decide_number(Snapshot snapshot, TimestampTz clock, int64 subject_no,
 									 const PzPurpose *purpose, PzDecision *decision);
 extern PzConsentState pz_consent_state_of(const char *action);
+extern bool pz_consent_is_word(PzConsentState state);
 extern const char *pz_consent_state_name(PzConsentState state);
 
 /* consent_judge.c */

@@ -15,8 +15,11 @@
  * - legitimate interest: unless objected, withdrawn or refused;
  * - contract, legal obligation, vital and public interest: yes;
  * - a restriction overlays all of them; an erased key is never permitted;
- * - a purpose without events of the person asks its parents; a refusal at any
+ * - a purpose without a word of the person asks its parents; a refusal at any
  *   of the nearest parents wins;
+ * - a presumption (the law of where the person lives is opt-out) permits where
+ *   consent does, but no special category; any word of the person, also to a
+ *   parent, takes its place; it is not inherited;
  * - a row is permitted if any category of the purpose is.
  *
  *-------------------------------------------------------------------------
@@ -70,33 +73,42 @@ weight(const PzCategoryState *c)
 	return 0;
 }
 
+/* Does it say nothing of a category, or no more than what is presumed or no longer presumed? */
+static bool
+is_open(const PzCategoryState *c)
+{
+	return c->decided && !pz_consent_is_word(c->state);
+}
+
 /*
  * What the ledger says of each of cats for a purpose: by the person's own
- * events of it, or, where there is none at all, by its parents': per category
- * the one that weighs most.  The graph has no cycles and no more than
- * PZ_MAX_PARENTS levels (define_purpose sees to that); depth is a guard against
- * a damaged one: what is too far away counts as a no.
+ * events of it, or, where there is no word of the person at all, by its
+ * parents': per category the one that weighs most.  What is presumed holds as
+ * long as no parent has a word of the person.  The graph has no cycles and no
+ * more than PZ_MAX_PARENTS levels (define_purpose sees to that); depth is a guard
+ * against a damaged one: what is too far away counts as a no.
  */
 static void
 ask_purpose(const PzQuestion *q, const PzPurpose *purpose, PzCategoryState *cats, int ncats, int depth)
 {
+	PzCategoryState *own;
 	PzCategoryState *theirs;
+	bool		any = q->read(q, purpose->purpose_id, cats, ncats);
+	bool		asks = !any;
 	int			i;
 	int			j;
 
-	if (q->read(q, purpose->purpose_id, cats, ncats))
+	for (i = 0; i < ncats; i++)
+		asks = asks || is_open(&cats[i]);
+	if (!asks || purpose->nparents == 0)
 		return;
-	if (depth >= PZ_MAX_PARENTS && purpose->nparents > 0)
-	{
-		for (i = 0; i < ncats; i++)
-		{
-			cats[i].decided = true;
-			cats[i].state = PZ_STATE_REFUSED;
-			cats[i].purpose_id = purpose->purpose_id;
-		}
-		return;
-	}
 
+	/* own: what holds where the parents have no word; of the others they are not asked */
+	own = palloc(sizeof(PzCategoryState) * ncats);
+	memcpy(own, cats, sizeof(PzCategoryState) * ncats);
+	for (i = 0; i < ncats; i++)
+		if (is_open(&cats[i]))
+			cats[i].decided = false;
 	theirs = palloc(sizeof(PzCategoryState) * ncats);
 	for (i = 0; i < purpose->nparents; i++)
 	{
@@ -107,16 +119,27 @@ ask_purpose(const PzQuestion *q, const PzPurpose *purpose, PzCategoryState *cats
 		memset(theirs, 0, sizeof(PzCategoryState) * ncats);
 		for (j = 0; j < ncats; j++)
 			theirs[j].category_id = cats[j].category_id;
-		ask_purpose(q, parent, theirs, ncats, depth + 1);
+		if (depth < PZ_MAX_PARENTS)
+			ask_purpose(q, parent, theirs, ncats, depth + 1);
 		for (j = 0; j < ncats; j++)
 		{
-			if (!theirs[j].decided)
+			if (depth >= PZ_MAX_PARENTS)
+			{
+				theirs[j].decided = true;
+				theirs[j].state = PZ_STATE_REFUSED;
+				theirs[j].purpose_id = purpose->purpose_id;
+			}
+			if (!theirs[j].decided || is_open(&theirs[j]) || (any && !is_open(&own[j])))
 				continue;
 			if (!cats[j].decided || weight(&theirs[j]) > weight(&cats[j]) ||
 				(weight(&theirs[j]) == weight(&cats[j]) && theirs[j].event_id > cats[j].event_id))
 				cats[j] = theirs[j];
 		}
 	}
+	for (i = 0; i < ncats; i++)
+		if (!cats[i].decided && is_open(&own[i]))
+			cats[i] = own[i];
+	pfree(own);
 	pfree(theirs);
 }
 
@@ -139,6 +162,8 @@ category_permitted(const PzPurpose *purpose, const PzCategoryState *c, bool *nee
 	switch (purpose->basis)
 	{
 		case PZ_BASIS_CONSENT:
+			return c->state == PZ_STATE_GIVEN ||
+				(c->state == PZ_STATE_PRESUMED && !(category && category->special));
 		case PZ_BASIS_EXPLICIT_CONSENT:
 			return c->state == PZ_STATE_GIVEN;
 		case PZ_BASIS_LEGITIMATE_INTEREST:

@@ -125,7 +125,9 @@ fill_plane(Loader *l, PzSetPlane *plane, const PzPurpose *purpose)
 			continue;
 		l->newest.no = no;
 		event = pz_newest_event(&l->newest, purpose->purpose_id, no);
-		if (pz_newest_event(&l->newest, PZ_PURPOSE_NONE, no) != 0)
+		if (pz_newest_event(&l->newest, PZ_PURPOSE_NONE, no) != 0 ||
+			(event != 0 && purpose->nparents > 0 && !pz_newest_is_word(event) &&
+			 pz_newest_has_inherited(&l->newest, purpose, no)))
 			judge(l, plane, purpose, result);
 		else if (event != 0)
 		{

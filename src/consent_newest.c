@@ -4,7 +4,8 @@
  *	  The newest event of each person and purpose, in memory.
  *
  * Rows of the ledger are taken in any order; 8 bytes for each person and purpose
- * say what the newest of them said.  Where it does not say everything, because it
+ * say what the newest word of the person said, or if there is none what was
+ * presumed last.  Where it does not say everything, because it
  * covers some categories only, the answer is "irregular": who asks goes to the
  * ledger.
  *
@@ -29,9 +30,9 @@
 #define COVERAGE_ALL	0		/* every category */
 #define COVERAGE_MAX	4095	/* too many different lists: ask the ledger */
 #define COVERAGE(e)		((int) ((e) & 0xfff))
-#define STATE(e)		((PzConsentState) (((e) >> 12) & 7))
-#define IS_EXPLICIT(e)	((((e) >> 15) & 1) != 0)
-#define END(e)			((int) (((e) >> 16) & 3))
+#define STATE(e)		((PzConsentState) (((e) >> 12) & 15))
+#define IS_EXPLICIT(e)	((((e) >> 16) & 1) != 0)
+#define END(e)			((int) (((e) >> 17) & 3))
 
 enum
 {
@@ -133,7 +134,14 @@ pz_newest_read(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int
 			end = END(event) == END_PAST ? l->clock : END(event) == END_SOON ? l->clock + 1 : l->ahead;
 		pz_consent_said(q, &cats[i], STATE(event), end);
 	}
-	return true;
+	return pz_consent_is_word(STATE(event));
+}
+
+/* Does a newest event decide alone, or are parents of its purpose asked, too? */
+bool
+pz_newest_is_word(uint64 event)
+{
+	return pz_consent_is_word(STATE(event));
 }
 
 /* Has the person events of any purpose that this one inherits from? */
@@ -200,6 +208,9 @@ pz_newest_take(PzNewest *l, TupleTableSlot *slot)
 	uint64	   *place;
 	uint64		event;
 	int			end = END_NEVER;
+	PzConsentState state;
+	bool		word;
+	bool		was_word;
 
 	slot_getsomeattrs(slot, EVENT_EXPIRES_AT);
 	event_id = DatumGetInt64(slot->tts_values[EVENT_ID - 1]);
@@ -214,7 +225,10 @@ pz_newest_take(PzNewest *l, TupleTableSlot *slot)
 	if (*chunk == NULL)
 		*chunk = MemoryContextAllocExtended(l->mcxt, PZ_SET_CHUNK * sizeof(uint64), MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE);
 	place = &(*chunk)[no % PZ_SET_CHUNK];
-	if ((int64) (*place >> EVENT_SHIFT) > event_id)
+	state = state_of(DatumGetTextPP(slot->tts_values[EVENT_ACTION - 1]));
+	word = purpose_id == PZ_PURPOSE_NONE || pz_consent_is_word(state);
+	was_word = purpose_id == PZ_PURPOSE_NONE || pz_consent_is_word(STATE(*place));
+	if (*place != 0 && (was_word != word ? was_word : (int64) (*place >> EVENT_SHIFT) > event_id))
 		return true;
 
 	if (!slot->tts_isnull[EVENT_EXPIRES_AT - 1])
@@ -223,9 +237,9 @@ pz_newest_take(PzNewest *l, TupleTableSlot *slot)
 
 		end = at <= l->clock ? END_PAST : at < l->ahead ? END_SOON : END_LATER;
 	}
-	event = (uint64) event_id << EVENT_SHIFT | (uint64) end << 16 |
-		(DatumGetBool(slot->tts_values[EVENT_EXPLICIT - 1]) ? UINT64CONST(1) << 15 : 0) |
-		(uint64) state_of(DatumGetTextPP(slot->tts_values[EVENT_ACTION - 1])) << 12 |
+	event = (uint64) event_id << EVENT_SHIFT | (uint64) end << 17 |
+		(DatumGetBool(slot->tts_values[EVENT_EXPLICIT - 1]) ? UINT64CONST(1) << 16 : 0) |
+		(uint64) state << 12 |
 		(uint64) intern_coverage(l, slot->tts_isnull[EVENT_CATEGORIES - 1] ? NULL :
 								 DatumGetArrayTypeP(slot->tts_values[EVENT_CATEGORIES - 1]));
 	*place = event;

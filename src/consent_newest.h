@@ -49,6 +49,7 @@ extern void pz_newest_init(PzNewest *l, MemoryContext mcxt, TimestampTz clock, T
 extern void pz_newest_expect(PzNewest *l, const PzPurpose *purpose);
 extern bool pz_newest_take(PzNewest *l, TupleTableSlot *slot);
 extern uint64 pz_newest_event(PzNewest *l, int32 purpose_id, uint32 no);
+extern bool pz_newest_is_word(uint64 event);
 extern bool pz_newest_has_inherited(PzNewest *l, const PzPurpose *purpose, uint32 no);
 extern bool pz_newest_read(const PzQuestion *q, int32 purpose_id, PzCategoryState *cats, int ncats);
 

@@ -64,6 +64,9 @@ reason_text(const PzPurpose *purpose, const PzDecision *d)
 			appendStringInfo(&s, ", until %s", day(d->expires_at));
 		appendStringInfoChar(&s, '.');
 	}
+	else if (d->permitted && d->state == PZ_STATE_PRESUMED)
+		appendStringInfo(&s, "Yes: the person said nothing, and since %s that is enough for \"%s\" by the law of where the person lives.",
+						 day(d->recorded_at), about);
 	else if (d->permitted)
 		appendStringInfo(&s, "Yes: purpose \"%s\" rests on %s, and nothing the person said stands against it.",
 						 purpose->name, purpose->basis_name);

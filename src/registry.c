@@ -528,7 +528,7 @@ pz_registry_has_duty(Oid role, const char *duty)
 
 /*
  * Is this a table of ours whose lines are not to be changed: the ledger of
- * consent, the people's keys, the record of use?
+ * consent, the people's keys, what they were shown, the record of use?
  */
 bool
 pz_registry_append_only(Oid relid)
@@ -536,7 +536,7 @@ pz_registry_append_only(Oid relid)
 	static const char *const names[] = {
 		"consent_event", "subject", "tombstone", "erasure", "maintenance_event", "link_event",
 		"audit_use", "audit_more", "audit_note", "audit_key", "audit_subject", "audit_chunk", "audit_batch",
-		"audit_template", "audit_dropped", "audit_period"
+		"audit_template", "audit_dropped", "audit_period", "notice_version", "notice_text", "subject_jurisdiction"
 	};
 	const char *name;
 	int			i;

@@ -36,7 +36,8 @@ CREATE TABLE personalize.consent_event (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	subject_no bigint NOT NULL,
 	purpose_id integer NOT NULL,
-	action text COLLATE "C" NOT NULL CHECK (action IN ('given', 'refused', 'withdrawn', 'objected', 'restricted', 'lifted')),
+	action text COLLATE "C" NOT NULL CHECK (action IN ('given', 'refused', 'withdrawn', 'objected', 'restricted', 'lifted',
+		'ending', 'presumed')),
 	categories integer[],
 	explicit boolean NOT NULL DEFAULT false,
 	expires_at timestamptz,
@@ -51,6 +52,8 @@ CREATE TABLE personalize.consent_event (
 );
 COMMENT ON TABLE personalize.consent_event IS
 	'The ledger of consent: append-only, one line for each thing a subject said, by the clock of the server';
+COMMENT ON COLUMN personalize.consent_event.action IS
+	'given, refused, withdrawn, objected: words of the person (or of a guardian). restricted, lifted: of all processing; lifted with a purpose: nothing is presumed any more. ending: not the person, but a new notice or the law ends a consent, at expires_at; reason says which. presumed: nobody said anything, and the law in reason lets that be enough';
 COMMENT ON COLUMN personalize.consent_event.purpose_id IS 'The purpose; 0 stands for all purposes (restriction of processing)';
 COMMENT ON COLUMN personalize.consent_event.categories IS
 	'Categories the event covers. NULL: all there are (refused, withdrawn, objected). For given always a list; 0 in it stands for the row itself';
