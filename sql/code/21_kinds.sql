@@ -75,6 +75,7 @@ AS $$
 DECLARE
 	misfits bigint;
 	moves boolean;
+	moved record;
 BEGIN
 	/* nobody may record under the old form of keys while we convert them */
 	LOCK TABLE personalize.subject IN SHARE ROW EXCLUSIVE MODE;
@@ -98,6 +99,20 @@ BEGIN
 				FROM personalize.subject AS s
 				WHERE s.kind_id = kind_set_type_internal.kind_id AND s.key IS NOT NULL) AS m
 			WHERE m.keeper <> m.subject_no AND e.subject_no = m.subject_no;
+		/* what is known of either is known of the one */
+		FOR moved IN SELECT m.subject_no, m.keeper
+			FROM (SELECT s.subject_no, min(s.subject_no) OVER (
+					PARTITION BY personalize.canonical_or_null_internal(kind_set_type_internal.key_type, s.key)) AS keeper
+				FROM personalize.subject AS s
+				WHERE s.kind_id = kind_set_type_internal.kind_id AND s.key IS NOT NULL) AS m
+			WHERE m.keeper <> m.subject_no
+		LOOP
+			UPDATE personalize.subject_jurisdiction AS j SET subject_no = moved.keeper WHERE j.subject_no = moved.subject_no;
+			UPDATE personalize.minor AS j SET subject_no = moved.keeper WHERE j.subject_no = moved.subject_no;
+			UPDATE personalize.guardian AS j SET subject_no = moved.keeper WHERE j.subject_no = moved.subject_no;
+			UPDATE personalize.guardian AS j SET guardian_no = moved.keeper WHERE j.guardian_no = moved.subject_no;
+			PERFORM personalize.person_terms_internal(moved.keeper);
+		END LOOP;
 		DELETE FROM personalize.subject AS s
 			USING (SELECT x.subject_no, min(x.subject_no) OVER (
 					PARTITION BY personalize.canonical_or_null_internal(kind_set_type_internal.key_type, x.key)) AS keeper

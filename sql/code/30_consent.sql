@@ -178,6 +178,11 @@ DECLARE
 	own integer[];
 	no bigint;
 	event bigint;
+	told record;
+	shown text := record_event_internal.notice;
+	spoken text := record_event_internal.evidence ->> 'language';
+	ends_at timestamptz := record_event_internal.expires_at;
+	proof jsonb := record_event_internal.evidence;
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
 	kind_no := personalize.kind_id_internal(record_event_internal.kind);
@@ -210,7 +215,20 @@ BEGIN
 			IF record_event_internal.explicit IS NULL THEN
 				RAISE EXCEPTION 'explicit must not be null' USING ERRCODE = 'null_value_not_allowed';
 			END IF;
+			IF ends_at IS NULL THEN
+				SELECT clock_timestamp() + l.lifetime INTO ends_at FROM personalize.consent_lifetime AS l WHERE l.purpose_id = purpose_no;
+			END IF;
 		END IF;
+	END IF;
+	/* the exact version of a notice that is registered, which may have an end; functions are called only where there is something to do */
+	IF record_event_internal.notice IS NOT NULL
+		AND EXISTS (SELECT FROM personalize.notice_name AS n WHERE n.name = split_part(record_event_internal.notice, '/', 1)) THEN
+		SELECT n.shown AS shown, n.spoken AS spoken, n.ends_at AS ends_at INTO told
+			FROM personalize.notice_shown_internal(record_event_internal.notice, record_event_internal.evidence ->> 'language',
+				purpose_no, record_event_internal.action = 'given') AS n;
+		shown := told.shown;
+		spoken := told.spoken;
+		ends_at := least(ends_at, told.ends_at);
 	END IF;
 
 	/* before the subject is locked: whoever changes the registry locks no subject */
@@ -225,11 +243,15 @@ BEGIN
 	IF purpose_no <> 0 THEN
 		PERFORM personalize.tombstone_lift_internal(kind_no, ARRAY[key]);
 	END IF;
+	IF record_event_internal.action = 'given' AND (record_event_internal.method = 'guardian'
+		OR EXISTS (SELECT FROM personalize.minor AS m WHERE m.subject_no = no)
+		OR EXISTS (SELECT FROM personalize.linked AS l WHERE l.subject_no = no)) THEN
+		proof := personalize.guardian_evidence_internal(no, record_event_internal.method, proof);
+	END IF;
 	INSERT INTO personalize.consent_event (subject_no, purpose_id, action, categories, explicit, expires_at, notice,
 			language, method, evidence, reason, recorded_by, recorded_as, app_user)
 		VALUES (no, purpose_no, record_event_internal.action, ids, record_event_internal.explicit,
-			record_event_internal.expires_at, record_event_internal.notice,
-			record_event_internal.evidence ->> 'language', record_event_internal.method, record_event_internal.evidence,
+			ends_at, shown, spoken, record_event_internal.method, proof,
 			record_event_internal.reason, session_user,
 			pg_get_userbyid(personalize.outer_role_internal()),
 			nullif(current_setting('personalize.app_user', true), ''))
@@ -333,6 +355,16 @@ DECLARE
 	combo_action text[] := '{}';
 	combo_ids text[] := '{}';
 	combo_kind integer[] := '{}';
+	combo_lifetime interval[] := '{}';
+	/* one entry for each different (notice, language, purpose, action) whose notice is registered */
+	told record;
+	told_all text[] := '{}';
+	told_shown text[] := '{}';
+	told_spoken text[] := '{}';
+	told_ends timestamptz[] := '{}';
+	minors bigint[];
+	bad_notice bigint := 0;
+	bad_minor bigint;
 	apart integer[] := '{}';	/* purposes of which categories are told apart */
 	bad_purpose bigint := 0;
 	bad_action bigint := 0;
@@ -423,6 +455,28 @@ BEGIN
 		combo_action := combo_action || verb;
 		combo_ids := combo_ids || ids::text;
 		combo_kind := combo_kind || kind_no;
+		combo_lifetime := combo_lifetime || (SELECT l.lifetime FROM personalize.consent_lifetime AS l WHERE l.purpose_id = purpose.purpose_id);
+	END LOOP;
+
+	/* the notices that are registered, by their exact version */
+	FOR said IN
+		SELECT u.notice AS notice, u.evidence ->> 'language' AS language, u.purpose AS purpose, u.action AS action, count(*) AS times
+			FROM unnest(notices, evidences, purposes, actions) AS u (notice, evidence, purpose, action)
+				JOIN personalize.notice_name AS n ON n.name = split_part(u.notice, '/', 1)
+			GROUP BY 1, 2, 3, 4
+	LOOP
+		BEGIN
+			SELECT n.shown AS shown, n.spoken AS spoken, n.ends_at AS ends_at INTO told
+				FROM personalize.notice_shown_internal(said.notice, said.language,
+					(SELECT p.purpose_id FROM personalize.registry_purpose AS p WHERE p.name = said.purpose), said.action IN ('given', 'grant')) AS n;
+		EXCEPTION WHEN undefined_object OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
+			bad_notice := bad_notice + said.times;
+			CONTINUE;
+		END;
+		told_all := told_all || concat(said.notice, E'\x01', said.language, E'\x01', said.purpose, E'\x01', said.action);
+		told_shown := told_shown || told.shown;
+		told_spoken := told_spoken || told.spoken;
+		told_ends := told_ends || told.ends_at;
 	END LOOP;
 
 	/* the keys */
@@ -441,11 +495,12 @@ BEGIN
 	SELECT count(*) INTO bad_key FROM unnest(item_keys) AS u (key) WHERE u.key IS NULL;
 	SELECT count(*) INTO bad_expiry FROM unnest(actions, expires_ats) AS u (action, expires_at)
 		WHERE u.action IN ('given', 'grant') AND u.expires_at <= now_is;
-	IF bad_purpose + bad_action + bad_category + bad_kind + bad_key + bad_expiry > 0 THEN
+	IF bad_purpose + bad_action + bad_category + bad_kind + bad_key + bad_expiry + bad_notice > 0 THEN
 		RAISE EXCEPTION 'consent events cannot be recorded'
 			USING ERRCODE = 'invalid_parameter_value',
-				DETAIL = format('Of %s events: subject missing or of the wrong form %s, unknown or retired purpose %s, unknown action %s, unknown or unlisted category %s, unknown kind of subject %s, expired already %s.',
-					n, bad_key, bad_purpose, bad_action, bad_category, bad_kind, bad_expiry),
+				DETAIL = format('Of %s events: subject missing or of the wrong form %s, unknown or retired purpose %s, unknown action %s, unknown or unlisted category %s, unknown kind of subject %s, expired already %s%s.',
+					n, bad_key, bad_purpose, bad_action, bad_category, bad_kind, bad_expiry,
+					CASE WHEN bad_notice > 0 THEN format(', unknown, unfit or outdated version of a notice %s', bad_notice) END),
 				HINT = 'Nothing was recorded. Actions are given, refused, withdrawn and objected.';
 	END IF;
 
@@ -493,22 +548,46 @@ BEGIN
 		found_kinds := found_kinds || array_fill(kind_no, ARRAY[cardinality(here_nos)]);
 	END LOOP;
 
+	/* consents of minors are given by a guardian; a guardian gives no others */
+	minors := CASE WHEN EXISTS (SELECT FROM personalize.minor) THEN ARRAY(SELECT f.no FROM unnest(found_nos) AS f (no)
+		WHERE personalize.minor_now_internal(f.no)) ELSE '{}' END;
+	SELECT count(*) INTO bad_minor
+		FROM unnest(item_keys, item_kinds, actions, methods, evidences) AS u (key, kind_id, action, method, evidence)
+			JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind_id, subject_no) ON f.key = u.key AND f.kind_id = u.kind_id
+		WHERE u.action IN ('given', 'grant') AND (f.subject_no = ANY (minors) OR u.method = 'guardian')
+			AND (f.subject_no <> ALL (minors) OR u.method IS DISTINCT FROM 'guardian'
+				OR cardinality(personalize.guardians_internal(f.subject_no)) = 0
+				OR (jsonb_typeof(u.evidence) = 'object' AND u.evidence ? 'guardian'
+					AND (u.evidence ->> 'guardian' = ANY (personalize.guardians_internal(f.subject_no)::text[])) IS NOT TRUE));
+	IF bad_minor > 0 THEN
+		RAISE EXCEPTION 'consent events cannot be recorded'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = format('Of %s events: consent of a minor not given by a registered guardian, or of a guardian for somebody who decides alone %s.', n, bad_minor),
+				HINT = 'Nothing was recorded. A guardian whom set_guardian() registered consents for a minor, with method guardian.';
+	END IF;
+
 	/* for somebody with several identities a line for each, under the same record_id */
 	INSERT INTO personalize.consent_event (record_id, subject_no, purpose_id, action, categories, explicit, expires_at, notice,
 			language, method, evidence, recorded_by, recorded_as, app_user)
 		SELECT x.record_id, x.member, x.purpose_id, x.action, x.ids, x.explicit, x.expires_at, x.notice,
-			x.evidence ->> 'language', x.method, x.evidence, writer, role, app_user
+			x.language, x.method, x.evidence, writer, role, app_user
 		FROM (SELECT u.record_id, coalesce(m.subject_no, f.subject_no) AS member, c.purpose_id, c.action, c.ids::integer[] AS ids,
 				c.action = 'given' AND coalesce(u.explicit, false) AS explicit,
-				CASE WHEN c.action = 'given' THEN u.expires_at END AS expires_at, u.notice, u.method, u.evidence
+				CASE WHEN c.action = 'given' THEN least(coalesce(u.expires_at, now_is + c.lifetime), t.ends_at) END AS expires_at,
+				coalesce(t.shown, u.notice) AS notice,
+				CASE WHEN t.told IS NULL THEN u.evidence ->> 'language' ELSE t.spoken END AS language, u.method,
+				CASE WHEN c.action = 'given' AND u.method = 'guardian' THEN personalize.guardian_evidence_internal(f.subject_no, u.method, u.evidence)
+					ELSE u.evidence END AS evidence
 			FROM (SELECT i.*, personalize.record_id_internal() AS record_id
 					FROM unnest(item_keys, item_kinds, purposes, actions, categories, expires_ats, notices, methods, evidences,
 						explicits, kinds) WITH ORDINALITY
 						AS i (key, kind_id, purpose, action, categories, expires_at, notice, method, evidence, explicit, kind, ord)) AS u
 				JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind_id, subject_no)
 					ON f.key = u.key AND f.kind_id = u.kind_id
-				JOIN unnest(combo, combo_purpose, combo_action, combo_ids) AS c (combo, purpose_id, action, ids)
+				JOIN unnest(combo, combo_purpose, combo_action, combo_ids, combo_lifetime) AS c (combo, purpose_id, action, ids, lifetime)
 					ON c.combo = concat_ws(E'\x01', u.purpose, u.action, coalesce(u.kind, 'subject'), u.categories)
+				LEFT JOIN unnest(told_all, told_shown, told_spoken, told_ends) AS t (told, shown, spoken, ends_at)
+					ON t.told = concat(u.notice, E'\x01', u.evidence ->> 'language', E'\x01', u.purpose, E'\x01', u.action)
 				LEFT JOIN personalize.linked AS l ON l.subject_no = f.subject_no
 				LEFT JOIN personalize.linked AS m ON m.group_no = l.group_no
 			ORDER BY u.ord, member) AS x;

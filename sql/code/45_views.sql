@@ -261,6 +261,14 @@ BEGIN
 		FROM personalize.registry_retention AS x
 		WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = x.relid AND a.attname = x.column_name AND NOT a.attisdropped);
 
+	RETURN QUERY SELECT 'notices'::text, true,
+			format('consents under older versions of notice "%s" end on %s', v.name, to_char(v.ends_at, 'YYYY-MM-DD')),
+			'Ask those whom consent_renewals() lists until then.'::text
+		FROM personalize.notice_version AS v
+		WHERE v.ends_at > clock_timestamp() AND NOT EXISTS (SELECT FROM personalize.notice_version AS w
+			WHERE w.name = v.name AND w.notice_id > v.notice_id AND w.reconsent = 'require')
+		ORDER BY v.ends_at, v.notice_id;
+
 	SELECT count(*) INTO n FROM personalize.registry_relation;
 	RETURN QUERY SELECT 'protected relations'::text, true, format('%s', n),
 		CASE WHEN n = 0 THEN 'Nothing is protected yet: see protect().' END;

@@ -108,7 +108,9 @@ DECLARE
 	written bigint;
 BEGIN
 	WITH said AS MATERIALIZED (
-		SELECT e.* FROM personalize.consent_event AS e WHERE e.subject_no = ANY (nos)),
+		SELECT e.* FROM personalize.consent_event AS e WHERE e.subject_no = ANY (nos)
+			/* what is presumed nobody said */
+			AND (e.purpose_id = 0 OR e.action NOT IN ('presumed', 'lifted'))),
 	/* what there is to say something about: purposes with the row (0) and categories; restriction is purpose 0 */
 	about AS (
 		SELECT DISTINCT s.purpose_id, c.category FROM said AS s CROSS JOIN LATERAL (
@@ -118,7 +120,7 @@ BEGIN
 	/* the last each said about it */
 	latest AS (
 		SELECT DISTINCT ON (a.purpose_id, a.category, s.subject_no) a.purpose_id, a.category, s.subject_no, s.event_id,
-			s.action IN ('given', 'lifted') AS yes, s.explicit, coalesce(s.expires_at, 'infinity') AS ends
+			s.action IN ('given', 'ending', 'lifted') AS yes, s.explicit, coalesce(s.expires_at, 'infinity') AS ends
 		FROM about AS a JOIN said AS s ON s.purpose_id = a.purpose_id AND (s.categories IS NULL OR a.category = ANY (s.categories))
 		ORDER BY a.purpose_id, a.category, s.subject_no, s.event_id DESC),
 	strictest AS (
@@ -163,6 +165,7 @@ DECLARE
 	other bigint;
 	nos bigint[];
 	i integer;
+	written bigint;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	LOCK TABLE personalize.consent_event IN ROW EXCLUSIVE MODE;
@@ -199,7 +202,10 @@ BEGIN
 	INSERT INTO personalize.linked (subject_no, group_no) SELECT u.no, nos[1] FROM unnest(nos) AS u (no)
 		ON CONFLICT (subject_no) DO UPDATE SET group_no = EXCLUDED.group_no;
 	INSERT INTO personalize.link_event (action, subject_no, other_no, reason, recorded_by) VALUES ('linked', one, other, link_subject.reason, session_user);
-	RETURN personalize.linked_level_internal(nos);
+	written := personalize.linked_level_internal(nos);
+	/* if one is a minor, or under another law, all are */
+	PERFORM personalize.person_terms_internal(one);
+	RETURN written;
 END
 $$;
 COMMENT ON FUNCTION personalize.link_subject(text, text, text, text, text) IS

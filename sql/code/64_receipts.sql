@@ -10,6 +10,7 @@ AS $$
 	SELECT CASE $1
 		WHEN 'given' THEN 'dpv:ConsentGiven' WHEN 'refused' THEN 'dpv:ConsentRefused' WHEN 'withdrawn' THEN 'dpv:ConsentWithdrawn'
 		WHEN 'expired' THEN 'dpv:ConsentExpired' WHEN 'unknown' THEN 'dpv:ConsentUnknown' WHEN 'objected' THEN 'dpv:ConsentRefused'
+		WHEN 'presumed' THEN 'dpv:ConsentUnknown' WHEN 'lifted' THEN 'dpv:ConsentUnknown' WHEN 'ending' THEN 'dpv:ConsentGiven'
 		WHEN 'restricted' THEN 'dpv:ConsentInvalidated' WHEN 'erased' THEN 'dpv:ConsentInvalidated'
 		WHEN 'consent' THEN 'eu-gdpr:A6-1-a-non-explicit-consent' WHEN 'explicit_consent' THEN 'eu-gdpr:A6-1-a-explicit-consent'
 		WHEN 'contract' THEN 'eu-gdpr:A6-1-b' WHEN 'legal_obligation' THEN 'eu-gdpr:A6-1-c' WHEN 'vital_interest' THEN 'eu-gdpr:A6-1-d'
@@ -38,6 +39,10 @@ BEGIN
 			'dct:identifier', e.record_id,
 			'dpv:hasDataSubject', person,
 			'dpv:hasNotice', coalesce(e.notice, 'not recorded'),
+			'spdx:checksum', (SELECT 'sha256:' || encode(t.digest, 'hex') FROM personalize.notice_version AS v
+				JOIN personalize.notice_text AS t ON t.notice_id = v.notice_id
+				WHERE e.notice = v.name || '/' || v.version AND t.language IN (lower(e.language), split_part(lower(e.language), '-', 1))
+				ORDER BY length(t.language) DESC LIMIT 1),
 			'dct:language', coalesce(e.language, c.language),
 			'dpv:hasProcess', jsonb_build_object(
 				'dpv:hasPurpose', jsonb_strip_nulls(jsonb_build_object('dct:title', p.name, 'dct:description', p.description, '@id', p.iri)),
@@ -53,18 +58,20 @@ BEGIN
 			'dpv:hasConsentControl', jsonb_build_object('@type', 'dpv:WithdrawConsent',
 				'dpv:isExercisedAt', coalesce(c.withdrawal_method, 'not stated')),
 			'dpv:hasConsentStatus', jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
-				'@type', personalize.dpv_internal(CASE WHEN e.expires_at <= clock_timestamp() AND e.action = 'given' THEN 'expired' ELSE e.action END),
-				'dpv:isIndicatedAtTime', e.recorded_at, 'dpv:isIndicatedBy', person, 'dpv:hasIndicationMethod', e.method,
+				'@type', personalize.dpv_internal(CASE WHEN e.expires_at <= clock_timestamp() AND e.action IN ('given', 'ending') THEN 'expired' ELSE e.action END),
+				'dpv:isIndicatedAtTime', e.recorded_at, 'dpv:isIndicatedBy', CASE WHEN e.action NOT IN ('ending', 'presumed', 'lifted') THEN person END, 'dpv:hasIndicationMethod', e.method,
 				'dpv:hasExpiry', e.expires_at,
-				'dpv:hasConsentType', CASE WHEN e.explicit THEN 'dpv:ExplicitlyExpressedConsent' ELSE 'dpv:ExpressedConsent' END)))))
+				'dct:description', CASE WHEN e.action IN ('ending', 'presumed', 'lifted') THEN e.action || ': ' || e.reason END,
+				'dpv:hasConsentType', CASE WHEN e.action IN ('presumed', 'lifted') THEN NULL WHEN e.explicit THEN 'dpv:ExplicitlyExpressedConsent' ELSE 'dpv:ExpressedConsent' END)))))
 			ORDER BY e.event_id)
 		INTO records
 		FROM personalize.subject AS s
-			JOIN personalize.consent_event AS e ON e.subject_no = s.subject_no AND e.action IN ('given', 'refused', 'withdrawn', 'objected')
+			JOIN personalize.consent_event AS e ON e.subject_no = s.subject_no AND e.action IN ('given', 'refused', 'withdrawn', 'objected', 'ending', 'presumed', 'lifted')
 			JOIN personalize.registry_purpose AS p ON p.purpose_id = e.purpose_id
 		WHERE s.kind_id = kind_no AND s.key = person AND (wanted IS NULL OR p.purpose_id = wanted);
 	RETURN jsonb_build_object(
-		'@context', jsonb_build_object('dpv', 'https://w3id.org/dpv#', 'eu-gdpr', 'https://w3id.org/dpv/legal/eu/gdpr#', 'dct', 'http://purl.org/dc/terms/'),
+		'@context', jsonb_build_object('dpv', 'https://w3id.org/dpv#', 'eu-gdpr', 'https://w3id.org/dpv/legal/eu/gdpr#', 'dct', 'http://purl.org/dc/terms/',
+			'spdx', 'http://spdx.org/rdf/terms#'),
 		'@type', 'dpv:ConsentReceipt',
 		'dct:conformsTo', 'https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr',
 		'dct:identifier', gen_random_uuid(), 'dct:issued', clock_timestamp(),

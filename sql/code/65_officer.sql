@@ -98,6 +98,23 @@ AS $$
 			FROM personalize.registry_purpose AS p WHERE NOT p.builtin AND p.retired_at IS NULL AND p.value_exchange IS NULL
 				AND p.legal_basis IN ('consent', 'explicit_consent')
 		UNION ALL
+		SELECT 'purpose asks for consent and no notice is about it', p.name, 'define_notice(..., purposes => ...).'
+			FROM personalize.registry_purpose AS p WHERE NOT p.builtin AND p.retired_at IS NULL
+				AND p.legal_basis IN ('consent', 'explicit_consent')
+				AND NOT EXISTS (SELECT FROM personalize.notice_name AS n JOIN personalize.notice_version AS v ON v.notice_id = n.newest
+					WHERE personalize.notice_covers_internal(v.purposes, p.purpose_id))
+		UNION ALL
+		SELECT 'notice is not there in the language of the controller', format('%s/%s', v.name, v.version), 'define_notice() the version in that language, too.'
+			FROM personalize.notice_name AS n JOIN personalize.notice_version AS v ON v.notice_id = n.newest
+				JOIN personalize.controller AS c ON c.language IS NOT NULL
+			WHERE NOT EXISTS (SELECT FROM personalize.notice_text AS t
+				WHERE t.notice_id = v.notice_id AND t.language IN (lower(c.language), split_part(lower(c.language), '-', 1)))
+		UNION ALL
+		SELECT 'purpose that is opt-out somewhere does not rest on consent any more', format('%s (%s)', p.name, m.jurisdiction),
+				'set_purpose_jurisdiction(..., NULL), if that is meant.'
+			FROM personalize.jurisdiction_model AS m JOIN personalize.registry_purpose AS p ON p.purpose_id = m.purpose_id
+			WHERE m.model = 'opt_out' AND p.retired_at IS NULL AND p.legal_basis <> 'consent'
+		UNION ALL
 		SELECT 'purpose is granted to nobody', p.name, 'grant_purpose(), or retire_purpose().'
 			FROM personalize.registry_purpose AS p WHERE NOT p.builtin AND p.retired_at IS NULL
 				AND NOT EXISTS (SELECT FROM personalize.registry_grant AS g WHERE g.purpose_id = p.purpose_id)

@@ -49,6 +49,10 @@ $node->safe_psql('source', q{
 	SELECT personalize.protect('shop.tenant', 'id', columns => '{"*":"general"}');
 	SELECT personalize.grant_consent(i, 'ads') FROM generate_series(1, 3) AS i;
 	SELECT personalize.withdraw_consent(2, 'ads');
+	SELECT personalize.define_notice('shop', '1', 'en', 'We use it.', '{ads}');
+	SELECT personalize.set_consent_lifetime('ads', '1 year');
+	SELECT personalize.set_purpose_jurisdiction('ads', 'US-CA', 'opt_out'), personalize.set_jurisdiction(6, 'US-CA');
+	SELECT personalize.set_minor(7, '2999-01-01'), personalize.set_guardian(7, '1');
 	SELECT personalize.erase_subject(5);});
 
 # Without a purpose, nothing is dumped in silence
@@ -93,6 +97,9 @@ sub check_restored
 	is($n->safe_psql($db, "BEGIN; SET LOCAL personalize.purpose = 'backup'; SELECT count(*) FROM shop.customer; COMMIT"), '4', "$name: all rows are there");
 	is($n->safe_psql($db, "SELECT string_agg(personalize.consent_state(i, 'ads'), ',' ORDER BY i) FROM generate_series(1, 5) AS i"),
 		'given,withdrawn,given,unknown,erased', "$name: the ledger is there, and who was erased stays erased");
+	is($n->safe_psql($db, q{SELECT (SELECT count(*) FROM personalize.notices), (SELECT count(*) FROM personalize.consent_lifetimes), (SELECT count(*) FROM personalize.purpose_jurisdictions),
+			personalize.consent_state(6, 'ads'), personalize.is_minor(7), (SELECT guardian FROM personalize.guardians_of(7))}),
+		'1|1|1|presumed|t|1', "$name: notices, jurisdictions, minors and guardians are there");
 }
 
 sub restored
