@@ -367,7 +367,9 @@ find_function(const char *name, int nargs, Oid a1, Oid a2, Oid a3)
 static Oid
 find_by_name(const char *name)
 {
-	return LookupFuncName(list_make2(makeString(PZ_SCHEMA), makeString(pstrdup(name))), -1, NULL, true);
+	Oid			none = InvalidOid;	/* not read, but builds with assertions want something */
+
+	return LookupFuncName(list_make2(makeString(PZ_SCHEMA), makeString(pstrdup(name))), -1, &none, true);
 }
 
 /* OID of a relation of the extension, InvalidOid if there is none. */
