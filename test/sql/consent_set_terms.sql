@@ -72,8 +72,6 @@ CALL pg_temp.settle();
 SELECT pg_temp.compare();
 SELECT count(pg_temp.say(i, i / 7)), count(pg_temp.say(i, i / 11)) FROM generate_series(1, 200) AS i;
 SELECT personalize.set_purpose_jurisdiction('terms_sale', 'US-CA', 'opt_out') > 0 AS changed;
-CALL pg_temp.settle();
-SELECT pg_temp.compare();
 /* as a dump that was restored in another order, or two persons who became one: what is presumed stands after words */
 INSERT INTO personalize.consent_event (subject_no, purpose_id, action, recorded_by, recorded_as)
 	SELECT s.subject_no, p.purpose_id, CASE WHEN s.subject_no % 3 = 0 THEN 'lifted' ELSE 'presumed' END, 'x', 'x'
