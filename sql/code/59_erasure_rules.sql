@@ -71,7 +71,6 @@ DECLARE
 	previous oid := 0;
 	deleted text;
 	first_of integer;
-	ord integer := 0;
 BEGIN
 	FOR p IN SELECT x.*, coalesce(e.action, CASE x.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END) AS rule,
 			coalesce(e.columns, '{}') AS rule_columns, e.reason AS rule_reason, e.keep_for AS rule_keep
@@ -94,8 +93,15 @@ BEGIN
 				WHERE q.relid = p.relid AND q.kind_id = erase_steps_internal.kind_id AND q.ownership = 'owner'
 					AND coalesce(e.action, 'delete') = 'delete';
 			IF deleted IS NOT NULL THEN
-				ord := ord + 1;
-				erase_steps_internal.step := ord;
+				/*
+				 * Before the rows that stay are changed; but where the relation
+				 * refers to itself, after: who is named in rows that stay must be
+				 * taken out before the foreign key forbids it, or does half of it.
+				 */
+				SELECT CASE WHEN EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conrelid = p.relid AND f.confrelid = p.relid)
+						THEN 3 * (p.step + count(*)::integer - 1) + 1 ELSE 3 * p.step - 1 END
+					INTO erase_steps_internal.step
+					FROM personalize.registry_path AS q WHERE q.relid = p.relid AND q.kind_id = erase_steps_internal.kind_id;
 				erase_steps_internal.path_id := first_of;
 				erase_steps_internal.action := 'delete';
 				erase_steps_internal.condition := deleted;
@@ -108,8 +114,7 @@ BEGIN
 		/* what is not deleted: of other owners, or by another rule */
 		CONTINUE WHEN p.rule = 'delete' AND NOT EXISTS (SELECT FROM personalize.registry_path AS q
 			WHERE q.relid = p.relid AND q.path_id <> p.path_id AND q.ownership = 'owner');
-		ord := ord + 1;
-		erase_steps_internal.step := ord;
+		erase_steps_internal.step := 3 * p.step;
 		erase_steps_internal.path_id := p.path_id;
 		erase_steps_internal.action := CASE p.rule WHEN 'retain' THEN 'retain' ELSE 'anonymize' END;
 		erase_steps_internal.condition := personalize.rights_is_internal(p.path_id)
@@ -174,6 +179,10 @@ BEGIN
 				USING ERRCODE = 'undefined_column', HINT = 'Call personalize.set_erasure() again; nothing may be left out of an erasure.';
 		END IF;
 		value := item.spec;
+		/* a literal, as set_erasure() has tried it */
+		IF jsonb_typeof(item.spec) = 'string' AND item.base IN ('jsonb'::regtype, 'json'::regtype) THEN
+			value := (item.spec #>> '{}')::jsonb;
+		END IF;
 		IF item.spec = '{"pseudonym": true}' THEN
 			value := personalize.pseudonym_internal(item.base, anonymous_internal.pseudonym);
 			IF value IS NULL OR (item.attnotnull AND EXISTS (SELECT FROM pg_constraint AS f

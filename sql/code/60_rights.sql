@@ -32,7 +32,8 @@ AS $$
 DECLARE
 	waiting oid[];
 	ready oid[];
-	strength integer := 0;	/* which foreign keys still count: 0 all, 1 those that do not cascade */
+	/* which foreign keys still count: 0 all, 1 those that do not cascade or lead to the person, 2 those that do not cascade */
+	strength integer := 0;
 	ord integer := 0;
 	missing text;
 BEGIN
@@ -57,10 +58,11 @@ BEGIN
 			WHERE NOT EXISTS (SELECT 1 FROM pg_constraint AS f
 				WHERE f.contype = 'f' AND f.confrelid = w.relid AND f.conparentid = 0
 					AND f.conrelid <> w.relid AND f.conrelid = ANY (waiting)
-					AND (strength < 1 OR f.confdeltype IN ('a', 'r')))
+					AND (strength < 1 OR f.confdeltype IN ('a', 'r') OR (strength < 2 AND EXISTS (SELECT 1 FROM personalize.registry_path AS p
+						WHERE p.relid = f.conrelid AND p.kind_id = erase_plan_internal.kind_id AND p.columns = f.conkey))))
 			ORDER BY personalize.relation_text_internal(w.relid) COLLATE "C");
 		IF cardinality(ready) = 0 THEN
-			IF strength = 1 THEN
+			IF strength = 2 THEN
 				RAISE EXCEPTION 'foreign keys form a cycle among protected relations: %',
 					(SELECT string_agg(personalize.relation_text_internal(w.relid), ', ' ORDER BY
 						personalize.relation_text_internal(w.relid) COLLATE "C") FROM unnest(waiting) AS w (relid))
@@ -208,28 +210,31 @@ DECLARE
 	f record;
 	own text;
 	refers text;
+	this_step integer := (SELECT min(y.step) FROM jsonb_to_recordset(steps) AS y (step integer, relid oid, action text)
+		WHERE y.relid = cascade_check_internal.relid AND y.action = 'delete');
 BEGIN
-	/* foreign keys that delete rows of relations that are erased by themselves: those of the person go before */
+	/* foreign keys that delete rows of protected relations: those of the person go before, in relations whose turn is earlier */
 	FOR f IN SELECT c.conname, c.conrelid, c.conkey, c.confkey,
-				(SELECT min(p.path_id) FROM personalize.registry_path AS p WHERE p.relid = c.conrelid AND p.kind_id = cascade_check_internal.kind_id) AS path_id
+				(SELECT min(p.path_id) FROM personalize.registry_path AS p WHERE p.relid = c.conrelid) AS path_id,
+				c.conrelid = cascade_check_internal.relid OR (SELECT max(y.step) FROM jsonb_to_recordset(steps) AS y (step integer, relid oid)
+					WHERE y.relid = c.conrelid) < this_step AS earlier
 			FROM pg_constraint AS c
 			WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confdeltype = 'c' AND c.confrelid = cascade_check_internal.relid
-				AND c.conrelid IN (SELECT p.relid FROM personalize.registry_path AS p WHERE p.kind_id = cascade_check_internal.kind_id)
+				AND c.conrelid IN (SELECT p.relid FROM personalize.registry_path AS p)
 			ORDER BY c.conname
 	LOOP
 		/* where the column that leads to the person refers to that of the person, the rows are the person's */
-		CONTINUE WHEN EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id
+		CONTINUE WHEN f.earlier AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id
 				AND p.columns = f.conkey)
 			AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = cascade_check_internal.relid AND p.kind_id = cascade_check_internal.kind_id
-				AND p.columns = f.confkey)
-			AND f.conrelid <> cascade_check_internal.relid;
+				AND p.columns = f.confkey);
 		/* rows that are gone by then, or that do not refer to it any more */
 		SELECT string_agg('(' || x.condition || ')', ' OR ') INTO own
 			FROM (SELECT y.condition FROM jsonb_to_recordset(steps) AS y (relid oid, action text, condition text)
 					WHERE y.relid = f.conrelid AND y.action = 'delete'
 				UNION ALL
 				SELECT personalize.rights_is_internal(p.path_id) FROM personalize.registry_path AS p
-					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND f.conrelid <> cascade_check_internal.relid) AS x;
+					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND f.earlier) AS x;
 		/* by the values of the columns referred to */
 		SELECT string_agg(format('%I = ANY (%L::%s[])', a.attname,
 				(SELECT array_agg(DISTINCT e.data ->> b.attname::text) FROM personalize.rights_export_internal(cascade_check_internal.path_id, personalize.rights_is_internal(cascade_check_internal.path_id), cascade_check_internal.key, '{}') AS e (data)
