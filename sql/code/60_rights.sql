@@ -210,9 +210,11 @@ DECLARE
 	f record;
 	own text;
 	refers text;
-	this_step integer := (SELECT min(y.step) FROM jsonb_to_recordset(steps) AS y (step integer, relid oid, action text)
-		WHERE y.relid = cascade_check_internal.relid AND y.action = 'delete');
+	this_step integer;
+	deleted text;
 BEGIN
+	SELECT y.step, y.condition INTO STRICT this_step, deleted FROM jsonb_to_recordset(steps) AS y (step integer, relid oid, action text, condition text)
+		WHERE y.relid = cascade_check_internal.relid AND y.action = 'delete';
 	/* foreign keys that delete rows of protected relations: those of the person go before, in relations whose turn is earlier */
 	FOR f IN SELECT c.conname, c.conrelid, c.conkey, c.confkey,
 				(SELECT min(p.path_id) FROM personalize.registry_path AS p WHERE p.relid = c.conrelid) AS path_id,
@@ -225,19 +227,19 @@ BEGIN
 	LOOP
 		/* where the column that leads to the person refers to that of the person, the rows are the person's */
 		CONTINUE WHEN f.earlier AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id
-				AND p.columns = f.conkey)
+				AND p.columns = f.conkey AND p.via_path_id IS NULL)
 			AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = cascade_check_internal.relid AND p.kind_id = cascade_check_internal.kind_id
 				AND p.columns = f.confkey);
-		/* rows that are gone by then, or that do not refer to it any more */
+		/* rows that are gone by then, or that do not refer to it any more: a path by the foreign key itself is left as it is */
 		SELECT string_agg('(' || x.condition || ')', ' OR ') INTO own
 			FROM (SELECT y.condition FROM jsonb_to_recordset(steps) AS y (relid oid, action text, condition text)
 					WHERE y.relid = f.conrelid AND y.action = 'delete'
 				UNION ALL
 				SELECT personalize.rights_is_internal(p.path_id) FROM personalize.registry_path AS p
-					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND f.earlier) AS x;
-		/* by the values of the columns referred to */
+					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND p.via_path_id IS NULL AND f.earlier) AS x;
+		/* by the values of the columns referred to, in the rows that will go */
 		SELECT string_agg(format('%I = ANY (%L::%s[])', a.attname,
-				(SELECT array_agg(DISTINCT e.data ->> b.attname::text) FROM personalize.rights_export_internal(cascade_check_internal.path_id, personalize.rights_is_internal(cascade_check_internal.path_id), cascade_check_internal.key, '{}') AS e (data)
+				(SELECT array_agg(DISTINCT e.data ->> b.attname::text) FROM personalize.rights_export_internal(cascade_check_internal.path_id, deleted, cascade_check_internal.key, '{}') AS e (data)
 					WHERE e.data ->> b.attname::text IS NOT NULL), format_type(a.atttypid, NULL)), ' AND ' ORDER BY u.place)
 			INTO refers
 			FROM unnest(f.conkey, f.confkey) WITH ORDINALITY AS u (conkey, confkey, place)

@@ -64,9 +64,33 @@ SELECT * FROM ord.account ORDER BY id;
 SELECT * FROM ord.orders ORDER BY id;
 SELECT * FROM ord.parcel ORDER BY id;
 COMMIT;
+/* what refers to rows that go counts, by whatever path these are the person's; what refers to rows that stay does not */
+CREATE TABLE ord.message (id int PRIMARY KEY, sender bigint, recipient bigint);
+CREATE TABLE ord.reaction (message_id int REFERENCES ord.message ON DELETE CASCADE, person bigint, what text);
+INSERT INTO ord.message VALUES (1, 721, 722), (2, 721, NULL), (3, NULL, 721);
+INSERT INTO ord.reaction VALUES (1, 722, 'on what stays'), (2, 721, 'hers'), (3, 722, 'on what goes');
 DO $$
 BEGIN
-	PERFORM personalize.unprotect(t::regclass) FROM unnest('{ord.account,ord.orders,ord.parcel,ord.customer,ord.employee}'::text[]) AS t;
+	PERFORM personalize.define_kind('ord_writer', 'bigint');
+	PERFORM personalize.protect('ord.message', 'sender', kind => 'ord_writer', columns => '{"*":"ord_c"}');
+	PERFORM personalize.add_subject_path('ord.message', '{recipient}', kind => 'ord_writer');
+	PERFORM personalize.protect('ord.reaction', 'person', kind => 'ord_writer', columns => '{"*":"ord_c"}');
+END
+$$;
+SELECT personalize.erase_subject(721, kind => 'ord_writer');
+BEGIN;
+SET LOCAL personalize.purpose = 'backup';
+DELETE FROM ord.reaction WHERE message_id = 3;
+COMMIT;
+SELECT personalize.erase_subject(721, kind => 'ord_writer') -> 'relations' AS steps;
+BEGIN;
+SET LOCAL personalize.purpose = 'backup';
+SELECT * FROM ord.message ORDER BY id;
+SELECT * FROM ord.reaction ORDER BY message_id;
+COMMIT;
+DO $$
+BEGIN
+	PERFORM personalize.unprotect(t::regclass) FROM unnest('{ord.reaction,ord.message,ord.account,ord.orders,ord.parcel,ord.customer,ord.employee}'::text[]) AS t;
 END
 $$;
 DROP SCHEMA ord CASCADE;
