@@ -370,7 +370,15 @@ BEGIN
 					USING ERRCODE = 'object_not_in_prerequisite_state',
 						HINT = 'A foreign key or trigger deletes or changes them. Hold or retain the rows they refer to as well, or change the foreign key; nothing was erased.';
 			END IF;
-		ELSIF found_rows <> 0 THEN
+		ELSIF found_rows <> 0 AND NOT (item.action = 'anonymize' AND EXISTS (
+			/* a foreign key is cut off where it leads to: there rows may be retained or held */
+			WITH RECURSIVE way (path_id) AS (
+				SELECT p.via_path_id FROM personalize.registry_path AS p WHERE p.path_id = item.path_id
+				UNION
+				SELECT p.via_path_id FROM way AS w JOIN personalize.registry_path AS p ON p.path_id = w.path_id)
+			SELECT FROM way AS w JOIN personalize.registry_path AS p ON p.path_id = w.path_id
+				JOIN jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, action text) ON x.relid = p.relid
+			WHERE (x.action = 'retain' AND x.path_id = p.path_id) OR held @> to_jsonb(x.step))) THEN
 			RAISE EXCEPTION 'relation % still has rows of the subject', item.relation_name
 				USING ERRCODE = 'object_not_in_prerequisite_state',
 					HINT = 'A trigger or rule of the relation keeps them from being deleted; nothing was erased.';

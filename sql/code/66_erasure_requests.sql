@@ -351,7 +351,13 @@ CREATE OR REPLACE FUNCTION personalize.returned_internal()
 RETURNS TABLE (kind text, key text, relation_name text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
+	WITH steps AS MATERIALIZED (
+		SELECT k.kind_id, s.* FROM personalize.registry_kind AS k CROSS JOIN LATERAL personalize.erase_steps_internal(k.kind_id) AS s
+		WHERE EXISTS (SELECT FROM personalize.tombstone AS t WHERE t.kind_id = k.kind_id) AND s.action <> 'retain'
+			/* a foreign key is cut off where it leads to */
+			AND (s.action = 'delete' OR EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.path_id = s.path_id AND p.via_path_id IS NULL)))
 	SELECT k.name, u.key, personalize.relation_text_internal(p.relid)
 	FROM personalize.registry_path AS p JOIN personalize.registry_kind AS k ON k.kind_id = p.kind_id
 		CROSS JOIN LATERAL personalize.rights_select_keys_internal(p.path_id) AS u (key)
@@ -361,6 +367,9 @@ AS $$
 		AND NOT EXISTS (SELECT FROM personalize.hold AS h WHERE h.kind_id = p.kind_id AND h.key = u.key AND h.released_at IS NULL)
 		AND NOT EXISTS (SELECT FROM personalize.erasure_request AS q WHERE q.kind_id = p.kind_id AND q.key = u.key)
 		AND coalesce((SELECT e.action FROM personalize.registry_erasure AS e WHERE e.path_id = p.path_id), '') <> 'retain'
+		/* the key may be one that leads there from rows that another rule retains: would an erasure find anything? */
+		AND EXISTS (SELECT FROM steps AS s WHERE s.kind_id = p.kind_id AND s.relid = p.relid
+			AND personalize.rights_run_internal(s.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE %s', s.relation_name, s.condition), u.key, '{}') > 0)
 $$;
 COMMENT ON FUNCTION personalize.returned_internal() IS
 	'Erased keys that relations hold rows of again, and that nothing retains';
