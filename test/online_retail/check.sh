@@ -272,6 +272,28 @@ same 'a row that comes back under an erased key' "$(ask "BEGIN; SET LOCAL ROLE s
 	SELECT count(*) FROM retail.customers WHERE customer_id = $one; COMMIT")" 0
 same 'it can be erased again' "$(total "[$(ask "SET ROLE shop_officer; SELECT personalize.erase_subject($one)")]")" 1
 
+heading 'lines that know their order only'
+ask "CREATE TABLE retail.bare_lines (line_id bigint PRIMARY KEY, invoice text NOT NULL REFERENCES retail.orders, quantity integer NOT NULL, unit_price numeric(10,3) NOT NULL);
+	INSERT INTO retail.bare_lines SELECT line_id, invoice, quantity, unit_price FROM plain.order_lines;
+	CREATE INDEX ON retail.bare_lines (invoice);
+	ANALYZE retail.bare_lines;
+	CREATE TABLE plain.bare_lines AS SELECT l.*, o.customer_id FROM retail.bare_lines AS l JOIN plain.orders AS o USING (invoice);
+	GRANT SELECT ON retail.bare_lines TO shop_app;
+	SELECT personalize.protect('retail.bare_lines', via => 'invoice', columns => '{\"line_id\": \"none\", \"*\": \"purchases\"}')" >"$OUT/null" || broken 'bare_lines could not be protected'
+for purpose in recommendations analytics order_fulfilment; do
+	same "by the order: $purpose" "$(ask "BEGIN; SET LOCAL ROLE shop_app; SET LOCAL personalize.purpose = '$purpose';
+		SELECT count(*), sum(quantity), sum(line_id) FROM retail.bare_lines; COMMIT")" \
+		"$(ask "SELECT count(*), sum(quantity), sum(line_id) FROM plain.bare_lines WHERE customer_id IN (SELECT customer_id FROM oracle.permitted WHERE purpose = '$purpose')")"
+done
+one=$(ask "SELECT customer_id FROM plain.bare_lines WHERE customer_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+want=$(ask "SELECT count(*) FROM plain.bare_lines WHERE customer_id = $one")
+by_order() { ask "SELECT r ->> 'rows' FROM jsonb_array_elements('$1'::jsonb -> 'relations') AS r WHERE r ->> 'relation' = 'retail.bare_lines'"; }
+same 'a dry run counts the lines of the orders' "$(by_order "$(ask "SET ROLE shop_officer; SELECT personalize.erase_subject($one, dry_run => true)")")" "$want"
+same 'the certificate counts them' "$(by_order "$(ask "SET ROLE shop_officer; SELECT personalize.erase_subject($one)")")" "$want"
+same 'all lines of others are still there' "$(ask "BEGIN; SET LOCAL personalize.purpose = 'backup';
+	SELECT md5(string_agg(t::text, ',' ORDER BY t.line_id)) FROM retail.bare_lines AS t; COMMIT")" \
+	"$(ask "SELECT md5(string_agg(t::text, ',' ORDER BY t.line_id)) FROM (SELECT line_id, invoice, quantity, unit_price FROM plain.bare_lines WHERE customer_id IS DISTINCT FROM $one) AS t")"
+
 heading 'status'
 same 'status()' "$(ask "SELECT coalesce(string_agg(check_name, ', '), 'ok') FROM personalize.status() WHERE NOT ok")" ok
 

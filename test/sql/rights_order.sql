@@ -88,9 +88,35 @@ SET LOCAL personalize.purpose = 'backup';
 SELECT * FROM ord.message ORDER BY id;
 SELECT * FROM ord.reaction ORDER BY message_id;
 COMMIT;
+/* what leads to the person by rows that are retained, and belongs to somebody else, too: nothing to take away, and nobody has come back */
+CREATE TABLE ord.contract (id int PRIMARY KEY, seller bigint, buyer bigint);
+CREATE TABLE ord.clause (contract_id int REFERENCES ord.contract, words text);
+INSERT INTO ord.contract VALUES (1, 731, 732), (2, 731, NULL);
+INSERT INTO ord.clause VALUES (1, 'of both'), (2, 'of one');
 DO $$
 BEGIN
-	PERFORM personalize.unprotect(t::regclass) FROM unnest('{ord.reaction,ord.message,ord.account,ord.orders,ord.parcel,ord.customer,ord.employee}'::text[]) AS t;
+	PERFORM personalize.define_kind('ord_party', 'bigint');
+	PERFORM personalize.protect('ord.contract', 'seller', kind => 'ord_party', columns => '{"*":"ord_c"}');
+	PERFORM personalize.add_subject_path('ord.contract', '{buyer}', kind => 'ord_party');
+	PERFORM personalize.protect('ord.clause', via => 'contract_id', columns => '{"*":"ord_c"}');
+	PERFORM personalize.set_erasure('ord.contract', 'retain', reason => 'commercial law', subject => 'seller');
+END
+$$;
+SELECT personalize.erase_subject(731, kind => 'ord_party') AS certificate \gset
+SELECT :'certificate'::jsonb -> 'relations' AS steps;
+SELECT * FROM personalize.verify_erasure((:'certificate'::jsonb ->> 'certificate_id')::uuid);
+SELECT personalize.reapply_erasures();
+INSERT INTO ord.clause VALUES (2, 'imported');
+SELECT * FROM personalize.verify_erasure((:'certificate'::jsonb ->> 'certificate_id')::uuid);
+SELECT jsonb_array_length(personalize.reapply_erasures()) AS again;
+BEGIN;
+SET LOCAL personalize.purpose = 'backup';
+SELECT * FROM ord.contract ORDER BY id;
+SELECT * FROM ord.clause ORDER BY contract_id;
+COMMIT;
+DO $$
+BEGIN
+	PERFORM personalize.unprotect(t::regclass) FROM unnest('{ord.clause,ord.contract,ord.reaction,ord.message,ord.account,ord.orders,ord.parcel,ord.customer,ord.employee}'::text[]) AS t;
 END
 $$;
 DROP SCHEMA ord CASCADE;

@@ -170,7 +170,7 @@ SELECT count(*) AS members, (SELECT count(*) FROM shop.store_visit) AS visits, c
 SELECT count(*) AS customers, count(adviser_id) AS with_adviser, count(*) FILTER (WHERE adviser_id = 9002) AS of_the_erased FROM shop.customer;
 COMMIT;
 SELECT ok FROM personalize.verify_audit();
-SELECT object, finding FROM personalize.lint() WHERE object LIKE 'shop%' ORDER BY 1, 2;
+SELECT object, finding FROM personalize.lint() WHERE object LIKE 'shop.%' ORDER BY 1, 2;
 DO $$
 BEGIN
 	PERFORM personalize.unprotect(('shop.' || t)::regclass) FROM unnest('{store_visit,store_member,profile_history,review_answer,review,invoice,shipment,payment,return_request,order_line,orders,address,customer,employee}'::text[]) AS t;
