@@ -75,7 +75,9 @@ BEGIN
 			FOR erase_plan_internal.path_id, erase_plan_internal.ownership IN
 				SELECT p.path_id, p.ownership FROM personalize.registry_path AS p
 					WHERE p.relid = erase_plan_internal.relid AND p.kind_id = erase_plan_internal.kind_id
-					ORDER BY p.path_id
+					/* the key that rows of the relation itself refer to after what refers to it */
+					ORDER BY EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conrelid = p.relid AND f.confrelid = p.relid
+						AND f.confkey && p.columns), p.path_id
 			LOOP
 				ord := ord + 1;
 				erase_plan_internal.step := ord;

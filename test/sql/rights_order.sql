@@ -26,6 +26,13 @@ BEGIN;
 SET LOCAL personalize.purpose = 'backup';
 SELECT * FROM ord.employee ORDER BY id;
 COMMIT;
+/* a key that becomes a pseudonym: whoever refers to it first */
+BEGIN;
+SELECT personalize.set_erasure('ord.employee', 'anonymize', '{"badge": "{\"no\": 0}"}', subject => 'id');
+SELECT e.value AS step FROM jsonb_array_elements(personalize.erase_subject(702, kind => 'ord') -> 'relations') AS e;
+SET LOCAL personalize.purpose = 'backup';
+SELECT CASE WHEN id < 0 THEN 'pseudonym' ELSE id::text END AS id, manager_id, brought_by, praise, badge FROM ord.employee ORDER BY 1;
+ROLLBACK;
 /* a relation that persons of another kind own */
 SELECT personalize.protect('ord.customer', 'id', kind => 'ord_customer', columns => '{"*":"ord_c"}');
 SELECT personalize.erase_subject(703, dry_run => true, kind => 'ord');
