@@ -195,6 +195,7 @@ typedef struct PzRunning
 	bool		told;			/* something was told to the client on the way: checks note */
 	int			inside;			/* how many tapped nodes compute a row */
 	struct PzWay *ways;			/* enforce_path.c */
+	bool		looks_again;	/* the statement locks or writes rows, and may meet newer ones */
 	uint64		ngroups;		/* enforce_group.c */
 	uint64		group_space;
 	PzGroup    *groups;

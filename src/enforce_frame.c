@@ -171,6 +171,8 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	frame->running.clock = pz_clock_now();
 	frame->running.scratch = AllocSetContextCreate(mcxt, "personalize decision", ALLOCSET_DEFAULT_SIZES);
 	frame->running.mcxt = mcxt;
+	frame->running.looks_again = queryDesc->plannedstmt->commandType != CMD_SELECT ||
+		queryDesc->plannedstmt->rowMarks != NIL || queryDesc->plannedstmt->hasModifyingCTE;
 	frame->running.checks = palloc0(sizeof(PzCheck *) * npaths);
 	frame->uses = palloc0(sizeof(FrameUse) * list_length(plan_uses));
 

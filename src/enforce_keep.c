@@ -92,13 +92,11 @@ leads_to_same(FunctionCallInfo fcinfo)
 	if (way == NULL)
 		way = fcinfo->flinfo->fn_extra = pz_way_open(fcinfo->flinfo->fn_mcxt, mark->path_id, 1, &type);
 	value = PG_GETARG_DATUM(1);
-	key = pz_way_key(way, &value, &isnull);
+	key = pz_way_key(way, &value, true, &isnull);
 	if (isnull)
 		return false;
-	if (path.key_type != PZ_KEY_INT)
-		key = datumCopy(key, false, path.key_type == PZ_KEY_UUID ? UUID_LEN : -1);
 	value = PG_GETARG_DATUM(2);
-	other = pz_way_key(way, &value, &isnull);
+	other = pz_way_key(way, &value, true, &isnull);
 	return !isnull && datum_image_eq(key, other, path.key_type == PZ_KEY_INT && FLOAT8PASSBYVAL,
 									 path.key_type == PZ_KEY_INT ? sizeof(int64) : path.key_type == PZ_KEY_UUID ? UUID_LEN : -1);
 }
@@ -295,6 +293,48 @@ has_trigger_below(Oid relid)
 	return false;
 }
 
+/* Does a relation lead to subjects by foreign keys to another, protected one (root)? */
+static bool
+goes_by(Oid relid, Oid root)
+{
+	const PzRelation *rel = OidIsValid(relid) ? pz_registry_relation(relid) : NULL;
+	int			i;
+
+	for (i = 0; rel && i < rel->npaths; i++)
+	{
+		PzPath		next;
+
+		if (rel->paths[i].via != 0 && pz_registry_path(rel->paths[i].via, &next) && next.relid == root)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A row that others go by to their subject must not be replaced by another of the same
+ * key: they would be about somebody else.  A foreign key without an action allows that,
+ * since it looks when all is over; so have it look row by row and at once, as RESTRICT
+ * does, in the executor's own copy of the triggers.
+ */
+static void
+restrict_references(TriggerDesc *desc, Oid root)
+{
+	int			i;
+
+	for (i = 0; i < desc->numtriggers; i++)
+	{
+		Trigger    *trigger = &desc->triggers[i];
+
+		if (!OidIsValid(trigger->tgconstraint) ||
+			(trigger->tgfoid != F_RI_FKEY_NOACTION_DEL && trigger->tgfoid != F_RI_FKEY_NOACTION_UPD) ||
+			!goes_by(trigger->tgconstrrelid, root))
+			continue;
+		trigger->tgfoid = trigger->tgfoid == F_RI_FKEY_NOACTION_DEL ? F_RI_FKEY_RESTRICT_DEL : F_RI_FKEY_RESTRICT_UPD;
+		trigger->tgdeferrable = false;
+		trigger->tginitdeferred = false;
+	}
+}
+
 /*
  * A statement has been made ready: watch what its triggers do to subjects.
  * ERROR 42501 if that is not possible.
@@ -323,6 +363,8 @@ pz_keep_start(QueryDesc *queryDesc)
 					 errmsg("cannot use ON CONFLICT DO UPDATE on protected relation %s", rel->name),
 					 errdetail("A trigger of a partition fires before the update and could change whom a row is about."),
 					 errhint("Send INSERT and UPDATE apart, or MERGE, or have a privacy officer do it.")));
+		if (info->ri_TrigDesc && !(pz_frame_current() && pz_frame_current()->adopted) && !may_change())
+			restrict_references(info->ri_TrigDesc, rel->root);
 		if (info->ri_TrigDesc && info->ri_TrigDesc->trig_update_before_row)
 			add_triggers(info, estate);
 	}

@@ -64,7 +64,6 @@ extern Expr *pz_mark_row_check(const PzGuarded *guarded, const PzPath *path);
 extern Expr *pz_mark_cell_check(const PzGuarded *guarded, int32 category_id, const Var *like);
 extern Expr *pz_mark_write_check(const PzGuarded *guarded, int32 category_id);
 /* enforce_ri.c */
-extern bool pz_ri_refers_to(const PzPath *path, const PzRelation *referred, AttrNumber attnum);
 extern bool pz_ri_follows_key(const PzRelation *rel, const TargetEntry *tle);
 
 extern Const *pz_mark_of_path(int32 path_id);

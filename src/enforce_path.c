@@ -10,8 +10,8 @@
  *
  * Looked up as the statement sees it: what a scan of that relation would find.
  * A row that is newer than the statement (EvalPlanQual, ON CONFLICT) may refer to
- * one that is, too: where nothing is found, what is committed by now is asked.  A
- * row that refers to nothing has no subject (null_subject).
+ * one that is, too: statements that may meet such ask what is committed by now as
+ * well, and both must say the same.  A row with a null has no subject (null_subject).
  *
  * What was found is kept for the statement: rows of one order stand together, and
  * each is asked for several times (the check, masks, the record).
@@ -88,6 +88,7 @@ struct PzWay
 	MemoryContext memory;		/* of what is known */
 	known_hash *known;			/* NULL: nothing yet */
 	StringInfoData bytes;		/* of the row that is asked for */
+	bool		lost;			/* a row that is referred to is not there */
 	PzWay	   *next;			/* another of the same statement */
 };
 
@@ -267,8 +268,25 @@ bytes_of(PzWay *way, int step, const Datum *values)
 	return key;
 }
 
-/* Remember whose rows are that a step begins with these bytes; copies the key. */
+/* A key in the current memory context. */
 static Datum
+copy_key(const PzWay *way, Datum key)
+{
+	if (way->key_type == PZ_KEY_INT)
+		return datumCopy(key, FLOAT8PASSBYVAL, sizeof(int64));
+	return datumCopy(key, false, way->key_type == PZ_KEY_UUID ? UUID_LEN : -1);
+}
+
+/* Are two keys of a way the same? */
+static bool
+is_same_key(const PzWay *way, Datum a, Datum b)
+{
+	return datum_image_eq(a, b, way->key_type == PZ_KEY_INT && FLOAT8PASSBYVAL,
+						  way->key_type == PZ_KEY_INT ? sizeof(int64) : way->key_type == PZ_KEY_UUID ? UUID_LEN : -1);
+}
+
+/* Remember whose rows are that a step begins with these bytes.  key must not be in way->memory. */
+static void
 remember(PzWay *way, PzMemoKey bytes, Datum key)
 {
 	MemoryContext old;
@@ -283,63 +301,91 @@ remember(PzWay *way, PzMemoKey bytes, Datum key)
 		way->known = known_create(way->memory, 64, NULL);
 	}
 	old = MemoryContextSwitchTo(way->memory);
-	if (way->key_type == PZ_KEY_INT)
-		key = datumCopy(key, FLOAT8PASSBYVAL, sizeof(int64));
-	else
-		key = datumCopy(key, false, way->key_type == PZ_KEY_UUID ? UUID_LEN : -1);
 	bytes.bytes = memcpy(palloc(bytes.len), bytes.bytes, bytes.len);
 	entry = known_insert(way->known, bytes, &found);
-	entry->key = key;
+	entry->key = copy_key(way, key);
 	MemoryContextSwitchTo(old);
-	return key;
 }
 
 /*
  * Walk the way from a step on, from the values that it begins with, none of which is
- * null; *isnull if it leads to nobody.  Works in the current memory context; the result
- * stays valid until the next call.
+ * null, as a snapshot sees it; *isnull if it leads to nobody, and way->lost if that is
+ * because a row is not there.  memo: what is known may be used, and is added to.  Works
+ * in the current memory context, where the result is.
  */
 static Datum
-walk(PzWay *way, int step, const Datum *start, bool *isnull)
+walk(PzWay *way, int step, const Datum *start, Snapshot snapshot, bool memo, bool *isnull)
 {
 	Datum		values[PZ_PATH_COLUMNS];
 	Datum		key;
-	PzMemoKey	bytes;
 	Known	   *entry;
 
 	if (step == way->nsteps)
 		return step == 0 ? make_key(way->key_type, way->n, start, way->types) :
 			make_key(way->key_type, way->steps[step - 1].nnext, start, way->steps[step - 1].types);
 
-	bytes = bytes_of(way, step, start);
-	if (way->known && (entry = known_lookup(way->known, bytes)) != NULL)
-		return entry->key;
+	if (memo && way->known && (entry = known_lookup(way->known, bytes_of(way, step, start))) != NULL)
+		return copy_key(way, entry->key);
 	memcpy(values, start, sizeof(Datum) * way->steps[step].n);
-	if (!take_step(&way->steps[step], GetActiveSnapshot(), values, isnull))
-	{
-		/* newer than the statement, which nothing is that is read in parallel; or nowhere */
-		if (IsInParallelMode() || !take_step(&way->steps[step], GetLatestSnapshot(), values, isnull))
-			*isnull = true;
-	}
+	if (!take_step(&way->steps[step], snapshot, values, isnull))
+		*isnull = way->lost = true;
 	if (*isnull)
 		return (Datum) 0;
-	key = walk(way, step + 1, values, isnull);
+	key = walk(way, step + 1, values, snapshot, memo, isnull);
 	if (*isnull)
 		return (Datum) 0;
 	/* the buffer has been used for other steps meanwhile */
-	return remember(way, bytes_of(way, step, start), key);
+	if (memo)
+		remember(way, bytes_of(way, step, start), key);
+	return key;
+}
+
+/* The same by what is committed now, and the own transaction's changes. */
+static Datum
+walk_now(PzWay *way, const Datum *values, bool *isnull)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Datum		key;
+
+	*isnull = way->lost = false;
+	key = walk(way, 0, values, snapshot, false, isnull);
+	UnregisterSnapshot(snapshot);
+	return key;
 }
 
 /*
  * The key of the subject that a row leads to, by its values of the path's columns,
- * none of which is null: a number of eight bytes, a uuid or a text.  *isnull if it
- * leads to nobody.  The result stays valid until the next call.
+ * none of which is null: a number of eight bytes, a uuid or a text, in the current
+ * memory context.  *isnull if it leads to nobody; pz_way_is_lost() says whether because
+ * a row that is referred to is not there.
+ *
+ * newer: the row may be newer than the statement (it locks or writes rows).  Then what
+ * it refers to may be, too, under a name that another row had: only what both say is true.
  */
 Datum
-pz_way_key(PzWay *way, const Datum *values, bool *isnull)
+pz_way_key(PzWay *way, const Datum *values, bool newer, bool *isnull)
 {
-	*isnull = false;
-	return walk(way, 0, values, isnull);
+	Datum		key;
+	Datum		other;
+
+	*isnull = way->lost = false;
+	key = walk(way, 0, values, GetActiveSnapshot(), !newer, isnull);
+	/* nothing is written in parallel */
+	if (way->nsteps == 0 || IsInParallelMode() || (*isnull ? !way->lost : !newer))
+		return key;
+	if (*isnull)
+		return walk_now(way, values, isnull);
+	other = walk_now(way, values, isnull);
+	if (!*isnull && !is_same_key(way, key, other))
+		*isnull = way->lost = true;
+	return key;
+}
+
+/* Did the last key come to nothing because a row that is referred to is not there? */
+bool
+pz_way_is_lost(const PzWay *way)
+{
+	return way->lost;
 }
 
 /* What a call keeps from one row to the next */
@@ -390,12 +436,30 @@ way_of_call(FunctionCallInfo fcinfo)
 	return state->way;
 }
 
+/* A row refers to one that is not there, and rows without a subject are visible: ERROR 55000. */
+static void
+refuse_lost(const PzMark *mark)
+{
+	PzPath		path;
+	const PzRelation *rel;
+
+	if (!pz_registry_path(mark->path_id, &path) || (rel = pz_registry_relation(path.relid)) == NULL || !rel->null_visible)
+		return;
+	ereport(ERROR,
+			(errcode(PZ_ERR_STATE),
+			 errmsg("a row of protected relation %s refers to a row that is not there", rel->name),
+			 errdetail("Rows without a subject are visible in this relation, but this is not known to be one."),
+			 errhint("End the transaction that deferred the foreign key; if it has ended, validate the foreign key.")));
+}
+
 /* The key of such a call; *isnull if the row leads to nobody. */
 static Datum
 key_of_call(FunctionCallInfo fcinfo, PzKeyType *key_type, bool *isnull)
 {
+	PzRunning  *running = pz_frame_running();
 	PzWay	   *way;
 	Datum		values[PZ_PATH_COLUMNS];
+	Datum		key;
 	int			i;
 
 	pz_require_preloaded();
@@ -403,7 +467,10 @@ key_of_call(FunctionCallInfo fcinfo, PzKeyType *key_type, bool *isnull)
 	for (i = 0; i < way->n; i++)
 		values[i] = PG_GETARG_DATUM(i + 1);
 	*key_type = way->key_type;
-	return pz_way_key(way, values, isnull);
+	key = pz_way_key(way, values, running == NULL || running->looks_again, isnull);
+	if (*isnull && way->lost)
+		refuse_lost((const PzMark *) PG_GETARG_POINTER(0));
+	return key;
 }
 
 /*

@@ -14,7 +14,8 @@
 typedef struct PzWay PzWay;
 
 extern PzWay *pz_way_open(MemoryContext mcxt, int32 path_id, int n, const Oid *types);
-extern Datum pz_way_key(PzWay *way, const Datum *values, bool *isnull);
+extern Datum pz_way_key(PzWay *way, const Datum *values, bool newer, bool *isnull);
+extern bool pz_way_is_lost(const PzWay *way);
 extern bool pz_path_place(Node *node, void *context);
 
 #endif							/* PZ_ENFORCE_PATH_H */

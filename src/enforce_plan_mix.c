@@ -20,6 +20,7 @@
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "enforce.h"
@@ -186,11 +187,13 @@ is_subject(const PzRelation *rel, AttrNumber attnum, const PzPath *path)
 	{
 		if (rel->paths[i].kind_id != path->kind_id || rel->paths[i].via != path->via || rel->paths[i].ncolumns != path->ncolumns)
 			continue;
-		if (path->ncolumns == 1 && rel->paths[i].columns[0] == attnum)
+		if (path->ncolumns == 1 && rel->paths[i].columns[0] == attnum && rel->paths[i].referred[0] == path->referred[0])
 			return true;
 	}
+	/* of a partition the column has the name that it has in the relation */
 	return path->via != 0 && path->ncolumns == 1 && pz_registry_path(path->via, &next) && next.relid == rel->root &&
-		pz_ri_refers_to(path, rel, attnum);
+		attnum > 0 && attnum <= rel->ncolumns && rel->columns[attnum - 1].name != NULL &&
+		get_attnum(rel->root, rel->columns[attnum - 1].name) == path->referred[0];
 }
 
 /* The category of a column, -1: none. */

@@ -388,7 +388,7 @@ pz_ri_follows_key(const PzRelation *rel, const TargetEntry *tle)
 		referred = next.relid;
 	}
 	r = table_open(rel->relid, NoLock);
-	foreach(lc, RelationGetFKeyList(r))
+	foreach(lc, copyObject(RelationGetFKeyList(r)))
 	{
 		ForeignKeyCacheInfo *fk = lfirst(lc);
 
@@ -401,28 +401,6 @@ pz_ri_follows_key(const PzRelation *rel, const TargetEntry *tle)
 	}
 	table_close(r, NoLock);
 	return nkeys == 1 && !others;
-}
-
-/*
- * Does the one column of a path that goes by a foreign key refer to this column of
- * a relation?
- */
-bool
-pz_ri_refers_to(const PzPath *path, const PzRelation *referred, AttrNumber attnum)
-{
-	Relation	rel = table_open(path->relid, AccessShareLock);
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, RelationGetFKeyList(rel))
-	{
-		ForeignKeyCacheInfo *fk = lfirst(lc);
-
-		found = found || (fk->nkeys == 1 && fk->conkey[0] == path->columns[0] && fk->confrelid == referred->relid &&
-						  fk->confkey[0] == attnum);
-	}
-	table_close(rel, AccessShareLock);
-	return found;
 }
 
 /* Are these columns among those of one foreign key of the relation? */

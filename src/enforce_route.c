@@ -14,8 +14,11 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
+#include "nodes/nodes.h"
+#include "parser/parse_coerce.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -31,6 +34,7 @@ static MemoryContext route_mcxt = NULL;
 static List *routes = NIL;		/* Route */
 static uint64 route_registry = 0;	/* of the registry they were made by */
 static bool route_stale = false;
+static bool building = false;	/* a route is: whatever changes may be on it */
 
 /*
  * Relation cache message: an index, a foreign key or a partition on a route may be
@@ -41,6 +45,7 @@ route_callback(Datum arg, Oid relid)
 {
 	ListCell   *lc;
 
+	route_stale = route_stale || building;
 	foreach(lc, routes)
 		if (!OidIsValid(relid) || list_member_oid(((Route *) lfirst(lc))->relids, relid))
 			route_stale = true;
@@ -78,21 +83,62 @@ report_lost(Oid relid)
 					 "and personalize.protect() again.")));
 }
 
-/* Does a foreign key hold for every row?  *indexid: what it rests on. */
-static bool
-is_valid(Oid conoid, Oid *indexid)
+/* What a foreign key says that the relation cache does not */
+typedef struct KeyFacts
+{
+	bool		valid;			/* it holds for every row */
+	Oid			indexid;		/* what it rests on */
+	Oid			parent;			/* of which it is a part; InvalidOid: none */
+} KeyFacts;
+
+/* These facts. */
+static KeyFacts
+facts_of(Oid conoid)
 {
 	HeapTuple	tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
-	bool		valid = false;
+	KeyFacts	facts = {false, InvalidOid, InvalidOid};
 
-	*indexid = InvalidOid;
 	if (HeapTupleIsValid(tup))
 	{
-		valid = ((Form_pg_constraint) GETSTRUCT(tup))->convalidated;
-		*indexid = ((Form_pg_constraint) GETSTRUCT(tup))->conindid;
+		Form_pg_constraint con = (Form_pg_constraint) GETSTRUCT(tup);
+
+		facts.valid = con->convalidated;
+		facts.indexid = con->conindid;
+		facts.parent = con->conparentid;
 		ReleaseSysCache(tup);
 	}
-	return valid;
+	return facts;
+}
+
+/* Is a foreign key part of another? */
+static bool
+is_part_of(Oid conoid, Oid whole)
+{
+	while (OidIsValid(conoid) && conoid != whole)
+		conoid = facts_of(conoid).parent;
+	return conoid == whole;
+}
+
+/*
+ * Does a foreign key compare values of one built-in type, as the index is asked with
+ * those of the row as they are?
+ */
+static bool
+compares_one_type(const ForeignKeyCacheInfo *fk)
+{
+	int			i;
+
+	for (i = 0; i < fk->nkeys; i++)
+	{
+		Oid			type = getBaseType(get_atttype(fk->conrelid, fk->conkey[i]));
+		Oid			left;
+		Oid			right;
+
+		op_input_types(fk->conpfeqop[i], &left, &right);
+		if (fk->conpfeqop[i] >= FirstNormalObjectId || (right != type && !IsBinaryCoercible(type, right)))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -109,7 +155,7 @@ fill_leaf(Leaf *leaf, const ForeignKeyCacheInfo *fk, const PzPath *next)
 	int			j;
 
 	leaf->relid = fk->confrelid;
-	(void) is_valid(fk->conoid, &leaf->indexid);
+	leaf->indexid = facts_of(fk->conoid).indexid;
 	index = index_open(leaf->indexid, AccessShareLock);
 	for (i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
 		for (j = 0; j < fk->nkeys; j++)
@@ -137,10 +183,11 @@ static void
 fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt)
 {
 	Relation	rel = table_open(path->relid, AccessShareLock);
-	List	   *fks = RelationGetFKeyList(rel);
+	/* messages that come meanwhile may change the list */
+	List	   *fks = copyObject(RelationGetFKeyList(rel));
 	List	   *tables = find_all_inheritors(next->relid, AccessShareLock, NULL);
 	bool		partitioned = get_rel_relkind(next->relid) == RELKIND_PARTITIONED_TABLE;
-	Oid			indexid;
+	Oid			whole = InvalidOid;
 	ListCell   *lc;
 	int			i;
 
@@ -150,30 +197,31 @@ fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt
 	{
 		ForeignKeyCacheInfo *fk = lfirst(lc);
 
-		if (fk->nkeys != path->ncolumns || memcmp(fk->conkey, path->columns, sizeof(AttrNumber) * fk->nkeys) != 0)
+		/* the one that was registered: another may lead to other rows */
+		if (fk->confrelid != next->relid || fk->nkeys != path->ncolumns || !facts_of(fk->conoid).valid ||
+			memcmp(fk->conkey, path->columns, sizeof(AttrNumber) * fk->nkeys) != 0 ||
+			memcmp(fk->confkey, path->referred, sizeof(AttrNumber) * fk->nkeys) != 0 || !compares_one_type(fk))
 			continue;
-		if (fk->confrelid == next->relid && step->n == 0 && is_valid(fk->conoid, &indexid))
+		whole = fk->conoid;
+		step->n = fk->nkeys;
+		for (i = 0; i < step->n; i++)
 		{
-			step->n = fk->nkeys;
-			for (i = 0; i < step->n; i++)
-			{
-				Oid			left;
+			Oid			left;
 
-				op_input_types(fk->conpfeqop[i], &left, &step->righttypes[i]);
-				step->equal[i] = get_opcode(fk->conpfeqop[i]);
-			}
-			if (!partitioned)
-				fill_leaf(&step->leaves[step->nleaves++], fk, next);
+			op_input_types(fk->conpfeqop[i], &left, &step->righttypes[i]);
+			step->equal[i] = get_opcode(fk->conpfeqop[i]);
 		}
-		else if (partitioned && list_member_oid(tables, fk->confrelid) && get_rel_relkind(fk->confrelid) == RELKIND_RELATION)
-		{
-			bool		there = false;
+		if (!partitioned)
+			fill_leaf(&step->leaves[step->nleaves++], fk, next);
+		break;
+	}
+	foreach(lc, partitioned && OidIsValid(whole) ? fks : NIL)
+	{
+		ForeignKeyCacheInfo *fk = lfirst(lc);
 
-			for (i = 0; i < step->nleaves; i++)
-				there = there || step->leaves[i].relid == fk->confrelid;
-			if (!there)
-				fill_leaf(&step->leaves[step->nleaves++], fk, next);
-		}
+		if (fk->conoid != whole && list_member_oid(tables, fk->confrelid) &&
+			get_rel_relkind(fk->confrelid) == RELKIND_RELATION && is_part_of(fk->conoid, whole))
+			fill_leaf(&step->leaves[step->nleaves++], fk, next);
 	}
 	if (step->n == 0)
 		report_lost(path->relid);
@@ -195,10 +243,11 @@ fill_step(Step *step, const PzPath *path, const PzPath *next, MemoryContext mcxt
 const Route *
 pz_route_find(int32 path_id)
 {
+	MemoryContext mcxt;
 	MemoryContext old;
 	PzPath		path;
 	PzPath		next;
-	Route	   *route;
+	Route	   *route = NULL;
 	ListCell   *lc;
 	int			i;
 
@@ -234,27 +283,39 @@ pz_route_find(int32 path_id)
 				(errcode(PZ_ERR_STATE),
 				 errmsg("a registered path to a subject cannot be found any more"),
 				 errhint("See personalize.status(), then run personalize.unprotect() and personalize.protect() again.")));
-	old = MemoryContextSwitchTo(route_mcxt);
-	route = palloc0(sizeof(Route));
-	route->path_id = path_id;
-	route->key_type = path.key_type;
-	route->ncolumns = path.ncolumns;
-	route->relids = list_make1_oid(path.relid);
-	LockRelationOid(path.relid, AccessShareLock);
-	while (path.via != 0)
+	/* of the caller's memory until nothing can fail any more */
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "personalize route", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(mcxt);
+	building = true;
+	PG_TRY();
 	{
-		if (!pz_registry_path(path.via, &next) || route->nsteps > 32)
-			report_lost(path.relid);
-		route->steps = route->steps ? repalloc(route->steps, sizeof(Step) * (route->nsteps + 1)) : palloc(sizeof(Step));
-		fill_step(&route->steps[route->nsteps], &path, &next, route_mcxt);
-		route->relids = list_append_unique_oid(route->relids, next.relid);
-		for (i = 0; i < route->steps[route->nsteps].nleaves; i++)
-			route->relids = list_append_unique_oid(route->relids, route->steps[route->nsteps].leaves[i].relid);
-		route->nsteps++;
-		path = next;
+		route = palloc0(sizeof(Route));
+		route->path_id = path_id;
+		route->key_type = path.key_type;
+		route->ncolumns = path.ncolumns;
+		route->relids = list_make1_oid(path.relid);
+		LockRelationOid(path.relid, AccessShareLock);
+		while (path.via != 0)
+		{
+			if (!pz_registry_path(path.via, &next) || route->nsteps >= PZ_ROUTE_STEPS)
+				report_lost(path.relid);
+			route->steps = route->steps ? repalloc(route->steps, sizeof(Step) * (route->nsteps + 1)) : palloc(sizeof(Step));
+			fill_step(&route->steps[route->nsteps], &path, &next, mcxt);
+			route->relids = list_append_unique_oid(route->relids, next.relid);
+			for (i = 0; i < route->steps[route->nsteps].nleaves; i++)
+				route->relids = list_append_unique_oid(route->relids, route->steps[route->nsteps].leaves[i].relid);
+			route->nsteps++;
+			path = next;
+		}
 	}
-	/* now nothing can fail any more; what changed meanwhile is found by whoever asks next */
+	PG_FINALLY();
+	{
+		building = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(route_mcxt);
 	routes = lappend(routes, route);
+	MemoryContextSetParent(mcxt, route_mcxt);
 	MemoryContextSwitchTo(old);
 	return route;
 }

@@ -47,6 +47,8 @@ typedef struct Route
 	List	   *relids;			/* the relation of the path, and the tables of its steps */
 } Route;
 
+#define PZ_ROUTE_STEPS	16		/* the most; protect() refuses more */
+
 extern const Route *pz_route_find(int32 path_id);
 
 #endif							/* PZ_ENFORCE_ROUTE_H */

@@ -57,6 +57,7 @@ typedef struct PzPath
 	int32		via;			/* path of the relation that the columns refer to; 0: none, they are the key */
 	int			ncolumns;
 	AttrNumber	columns[PZ_PATH_COLUMNS];	/* in the relation that was asked for; 0: dropped or unresolved */
+	AttrNumber	referred[PZ_PATH_COLUMNS];	/* what the columns refer to in the relation of via */
 	AttrNumber	attnum;			/* of the one column that is the key; 0: there is no such */
 } PzPath;
 

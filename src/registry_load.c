@@ -47,7 +47,7 @@ enum
 	DUTY_ROLE = 1, DUTY_ROLE_NAME = 2, DUTY_DUTY = 3,
 	RELATION_RELID = 1, RELATION_SCHEMA = 2, RELATION_NAME = 3, RELATION_NULL_SUBJECT = 4,
 	RELATION_MODE = 5, RELATION_RLS_WAS_ENABLED = 7,
-	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5, PATH_VIA = 7,
+	PATH_ID = 1, PATH_RELID = 2, PATH_KIND = 3, PATH_COLUMNS = 4, PATH_COLUMN_NAMES = 5, PATH_VIA = 7, PATH_REFERRED = 8, PATH_REFERRED_NAMES = 9,
 	COLUMN_RELID = 1, COLUMN_ATTNUM = 2, COLUMN_NAME = 3, COLUMN_CATEGORY = 4, COLUMN_MASK = 5
 };
 
@@ -307,32 +307,43 @@ load_relation(Registry *r, HeapTuple tup, TupleDesc desc)
 	r->relations = lappend(r->relations, g);
 }
 
+/*
+ * Columns of a path by number and name.  Returns how many there are; 0 for what
+ * cannot be handled, which leaves the relation broken: it serves nothing.
+ */
+static int
+load_columns(Datum numbers, Datum names, AttrNumber *columns, char **column_names)
+{
+	ArrayType  *n = DatumGetArrayTypeP(numbers);
+	ArrayType  *m = DatumGetArrayTypeP(names);
+	int			i;
+
+	if (ARR_NDIM(n) != 1 || ARR_DIMS(n)[0] > PZ_PATH_COLUMNS || ARR_HASNULL(n) ||
+		ARR_NDIM(m) != 1 || ARR_DIMS(m)[0] != ARR_DIMS(n)[0] || ARR_HASNULL(m))
+		return 0;
+	for (i = 0; i < ARR_DIMS(n)[0]; i++)
+	{
+		columns[i] = ((int16 *) ARR_DATA_PTR(n))[i];
+		column_names[i] = pstrdup(NameStr(((NameData *) ARR_DATA_PTR(m))[i]));
+	}
+	return ARR_DIMS(n)[0];
+}
+
 /* A row of registry_path. */
 static void
 load_path(Registry *r, HeapTuple tup, TupleDesc desc)
 {
 	RegisteredPath *p = palloc0(sizeof(RegisteredPath));
-	ArrayType  *nums = DatumGetArrayTypeP(need(tup, desc, PATH_COLUMNS));
-	ArrayType  *names = DatumGetArrayTypeP(need(tup, desc, PATH_COLUMN_NAMES));
 
 	p->path_id = DatumGetInt32(need(tup, desc, PATH_ID));
 	p->stored_relid = DatumGetObjectId(need(tup, desc, PATH_RELID));
 	p->kind_id = DatumGetInt32(need(tup, desc, PATH_KIND));
 	p->via = absent(tup, desc, PATH_VIA) ? 0 : DatumGetInt32(need(tup, desc, PATH_VIA));
-
-	/* anything else leaves the relation broken, which serves nothing */
-	if (ARR_NDIM(nums) == 1 && ARR_DIMS(nums)[0] <= PZ_PATH_COLUMNS && !ARR_HASNULL(nums) &&
-		ARR_NDIM(names) == 1 && ARR_DIMS(names)[0] == ARR_DIMS(nums)[0] && !ARR_HASNULL(names))
-	{
-		int			i;
-
-		p->ncolumns = ARR_DIMS(nums)[0];
-		for (i = 0; i < p->ncolumns; i++)
-		{
-			p->columns[i] = ((int16 *) ARR_DATA_PTR(nums))[i];
-			p->column_names[i] = pstrdup(NameStr(((NameData *) ARR_DATA_PTR(names))[i]));
-		}
-	}
+	p->ncolumns = load_columns(need(tup, desc, PATH_COLUMNS), need(tup, desc, PATH_COLUMN_NAMES), p->columns, p->column_names);
+	if (p->via != 0 &&
+		(absent(tup, desc, PATH_REFERRED) || absent(tup, desc, PATH_REFERRED_NAMES) ||
+		 load_columns(need(tup, desc, PATH_REFERRED), need(tup, desc, PATH_REFERRED_NAMES), p->referred, p->referred_names) != p->ncolumns))
+		p->ncolumns = 0;
 	r->paths = lappend(r->paths, p);
 }
 

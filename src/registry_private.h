@@ -32,6 +32,8 @@ typedef struct RegisteredPath
 	int			ncolumns;		/* 0: more than we can handle, the relation serves nothing */
 	AttrNumber	columns[PZ_PATH_COLUMNS];
 	char	   *column_names[PZ_PATH_COLUMNS];
+	AttrNumber	referred[PZ_PATH_COLUMNS];	/* as stored; 0: not known */
+	char	   *referred_names[PZ_PATH_COLUMNS];
 } RegisteredPath;
 
 typedef struct RegisteredColumn

@@ -112,6 +112,30 @@ pz_registry_ancestors(Registry *r, Oid relid)
 	return found;
 }
 
+/* The relation of a path, by its number; InvalidOid if there is none here. */
+static Oid
+relation_of_path(Registry *r, int32 path_id)
+{
+	ListCell   *lc;
+	ListCell   *lr;
+
+	foreach(lc, r->paths)
+	{
+		RegisteredPath *p = lfirst(lc);
+
+		if (p->path_id != path_id)
+			continue;
+		foreach(lr, r->relations)
+		{
+			Registered *g = lfirst(lr);
+
+			if (g->stored_relid == p->stored_relid)
+				return g->relid;
+		}
+	}
+	return InvalidOid;
+}
+
 /*
  * Fill in a path of a registered relation, for a child of it or itself.  False
  * if it leads nowhere: a column is gone, or the kind's keys are not what its
@@ -135,6 +159,13 @@ pz_registry_resolve_path(Registry *r, const RegisteredPath *p, const Registered 
 	{
 		path->columns[i] = resolve_column(r, g->relid, relid, p->columns[i], p->column_names[i]);
 		whole = whole && path->columns[i] > 0;
+	}
+	for (i = 0; p->via != 0 && i < p->ncolumns; i++)
+	{
+		Oid			next = relation_of_path(r, p->via);
+
+		path->referred[i] = OidIsValid(next) ? resolve_column(r, next, next, p->referred[i], p->referred_names[i]) : InvalidAttrNumber;
+		whole = whole && path->referred[i] > 0;
 	}
 	if (p->via == 0 && p->ncolumns == 1)
 		path->attnum = path->columns[0];

@@ -15,15 +15,13 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "catalog/pg_constraint.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/uuid.h"
 
 #include "enforce.h"
@@ -40,31 +38,6 @@ static const char *
 column_name(const PzPath *path, int i)
 {
 	return quote_identifier(get_attname(path->relid, path->columns[i], false));
-}
-
-/* The foreign key that a path goes by: a column (from 0) that its column i refers to.  ERROR 55000. */
-static AttrNumber
-referred_column(const PzPath *path, const PzPath *next, int i)
-{
-	Relation	rel = table_open(path->relid, AccessShareLock);
-	AttrNumber	attnum = InvalidAttrNumber;
-	ListCell   *lc;
-
-	foreach(lc, RelationGetFKeyList(rel))
-	{
-		ForeignKeyCacheInfo *fk = lfirst(lc);
-
-		if (fk->confrelid == next->relid && fk->nkeys == path->ncolumns &&
-			memcmp(fk->conkey, path->columns, sizeof(AttrNumber) * fk->nkeys) == 0)
-			attnum = fk->confkey[i];
-	}
-	table_close(rel, NoLock);
-	if (attnum == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("the foreign key by which protected relation %s leads to a subject cannot be found", pz_rights_relation(path)),
-				 errhint("Add the foreign key again and validate it, or run personalize.unprotect() and personalize.protect() again.")));
-	return attnum;
 }
 
 /* A call of a function with the columns of a path. */
@@ -114,9 +87,9 @@ pz_rights_condition(const PzPath *path, bool many)
 	appendStringInfoChar(&text, '(');
 	for (i = 0; i < path->ncolumns; i++)
 	{
-		Oid			type = path->via != 0 ? get_atttype(next.relid, referred_column(path, &next, i)) :
+		Oid			type = path->via != 0 ? get_atttype(next.relid, path->referred[i]) :
 			get_atttype(path->relid, path->columns[i]);
-		const char *name = format_type_be_qualified(getBaseType(type));
+		const char *name = format_type_extended(getBaseType(type), -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 
 		/* as a sub-select it is computed once */
 		appendStringInfo(&text, "%s%s OPERATOR(pg_catalog.=) ANY ((SELECT personalize.rights_values(%d, %d, %s, NULL::%s))::%s[])",
@@ -279,8 +252,10 @@ values_referred(const PzPath *path, int column, Datum keys, Oid type)
 	MemoryContext old;
 
 	pz_rights_path(path->via, &next);
-	sql = psprintf("%sSELECT pg_catalog.array_agg(DISTINCT %s) FROM %s WHERE %s", pz_rights_token(),
-				   quote_identifier(get_attname(next.relid, referred_column(path, &next, column), false)),
+	/* a foreign key does not see inheritance children */
+	sql = psprintf("%sSELECT pg_catalog.array_agg(DISTINCT %s) FROM %s%s WHERE %s", pz_rights_token(),
+				   quote_identifier(get_attname(next.relid, path->referred[column], false)),
+				   get_rel_relkind(next.relid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
 				   pz_rights_relation(&next), pz_rights_condition(&next, true));
 	SPI_connect();
 	pz_rights_run(&next, sql, 1, types, &keys, SPI_OK_SELECT, NULL);

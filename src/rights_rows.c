@@ -95,8 +95,7 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 
 /*
  * rights_select_keys_internal(path_id): the canonical keys of all subjects
- * that a relation holds, for the census after a crash; where it leads to them by
- * foreign keys, those of the relation at the end of the way.
+ * that a relation holds.
  */
 PG_FUNCTION_INFO_V1(personalize_rights_select_keys);
 Datum
@@ -109,8 +108,6 @@ personalize_rights_select_keys(PG_FUNCTION_ARGS)
 
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
-	while (path.via != 0)
-		pz_rights_path(path.via, &path);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	sql = psprintf("%sSELECT DISTINCT %s FROM %s WHERE %s IS NOT NULL",
 				   pz_rights_token(), pz_rights_key(&path), pz_rights_relation(&path), pz_rights_key(&path));

@@ -169,6 +169,11 @@ BEGIN
 			LEFT JOIN pg_attribute AS a ON a.attrelid = r.relid AND a.attnum = u.attnum
 			WHERE a.attname IS NULL OR (a.attname <> u.column_name AND NOT a.attisdropped)
 		UNION ALL
+		SELECT 1 FROM personalize.registry_path AS r JOIN personalize.registry_path AS v ON v.path_id = r.via_path_id
+			CROSS JOIN LATERAL unnest(r.via_columns, r.via_column_names) AS u (attnum, column_name)
+			LEFT JOIN pg_attribute AS a ON a.attrelid = v.relid AND a.attnum = u.attnum
+			WHERE a.attname <> u.column_name AND NOT a.attisdropped
+		UNION ALL
 		SELECT 1 FROM personalize.registry_grant AS r
 			LEFT JOIN pg_authid AS o ON o.oid = r.role_oid
 			WHERE o.rolname IS DISTINCT FROM r.role_name
@@ -217,6 +222,14 @@ BEGIN
 				LEFT JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum
 			GROUP BY p.path_id) AS x
 		WHERE x.path_id = r.path_id AND x.now <> r.column_names;
+	UPDATE personalize.registry_path AS r
+		SET via_column_names = x.now
+		FROM (SELECT p.path_id, array_agg(coalesce(a.attname, u.column_name) ORDER BY u.ord) AS now
+			FROM personalize.registry_path AS p JOIN personalize.registry_path AS v ON v.path_id = p.via_path_id
+				CROSS JOIN LATERAL unnest(p.via_columns, p.via_column_names) WITH ORDINALITY AS u (attnum, column_name, ord)
+				LEFT JOIN pg_attribute AS a ON a.attrelid = v.relid AND a.attnum = u.attnum AND NOT a.attisdropped
+			GROUP BY p.path_id) AS x
+		WHERE x.path_id = r.path_id AND x.now <> r.via_column_names;
 	/* names of roles are in a key: taken out and put back, since old and new ones may cross */
 	grants := ARRAY(SELECT r FROM personalize.registry_grant AS r JOIN pg_authid AS o ON o.oid = r.role_oid
 		WHERE o.rolname <> r.role_name);
@@ -273,18 +286,25 @@ BEGIN
 			JOIN pg_attribute AS a ON a.attrelid = w.relid AND a.attname = k.column_name
 				AND a.attnum > 0 AND NOT a.attisdropped;
 	/* a column that is not there becomes number 0: the relation stays registered and closed */
-	INSERT INTO personalize.registry_path (path_id, relid, kind_id, columns, column_names, ownership, via_path_id)
+	INSERT INTO personalize.registry_path (path_id, relid, kind_id, columns, column_names, ownership, via_path_id, via_column_names)
 		SELECT p.path_id, w.relid, p.kind_id,
 			ARRAY(SELECT coalesce(a.attnum, 0::smallint)
 				FROM unnest(p.column_names) WITH ORDINALITY AS u (column_name, ord)
 					LEFT JOIN pg_attribute AS a ON a.attrelid = w.relid AND a.attname = u.column_name
 						AND a.attnum > 0 AND NOT a.attisdropped
 				ORDER BY u.ord),
-			p.column_names, p.ownership, p.via_path_id
+			p.column_names, p.ownership, p.via_path_id, p.via_column_names
 		FROM unnest(paths) AS p
 			JOIN unnest(rels) AS r ON r.relid = p.relid
 			JOIN personalize.registry_relation AS w
 				ON w.schema_name = r.schema_name AND w.relation_name = r.relation_name;
+	UPDATE personalize.registry_path AS p
+		SET via_columns = ARRAY(SELECT coalesce(a.attnum, 0::smallint)
+			FROM unnest(p.via_column_names) WITH ORDINALITY AS u (column_name, ord)
+				LEFT JOIN pg_attribute AS a ON a.attrelid = v.relid AND a.attname = u.column_name AND a.attnum > 0 AND NOT a.attisdropped
+			ORDER BY u.ord)
+		FROM personalize.registry_path AS v
+		WHERE v.path_id = p.via_path_id;
 	INSERT INTO personalize.registry_child (relid, child_relid, schema_name, relation_name, rls_was_enabled, rls_was_forced)
 		SELECT w.relid, c.oid, h.schema_name, h.relation_name, h.rls_was_enabled, h.rls_was_forced
 		FROM unnest(children) AS h

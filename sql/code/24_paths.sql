@@ -5,7 +5,7 @@
  * along each path of that one.
  */
 
-CREATE OR REPLACE FUNCTION personalize.path_make_internal(relid oid, kind_id integer, columns smallint[], ownership text, via integer)
+CREATE OR REPLACE FUNCTION personalize.path_make_internal(relid oid, kind_id integer, columns smallint[], ownership text, via integer, referred smallint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
@@ -22,11 +22,14 @@ BEGIN
 		RAISE EXCEPTION 'relation % already leads to a subject by that column', personalize.relation_text_internal(r.relid)
 			USING ERRCODE = 'duplicate_object';
 	END IF;
-	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership, via_path_id)
+	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership, via_path_id, via_columns, via_column_names)
 		VALUES (r.relid, path_make_internal.kind_id, path_make_internal.columns,
 			ARRAY(SELECT a.attname FROM unnest(path_make_internal.columns) WITH ORDINALITY AS u (attnum, place)
 				JOIN pg_attribute AS a ON a.attrelid = r.relid AND a.attnum = u.attnum ORDER BY u.place),
-			path_make_internal.ownership, path_make_internal.via)
+			path_make_internal.ownership, path_make_internal.via, path_make_internal.referred,
+			(SELECT array_agg(a.attname ORDER BY u.place) FROM unnest(path_make_internal.referred) WITH ORDINALITY AS u (attnum, place)
+				JOIN personalize.registry_path AS p ON p.path_id = path_make_internal.via
+				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum))
 		RETURNING path_id INTO path;
 	/* an observed relation stays as it is */
 	FOR item IN SELECT x.relid, x.rls_was_enabled
@@ -40,17 +43,17 @@ BEGIN
 	PERFORM personalize.invalidate_relation_internal(r.relid);
 
 	/* relations that go by this one follow */
-	FOR item IN SELECT DISTINCT c.relid, c.columns FROM personalize.registry_path AS p
+	FOR item IN SELECT DISTINCT c.relid, c.columns, c.via_columns FROM personalize.registry_path AS p
 			JOIN personalize.registry_path AS c ON c.via_path_id = p.path_id
 		WHERE p.relid = r.relid AND p.path_id <> path
 		ORDER BY c.relid, c.columns
 	LOOP
 		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(item.relid));
-		PERFORM personalize.path_make_internal(item.relid, path_make_internal.kind_id, item.columns, path_make_internal.ownership, path);
+		PERFORM personalize.path_make_internal(item.relid, path_make_internal.kind_id, item.columns, path_make_internal.ownership, path, item.via_columns);
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION personalize.path_make_internal(oid, integer, smallint[], text, integer) IS
+COMMENT ON FUNCTION personalize.path_make_internal(oid, integer, smallint[], text, integer, smallint[]) IS
 	'Writes a path of a protected relation and makes its policies; relations that go by this one follow';
 
 CREATE OR REPLACE FUNCTION personalize.path_columns_internal(relid oid, columns name[])
@@ -90,7 +93,7 @@ BEGIN
 	END LOOP;
 	PERFORM personalize.path_make_internal(path_keyed_internal.relid,
 		personalize.kind_for_class_internal(path_keyed_internal.kind, CASE WHEN cardinality(columns) > 1 THEN 'text'::regtype::oid ELSE class END),
-		columns, path_keyed_internal.ownership, NULL);
+		columns, path_keyed_internal.ownership, NULL, NULL);
 END
 $$;
 COMMENT ON FUNCTION personalize.path_keyed_internal(oid, smallint[], text, text) IS 'Makes a path whose columns are the key of the subject';
@@ -131,6 +134,20 @@ BEGIN
 		RAISE EXCEPTION 'relation % cannot lead to subjects by itself', shown
 			USING ERRCODE = 'feature_not_supported', HINT = 'Name a subject column, or the foreign key to another relation.';
 	END IF;
+	IF (SELECT r.mode FROM personalize.registry_relation AS r WHERE r.relid = path_via_internal.relid) = 'enforce'
+		AND (SELECT r.mode FROM personalize.registry_relation AS r WHERE r.relid = f.confrelid) = 'observe' THEN
+		RAISE EXCEPTION 'relation % leads to subjects by way of %, which is only observed', shown, personalize.relation_text_internal(f.confrelid)
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Whoever may change that one changes whom the rows of this are about: protect it with mode enforce first.';
+	END IF;
+	WITH RECURSIVE way (path_id, steps) AS (
+		SELECT p.path_id, 1 FROM personalize.registry_path AS p WHERE p.relid = f.confrelid
+		UNION ALL
+		SELECT p.via_path_id, w.steps + 1 FROM way AS w JOIN personalize.registry_path AS p ON p.path_id = w.path_id WHERE p.via_path_id IS NOT NULL)
+		SELECT max(w.steps) INTO n FROM way AS w;
+	IF n > 16 THEN
+		RAISE EXCEPTION 'relation % is too far away from its subjects', shown
+			USING ERRCODE = 'program_limit_exceeded', HINT = 'A way can have 16 foreign keys.';
+	END IF;
 	IF NOT f.convalidated THEN
 		RAISE EXCEPTION 'foreign key % of relation % is not valid', quote_ident(f.conname), shown
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'ALTER TABLE ... VALIDATE CONSTRAINT it first: its rows would belong to nobody.';
@@ -138,7 +155,16 @@ BEGIN
 	IF cardinality(f.conkey) > 8 THEN
 		RAISE EXCEPTION 'a path to a subject cannot have more than 8 columns' USING ERRCODE = 'program_limit_exceeded';
 	END IF;
-	/* the index is asked with the values as they are */
+	/* the index is asked with the values as they are; equal ones must be the same, whatever compares them */
+	IF EXISTS (SELECT FROM unnest(f.conkey, f.confkey) AS u (attnum, referred)
+			CROSS JOIN LATERAL (VALUES (path_via_internal.relid, u.attnum), (f.confrelid, u.referred)) AS v (relid, attnum)
+			JOIN pg_attribute AS a ON a.attrelid = v.relid AND a.attnum = v.attnum
+			JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_collation AS l ON l.oid = a.attcollation
+		WHERE coalesce(nullif(t.typbasetype, 0), t.oid) <> ALL ('{int2,int4,int8,uuid,text,varchar,numeric,date,timestamp,timestamptz}'::regtype[])
+			OR NOT coalesce(l.collisdeterministic, true)) THEN
+		RAISE EXCEPTION 'foreign key % of relation % compares values of a type that cannot lead to a subject', quote_ident(f.conname), shown
+			USING ERRCODE = 'datatype_mismatch', HINT = 'Use integer types, uuid, text, varchar, numeric, date or timestamp, with a deterministic collation.';
+	END IF;
 	IF EXISTS (SELECT FROM unnest(f.conkey, f.conpfeqop) AS u (attnum, op)
 			JOIN pg_attribute AS a ON a.attrelid = path_via_internal.relid AND a.attnum = u.attnum
 			JOIN pg_type AS t ON t.oid = a.atttypid
@@ -168,7 +194,7 @@ BEGIN
 		n := n + 1;
 		/* whoever only has access there does not own here */
 		PERFORM personalize.path_make_internal(path_via_internal.relid, item.kind_id, f.conkey,
-			CASE WHEN item.ownership = 'access' THEN 'access' ELSE path_via_internal.ownership END, item.path_id);
+			CASE WHEN item.ownership = 'access' THEN 'access' ELSE path_via_internal.ownership END, item.path_id, f.confkey);
 	END LOOP;
 	IF n = 0 THEN
 		RAISE EXCEPTION 'relation % leads to no subject', personalize.relation_text_internal(f.confrelid)

@@ -110,14 +110,14 @@ BEGIN
 		FROM personalize.registry_child AS h JOIN personalize.registry_relation AS r ON r.relid = h.relid
 		WHERE h.relid = child_promote_internal.root AND h.child_relid = child_promote_internal.child;
 	/* a column that is not there becomes number 0: registered and closed */
-	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership, via_path_id)
+	INSERT INTO personalize.registry_path (relid, kind_id, columns, column_names, ownership, via_path_id, via_columns, via_column_names)
 		SELECT child_promote_internal.child, p.kind_id,
 			ARRAY(SELECT coalesce(a.attnum, 0::smallint)
 				FROM unnest(p.column_names) WITH ORDINALITY AS u (column_name, ord)
 					LEFT JOIN pg_attribute AS a ON a.attrelid = child_promote_internal.child AND a.attname = u.column_name
 						AND a.attnum > 0 AND NOT a.attisdropped
 				ORDER BY u.ord),
-			p.column_names, p.ownership, p.via_path_id
+			p.column_names, p.ownership, p.via_path_id, p.via_columns, p.via_column_names
 		FROM personalize.registry_path AS p
 		WHERE p.relid = child_promote_internal.root ORDER BY p.path_id;
 	INSERT INTO personalize.registry_column (relid, attnum, column_name, category_id, mask)

@@ -192,7 +192,7 @@ BEGIN
 				FROM personalize.registry_path AS p
 				WHERE p.relid = r.relid AND p.via_path_id IS NOT NULL
 					AND NOT EXISTS (SELECT FROM personalize.registry_path AS v JOIN pg_constraint AS f ON f.confrelid = v.relid
-						WHERE v.path_id = p.via_path_id AND f.contype = 'f' AND f.conrelid = r.relid AND f.conkey = p.columns AND f.convalidated)
+						WHERE v.path_id = p.via_path_id AND f.contype = 'f' AND f.conrelid = r.relid AND f.conkey = p.columns AND f.confkey = p.via_columns AND f.convalidated)
 				ORDER BY 3;
 		RETURN QUERY
 			SELECT 'subject'::text, false, format('%s leads to no subject', r.shown),

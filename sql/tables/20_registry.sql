@@ -121,10 +121,14 @@ CREATE TABLE personalize.registry_path (
 	columns smallint[] NOT NULL,
 	column_names name[] NOT NULL,
 	ownership text NOT NULL DEFAULT 'owner' CHECK (ownership IN ('owner', 'access')),
-	via_path_id integer
+	via_path_id integer,
+	via_columns smallint[],
+	via_column_names name[]
 );
 COMMENT ON TABLE personalize.registry_path IS
 	'How a protected relation leads to a subject: one row per path, by columns that are the key, or by those of a foreign key to a relation with a path of its own';
+COMMENT ON COLUMN personalize.registry_path.via_columns IS
+	'Columns of that path''s relation that the foreign key refers to, in the order of the columns';
 COMMENT ON COLUMN personalize.registry_path.via_path_id IS
 	'Path of the relation that the columns refer to by a foreign key; NULL: the columns are the key itself';
 CREATE INDEX registry_path_relid ON personalize.registry_path (relid);
