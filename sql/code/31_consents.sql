@@ -250,7 +250,9 @@ BEGIN
 				CASE WHEN c.action = 'given' THEN least(coalesce(u.expires_at, now_is + c.lifetime), t.ends_at) END AS expires_at,
 				coalesce(t.shown, u.notice) AS notice,
 				CASE WHEN t.told IS NULL THEN u.evidence ->> 'language' ELSE t.spoken END AS language, u.method,
-				CASE WHEN c.action = 'given' AND u.method = 'guardian' THEN personalize.guardian_evidence_internal(f.subject_no, u.method, u.evidence)
+				/* what may name somebody stays in the line of the identity that spoke */
+				CASE WHEN m.subject_no <> f.subject_no THEN NULL
+					WHEN c.action = 'given' AND u.method = 'guardian' THEN personalize.guardian_evidence_internal(f.subject_no, u.method, u.evidence)
 					ELSE u.evidence END AS evidence
 			FROM (SELECT i.*, personalize.record_id_internal() AS record_id
 					FROM unnest(item_keys, item_kinds, purposes, actions, categories, expires_ats, notices, methods, evidences,

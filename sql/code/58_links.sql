@@ -7,10 +7,9 @@
  * itself, and whoever asks it, consent set included, need not know of links.  The
  * record of use, exports and erasure follow all of them.
  *
- * Strictness, for each purpose and category by itself: whoever said no stands; among
- * those who said yes, one not given explicitly before an explicit one, and one that
- * ends earlier.  Silence is no choice: a new key takes over what was said under the
- * old one.
+ * Strictness, for each purpose and category by itself: a no of any stands, also one to a
+ * broader purpose; a yes lasts until the first of their ends, and is explicit if all are.
+ * Silence is no choice: a new key takes over what was said under the old one.
  *
  * Order of locks: the rows of the subjects of a group by their numbers, as with
  * batches of choices.
@@ -89,9 +88,10 @@ BEGIN
 	/* held already, unless they were joined while we waited */
 	PERFORM personalize.linked_lock_internal(nos);
 	INSERT INTO personalize.consent_event (record_id, recorded_at, subject_no, purpose_id, action, categories, explicit, expires_at, notice,
-			language, method, evidence, reason, recorded_by, recorded_as, app_user)
+			language, method, reason, recorded_by, recorded_as)
+		/* what may name somebody stays in the line of the identity that spoke */
 		SELECT e.record_id, e.recorded_at, u.other, e.purpose_id, e.action, e.categories, e.explicit, e.expires_at, e.notice,
-			e.language, e.method, e.evidence, e.reason, e.recorded_by, e.recorded_as, e.app_user
+			e.language, e.method, e.reason, e.recorded_by, e.recorded_as
 		FROM personalize.consent_event AS e CROSS JOIN unnest(nos) AS u (other)
 		WHERE e.event_id = event AND u.other <> no;
 END
@@ -107,40 +107,58 @@ AS $$
 DECLARE
 	written bigint;
 BEGIN
-	WITH said AS MATERIALIZED (
+	WITH RECURSIVE said AS MATERIALIZED (
 		SELECT e.* FROM personalize.consent_event AS e WHERE e.subject_no = ANY (nos)
 			/* what is presumed nobody said */
 			AND (e.purpose_id = 0 OR e.action NOT IN ('presumed', 'lifted'))),
+	/* purposes below those that somebody spoke of */
+	up (purpose_id, above) AS (
+		SELECT p.purpose_id, p.parent_id FROM personalize.registry_purpose_parent AS p
+		UNION
+		SELECT u.purpose_id, p.parent_id FROM up AS u JOIN personalize.registry_purpose_parent AS p ON p.purpose_id = u.above),
 	/* what there is to say something about: purposes with the row (0) and categories; restriction is purpose 0 */
-	about AS (
+	about AS MATERIALIZED (
 		SELECT DISTINCT s.purpose_id, c.category FROM said AS s CROSS JOIN LATERAL (
 			SELECT 0 AS category UNION SELECT unnest(s.categories)
 			UNION SELECT x.category_id FROM personalize.registry_purpose_category AS x WHERE x.purpose_id = s.purpose_id) AS c
 		WHERE s.purpose_id <> 0 OR c.category = 0),
-	/* the last each said about it */
-	latest AS (
-		SELECT DISTINCT ON (a.purpose_id, a.category, s.subject_no) a.purpose_id, a.category, s.subject_no, s.event_id,
-			s.action IN ('given', 'ending', 'lifted') AS yes, s.explicit, coalesce(s.expires_at, 'infinity') AS ends
+	/* the last each said about it; who spoke of a purpose and not of a category agreed to the others only */
+	latest AS MATERIALIZED (
+		SELECT DISTINCT ON (a.purpose_id, a.category, s.subject_no) a.purpose_id, a.category, s.subject_no, s.event_id, s.action,
+			s.action IN ('given', 'ending', 'lifted') AS yes, s.explicit, coalesce(s.expires_at, 'infinity') AS ends, s.method
 		FROM about AS a JOIN said AS s ON s.purpose_id = a.purpose_id AND (s.categories IS NULL OR a.category = ANY (s.categories))
 		ORDER BY a.purpose_id, a.category, s.subject_no, s.event_id DESC),
-	strictest AS (
-		SELECT DISTINCT ON (l.purpose_id, l.category) l.*
-		FROM latest AS l ORDER BY l.purpose_id, l.category, l.yes, l.explicit, l.ends, l.event_id DESC),
+	/* somebody denies a broader purpose, and says nothing of this one */
+	denied AS MATERIALIZED (
+		SELECT DISTINCT ON (u.purpose_id) u.purpose_id, l.action, l.event_id
+		FROM up AS u JOIN latest AS l ON l.purpose_id = u.above AND NOT l.yes
+		WHERE NOT EXISTS (SELECT FROM said AS s WHERE s.purpose_id = u.purpose_id AND s.subject_no = l.subject_no)
+		ORDER BY u.purpose_id, l.event_id DESC),
+	/* a no of any; else yes until the first end, explicit if all are */
+	merged AS MATERIALIZED (
+		SELECT l.purpose_id, l.category, bool_and(l.yes) AND d.action IS NULL AS yes, bool_and(l.explicit) AS explicit, min(l.ends) AS ends,
+			/* what a guardian said, a guardian said */
+			CASE WHEN bool_and(l.method IS NOT DISTINCT FROM 'guardian') THEN 'guardian' ELSE 'link' END AS method,
+			coalesce((array_agg(l.action ORDER BY l.event_id DESC) FILTER (WHERE NOT l.yes))[1], d.action) AS denial
+		FROM latest AS l LEFT JOIN denied AS d ON d.purpose_id = l.purpose_id
+		GROUP BY l.purpose_id, l.category, d.action),
 	/* who has said otherwise, or nothing */
 	wanted AS (
-		SELECT u.no AS subject_no, t.event_id, t.yes, array_agg(t.category ORDER BY t.category) AS categories
-		FROM strictest AS t CROSS JOIN unnest(nos) AS u (no)
-			LEFT JOIN latest AS l ON l.purpose_id = t.purpose_id AND l.category = t.category AND l.subject_no = u.no
-		WHERE l.event_id IS NULL OR (l.yes, l.explicit, l.ends) IS DISTINCT FROM (t.yes, t.explicit, t.ends)
-		GROUP BY u.no, t.event_id, t.yes)
-	INSERT INTO personalize.consent_event (record_id, subject_no, purpose_id, action, categories, explicit, expires_at, notice,
-			language, method, evidence, reason, recorded_by, recorded_as, app_user)
-		SELECT s.record_id, w.subject_no, s.purpose_id, s.action, CASE WHEN s.purpose_id <> 0 THEN w.categories END, s.explicit, s.expires_at, s.notice,
-			s.language, s.method, s.evidence, s.reason, s.recorded_by, s.recorded_as, s.app_user
-		FROM wanted AS w JOIN said AS s ON s.event_id = w.event_id
-		WHERE s.purpose_id <> 0 OR s.action = 'restricted' OR EXISTS (SELECT FROM latest AS l WHERE l.purpose_id = 0 AND l.subject_no = w.subject_no)
+		SELECT u.no, m.purpose_id, m.yes, m.denial, m.explicit, m.ends, m.method, bool_or(l.event_id IS NOT NULL) AS spoke,
+			array_agg(m.category ORDER BY m.category) AS categories
+		FROM merged AS m CROSS JOIN unnest(nos) AS u (no)
+			LEFT JOIN latest AS l ON l.purpose_id = m.purpose_id AND l.category = m.category AND l.subject_no = u.no
+		WHERE CASE WHEN m.purpose_id = 0 THEN m.denial = 'restricted' AND (l.event_id IS NULL OR l.yes)
+			WHEN m.yes THEN l.event_id IS NULL OR (l.explicit, l.ends) IS DISTINCT FROM (m.explicit, m.ends)
+			ELSE l.event_id IS NULL OR l.yes END
+		GROUP BY u.no, m.purpose_id, m.yes, m.denial, m.explicit, m.ends, m.method)
+	INSERT INTO personalize.consent_event (subject_no, purpose_id, action, categories, explicit, expires_at, method, reason, recorded_by, recorded_as)
+		SELECT w.no, w.purpose_id, CASE WHEN NOT w.yes THEN w.denial WHEN w.spoke THEN 'ending' ELSE 'given' END,
+			CASE WHEN w.purpose_id <> 0 THEN w.categories END, w.yes AND w.explicit, CASE WHEN w.yes THEN nullif(w.ends, 'infinity') END,
+			w.method, 'identities of one person', session_user, pg_get_userbyid(personalize.outer_role_internal())
+		FROM wanted AS w
 		/* a no comes after a yes */
-		ORDER BY w.subject_no, w.yes DESC, w.event_id;
+		ORDER BY w.no, w.yes DESC, w.purpose_id;
 	GET DIAGNOSTICS written = ROW_COUNT;
 	/* categories are told apart now */
 	PERFORM personalize.mark_partial_internal(personalize.categories_below_internal(p.purpose_id))
@@ -151,7 +169,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION personalize.linked_level_internal(bigint[]) IS
-	'Has identities say the same: each gets what the others said, the stricter choice where they differ; returns how many lines of the ledger that took';
+	'Has identities say the same: the stricter where they differ, what the others said where one was silent; returns how many lines of the ledger that took';
 
 CREATE OR REPLACE FUNCTION personalize.link_subject("from" text, "to" text, reason text DEFAULT NULL, to_kind text DEFAULT NULL, kind text DEFAULT 'subject')
 RETURNS bigint
@@ -167,9 +185,13 @@ DECLARE
 	i integer;
 	written bigint;
 BEGIN
-	PERFORM personalize.registry_begin_internal();
+	PERFORM personalize.require_preloaded_internal();
+	PERFORM personalize.require_newest_internal();
 	LOCK TABLE personalize.consent_event IN ROW EXCLUSIVE MODE;
-	kinds := ARRAY[personalize.ensure_kind_internal(link_subject.kind), personalize.ensure_kind_internal(coalesce(link_subject.to_kind, link_subject.kind))];
+	kinds := ARRAY[personalize.kind_id_internal(link_subject.kind), personalize.kind_id_internal(coalesce(link_subject.to_kind, link_subject.kind))];
+	IF 0 = ANY (kinds) THEN
+		kinds := ARRAY[personalize.ensure_kind_internal(link_subject.kind), personalize.ensure_kind_internal(coalesce(link_subject.to_kind, link_subject.kind))];
+	END IF;
 	keys := ARRAY[personalize.canonical_key_internal(link_subject.kind, link_subject."from"),
 		personalize.canonical_key_internal(coalesce(link_subject.to_kind, link_subject.kind), link_subject."to")];
 	IF kinds[1] = kinds[2] AND keys[1] = keys[2] THEN
@@ -201,6 +223,10 @@ BEGIN
 	PERFORM personalize.linked_lock_internal(nos);
 	INSERT INTO personalize.linked (subject_no, group_no) SELECT u.no, nos[1] FROM unnest(nos) AS u (no)
 		ON CONFLICT (subject_no) DO UPDATE SET group_no = EXCLUDED.group_no;
+	/* whoever records a choice by an older snapshot, which does not see the link, has to try again */
+	PERFORM personalize.ledger_unlock_internal(true);
+	UPDATE personalize.subject AS s SET kind_id = s.kind_id WHERE s.subject_no = ANY (nos);
+	PERFORM personalize.ledger_unlock_internal(false);
 	INSERT INTO personalize.link_event (action, subject_no, other_no, reason, recorded_by) VALUES ('linked', one, other, link_subject.reason, session_user);
 	written := personalize.linked_level_internal(nos);
 	/* if one is a minor, or under another law, all are */
@@ -223,6 +249,7 @@ DECLARE
 	no bigint;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
+	PERFORM personalize.require_newest_internal();
 	kind_no := personalize.kind_id_internal(unlink_subject.kind);
 	key := personalize.canonical_key_internal(unlink_subject.kind, unlink_subject.subject);
 	IF personalize.text_names_internal(unlink_subject.reason, ARRAY[key]) THEN

@@ -60,6 +60,20 @@ SELECT personalize.consent_state(4, 'links_ads', kind => 'links_customer');
 SELECT personalize.lift_restriction(4, kind => 'links_customer') > 0;
 SELECT personalize.permitted('cookie-4', 'links_ads', 'links_cookie');
 SELECT * FROM links.said WHERE key IN ('4', 'cookie-4');
+/* a no to a broader purpose, an end of one and an explicit yes of the other */
+DO $$ BEGIN
+	PERFORM personalize.define_purpose('links_below', 'for tests', categories => '{links_a}', parents => '{links_ads}');
+END $$;
+SELECT personalize.withdraw_consent('cookie-6', 'links_ads', kind => 'links_cookie') > 0, personalize.grant_consent(6, 'links_below', kind => 'links_customer') > 0,
+	personalize.grant_consent('cookie-6', 'links_news', explicit => true, expires_at => '2999-01-01', kind => 'links_cookie') > 0, personalize.grant_consent(6, 'links_news', kind => 'links_customer') > 0;
+SELECT personalize.link_subject('cookie-6', '6', to_kind => 'links_customer', kind => 'links_cookie') AS lines;
+SELECT kind, purpose, state, explicit, expires_at FROM personalize.consent WHERE subject IN ('6', 'cookie-6') AND kind LIKE 'links%' ORDER BY purpose, kind;
+/* evidence stays where it was said */
+SELECT personalize.grant_consent('cookie-6', 'links_ads', evidence => '{"phone": "123"}', kind => 'links_cookie') > 0;
+SELECT key, action, evidence FROM personalize.consent_event AS e JOIN personalize.subject AS s USING (subject_no) WHERE key IN ('6', 'cookie-6') AND action = 'given' ORDER BY event_id DESC LIMIT 2;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT personalize.link_subject('cookie-6', '6', to_kind => 'links_customer', kind => 'links_cookie');
+ROLLBACK;
 /* every choice from then on; many at once keep their order */
 SELECT personalize.withdraw_consent('cookie-1', 'links_ads', kind => 'links_cookie') > 0;
 SELECT personalize.permitted(1, 'links_ads', 'links_customer');

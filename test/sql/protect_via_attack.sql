@@ -37,7 +37,15 @@ BEGIN
 	EXECUTE q INTO r;
 	RETURN r;
 END $$;
-GRANT EXECUTE ON FUNCTION seen(text, text) TO va_app, va_owner;
+/* versions differ in what they say */
+CREATE FUNCTION refused(q text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE q;
+	RETURN false;
+EXCEPTION WHEN foreign_key_violation OR restrict_violation THEN
+	RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION seen(text, text), refused(text) TO va_app, va_owner;
 \set items 'SELECT string_agg(DISTINCT what, \',\' ORDER BY what) FROM item'
 \set pits 'SELECT string_agg(DISTINCT what, \',\' ORDER BY what) FROM pit'
 
@@ -73,16 +81,11 @@ ALTER TABLE item ALTER CONSTRAINT item_order_id_fkey DEFERRABLE;
 SET ROLE va_app;
 BEGIN;
 SET LOCAL personalize.purpose = 'va_rec';
-SAVEPOINT s;
-WITH d AS (DELETE FROM orders WHERE id = 10 RETURNING id) INSERT INTO orders SELECT 10, 1, 'x' FROM d;
-ROLLBACK TO s;
-WITH d AS (UPDATE orders SET id = -1 WHERE id = 10 RETURNING 1) UPDATE orders SET id = 10 FROM d WHERE id = 40;
-ROLLBACK TO s;
+SELECT refused('WITH d AS (DELETE FROM orders WHERE id = 10 RETURNING id) INSERT INTO orders SELECT 10, 1, ''x'' FROM d');
+SELECT refused('WITH d AS (UPDATE orders SET id = -1 WHERE id = 10 RETURNING 1) UPDATE orders SET id = 10 FROM d WHERE id = 40');
 SET CONSTRAINTS ALL DEFERRED;
-DELETE FROM orders WHERE id = 10;
-ROLLBACK TO s;
-UPDATE orders SET id = -1 WHERE id = 10;
-ROLLBACK TO s;
+SELECT refused('DELETE FROM orders WHERE id = 10');
+SELECT refused('UPDATE orders SET id = -1 WHERE id = 10');
 /* what nobody refers to may go, and other columns may change */
 UPDATE orders SET note = 'changed' WHERE id = 10 RETURNING note;
 DELETE FROM item WHERE order_id = 10;
