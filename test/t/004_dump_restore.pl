@@ -37,6 +37,12 @@ $node->safe_psql('source', q{
 	INSERT INTO shop.tenant SELECT i, CASE WHEN i < 3 THEN 'a' ELSE 'b' END FROM generate_series(1, 5) AS i;
 	ALTER TABLE shop.tenant ENABLE ROW LEVEL SECURITY;
 	CREATE POLICY tenant ON shop.tenant USING (tenant = 'a');
+	CREATE TABLE shop.basket (gone integer, id integer PRIMARY KEY, customer integer);
+	ALTER TABLE shop.basket DROP COLUMN gone;
+	CREATE TABLE shop.thing (gone integer, basket integer REFERENCES shop.basket, what text);
+	ALTER TABLE shop.thing DROP COLUMN gone;
+	INSERT INTO shop.basket SELECT i * 10, i FROM generate_series(1, 4) AS i;
+	INSERT INTO shop.thing SELECT i * 10, 'of ' || i FROM generate_series(1, 4) AS i;
 	ALTER TABLE shop.customer OWNER TO owner; ALTER TABLE shop.visit OWNER TO owner; ALTER TABLE shop.tenant OWNER TO owner;
 	GRANT ALL ON ALL TABLES IN SCHEMA shop TO app;
 	SELECT personalize.define_category('general', 'for tests');
@@ -47,6 +53,8 @@ $node->safe_psql('source', q{
 	SELECT personalize.protect('shop.customer', 'id', columns => '{"name":"general","odd \"name":"general","secret":"other"}');
 	SELECT personalize.protect('shop.visit', 'id', columns => '{"*":"general"}');
 	SELECT personalize.protect('shop.tenant', 'id', columns => '{"*":"general"}');
+	SELECT personalize.protect('shop.basket', 'customer', columns => '{"*":"general"}');
+	SELECT personalize.protect('shop.thing', via => 'basket', columns => '{"*":"general"}');
 	SELECT personalize.grant_consent(i, 'ads') FROM generate_series(1, 3) AS i;
 	SELECT personalize.withdraw_consent(2, 'ads');
 	SELECT personalize.define_notice('shop', '1', 'en', 'We use it.', '{ads}');
@@ -87,6 +95,7 @@ sub check_restored
 	($ret, $out, $err) = $n->psql($db, 'SET ROLE app; SELECT name FROM shop.customer');
 	like($err, qr/without a purpose/, "$name: a purpose is needed");
 	is($n->safe_psql($db, "$begin SELECT id, name, \"odd \"\"name\" FROM shop.customer ORDER BY id; COMMIT"), "1|name1|odd\n3|name3|odd", "$name: rows are filtered");
+	is($n->safe_psql($db, "$begin SELECT what FROM shop.thing ORDER BY what; COMMIT"), "of 1\nof 3", "$name: so are rows that lead to subjects by a foreign key");
 	($ret, $out, $err) = $n->psql($db, "$begin SELECT secret FROM shop.customer; COMMIT");
 	like($err, qr/column "secret" of protected relation shop.customer holds category "other"/, "$name: columns have their categories");
 	is($n->safe_psql($db, "$begin SELECT id FROM shop.visit ORDER BY id; SELECT id FROM shop.visit_1 ORDER BY id; SELECT id FROM shop.visit_2 ORDER BY id; COMMIT"), "1\n3\n1\n3", "$name: partitions are filtered");
