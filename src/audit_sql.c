@@ -8,14 +8,17 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "audit.h"
@@ -30,18 +33,20 @@
 PG_FUNCTION_INFO_V1(personalize_audit_set_has);
 PG_FUNCTION_INFO_V1(personalize_audit_set_members);
 PG_FUNCTION_INFO_V1(personalize_audit_set_pack);
+PG_FUNCTION_INFO_V1(personalize_audit_begin_sync);
+PG_FUNCTION_INFO_V1(personalize_audit_end_sync);
 PG_FUNCTION_INFO_V1(personalize_audit_sync);
 PG_FUNCTION_INFO_V1(personalize_audit_worker);
 
 /*
- * Return once every use of this database that has ended is in the tables.
- * Interruptible.  Errors (55000) if there is no worker and none comes.
+ * Return once every use of this database that has ended is in the tables, or
+ * had ended when the end of the log was target (0: now).  Interruptible.  Errors
+ * (55000) if there is no worker and none comes.
  */
-void
-pz_audit_sync(void)
+static void
+sync_until(uint64 target)
 {
 	TimestampTz alive_at = GetCurrentTimestamp();
-	uint64		target = 0;
 	uint64		failing;
 	PzDatabase *db;
 
@@ -91,6 +96,13 @@ pz_audit_sync(void)
 	}
 }
 
+/* Return once every use of this database that has ended is in the tables. */
+void
+pz_audit_sync(void)
+{
+	sync_until(0);
+}
+
 /*
  * audit_sync() returns void
  */
@@ -98,6 +110,47 @@ Datum
 personalize_audit_sync(PG_FUNCTION_ARGS)
 {
 	pz_audit_sync();
+	PG_RETURN_VOID();
+}
+
+/*
+ * audit_begin_sync_internal(relation regclass) returns pg_lsn: has the worker
+ * write what has ended, and returns what audit_end_sync_internal() takes to wait
+ * for that, so that there is something to do in between.  NULL if this
+ * transaction keeps the worker from writing by a lock on the relation.
+ */
+Datum
+personalize_audit_begin_sync(PG_FUNCTION_ARGS)
+{
+	PzDatabase *db;
+	uint64		target = 0;
+	Relation	rel;
+	bool		locked;
+
+	pz_require_preloaded();
+	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	locked = CheckRelationLockedByMe(rel, ShareRowExclusiveLock, true);
+	table_close(rel, AccessShareLock);
+	if (locked)
+		PG_RETURN_NULL();
+	db = pz_shmem_my_database();
+	if (db != NULL && pg_atomic_read_u64(&db->failing_since) == 0 && db->worker_pid != 0 && pg_atomic_read_u32(&db->ready) != 0)
+	{
+		target = pg_atomic_read_u64(&db->want);
+		if (pg_atomic_read_u64(&db->done) < target && db->worker_latch != NULL)
+			SetLatch(db->worker_latch);
+	}
+	PG_RETURN_LSN((XLogRecPtr) target);
+}
+
+/*
+ * audit_end_sync_internal(target pg_lsn) returns void: waits for what had ended
+ * then; 0/0: for what has ended now, as audit_sync() does.
+ */
+Datum
+personalize_audit_end_sync(PG_FUNCTION_ARGS)
+{
+	sync_until((uint64) PG_GETARG_LSN(0));
 	PG_RETURN_VOID();
 }
 

@@ -253,12 +253,13 @@ values_referred(const PzPath *path, int column, Datum keys, Oid type)
 
 	pz_rights_path(path->via, &next);
 	/* a foreign key does not see inheritance children */
-	sql = psprintf("%sSELECT pg_catalog.array_agg(DISTINCT %s) FROM %s%s WHERE %s", pz_rights_token(),
+	sql = psprintf("SELECT pg_catalog.array_agg(DISTINCT %s) FROM %s%s WHERE %s",
 				   quote_identifier(get_attname(next.relid, path->referred[column], false)),
 				   get_rel_relkind(next.relid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
 				   pz_rights_relation(&next), pz_rights_condition(&next, true));
 	SPI_connect();
-	pz_rights_run(&next, sql, 1, types, &keys, SPI_OK_SELECT, NULL);
+	pz_rights_run(&next, sql, 1, types, &keys, SPI_OK_SELECT,
+				  ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(keys)), ARR_DIMS(DatumGetArrayTypeP(keys))) == 1, NULL);
 	result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	old = MemoryContextSwitchTo(caller);
 	result = isnull ? PointerGetDatum(construct_empty_array(type)) : PointerGetDatum(DatumGetArrayTypePCopy(result));

@@ -19,6 +19,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -47,7 +48,7 @@ personalize_rights_run(PG_FUNCTION_ARGS)
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
 	SPI_connect();
-	pz_rights_run(&path, psprintf("%s%s", pz_rights_token(), statement), 2, types, args, expected, NULL);
+	pz_rights_run(&path, statement, 2, types, args, expected, false, NULL);
 	if (expected != SPI_OK_SELECT)
 		rows = SPI_processed;
 	else
@@ -58,6 +59,66 @@ personalize_rights_run(PG_FUNCTION_ARGS)
 	}
 	SPI_finish();
 	PG_RETURN_INT64(rows);
+}
+
+/*
+ * rights_run_set_internal(path_id, statement, keys, changes): the same for all
+ * of the persons whose canonical keys are $1.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_run_set);
+Datum
+personalize_rights_run_set(PG_FUNCTION_ARGS)
+{
+	PzPath		path;
+	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid			types[2] = {TEXTARRAYOID, JSONBOID};
+	Datum		args[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
+	ArrayType  *keys = PG_GETARG_ARRAYTYPE_P(2);
+	int			expected = strncmp(statement, "SELECT ", 7) == 0 ? SPI_OK_SELECT :
+		strncmp(statement, "DELETE ", 7) == 0 ? SPI_OK_DELETE : SPI_OK_UPDATE;
+	int64		rows;
+
+	pz_require_preloaded();
+	pz_rights_path(PG_GETARG_INT32(0), &path);
+	SPI_connect();
+	pz_rights_run(&path, statement, 2, types, args, expected, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1, NULL);
+	if (expected != SPI_OK_SELECT)
+		rows = SPI_processed;
+	else
+	{
+		bool		isnull;
+
+		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	SPI_finish();
+	PG_RETURN_INT64(rows);
+}
+
+/*
+ * rights_count_set_internal(path_id, statement, keys): run a SELECT of a text
+ * and a count on the relation of a path, as its owner; $1 are canonical keys.
+ * It may begin with a WITH that deletes what it counts.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_count_set);
+Datum
+personalize_rights_count_set(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PzPath		path;
+	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid			types[1] = {TEXTARRAYOID};
+	Datum		args[1] = {PG_GETARG_DATUM(2)};
+	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
+
+	pz_require_preloaded();
+	pz_rights_path(PG_GETARG_INT32(0), &path);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, rsinfo->econtext->ecxt_per_query_memory, true, NULL, NULL);
+	SPI_connect();
+	pz_rights_run(&path, statement, 1, types, args, SPI_OK_SELECT, false, dest);
+	dest->rDestroy(dest);
+	SPI_finish();
+	PG_RETURN_NULL();
 }
 
 /*
@@ -84,10 +145,10 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 	/* the name of a row must not be that of a column */
 	while (get_attnum(path.relid, row) != InvalidAttrNumber)
 		row = psprintf("%s_", row);
-	sql = psprintf("%sSELECT pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.-) $2 FROM %s AS %s WHERE %s",
-				   pz_rights_token(), row, pz_rights_relation(&path), row, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	sql = psprintf("SELECT pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.-) $2 FROM %s AS %s WHERE %s",
+				   row, pz_rights_relation(&path), row, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	SPI_connect();
-	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, dest);
+	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, false, dest);
 	dest->rDestroy(dest);
 	SPI_finish();
 	PG_RETURN_NULL();
@@ -109,10 +170,10 @@ personalize_rights_select_keys(PG_FUNCTION_ARGS)
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	sql = psprintf("%sSELECT DISTINCT %s FROM %s WHERE %s IS NOT NULL",
-				   pz_rights_token(), pz_rights_key(&path), pz_rights_relation(&path), pz_rights_key(&path));
+	sql = psprintf("SELECT DISTINCT %s FROM %s WHERE %s IS NOT NULL",
+				   pz_rights_key(&path), pz_rights_relation(&path), pz_rights_key(&path));
 	SPI_connect();
-	pz_rights_run(&path, sql, 0, NULL, NULL, SPI_OK_SELECT, NULL);
+	pz_rights_run(&path, sql, 0, NULL, NULL, SPI_OK_SELECT, false, NULL);
 	for (i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;

@@ -11,6 +11,21 @@
  * subject_rights, which puts it on record; only this one statement is let
  * through, known by a random text, and nothing that is nested in it.
  *
+ * Plans.  A statement for one person is prepared once in a session and its plan
+ * kept (planning it costs more than running it); one for many is planned for
+ * the array that it gets.  A kept plan has a text, and that text must not become
+ * a pass:  code of owners that runs within the statement can read the text, from
+ * the context of an error that it catches, and could send the same later.  So
+ * the random number in it is drawn anew for every execution and written over
+ * the last one, in the text that the plan keeps (an array of its own, as long
+ * as before; nothing but comments changes).  What somebody has read before is
+ * worth nothing then, as it is for statements that are sent once:  when code of
+ * owners can run, the number has been used up (by the start of the executor,
+ * which is before the first trigger or function), except while the statement is
+ * planned, and what is sent from within a planner is never let through
+ * (enforce_frame.c).  A statement that is sent again while it runs, by an
+ * erasure within an erasure, gets no kept plan:  its text is in use.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,6 +34,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
@@ -27,12 +43,28 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 
 #include "enforce.h"
 #include "errors.h"
 #include "rights.h"
+
+#define MAX_KEPT_PLANS	512		/* of a session; then it begins anew */
+#define TOKEN_LENGTH	51		/* of what make_token() returns */
+
+/* A plan that is kept for the next erasure of one person */
+typedef struct KeptPlan
+{
+	uint64		hash;			/* of the statement; the key */
+	char	   *statement;		/* without the token, in TopMemoryContext */
+	SPIPlanPtr	plan;			/* NULL: not prepared yet */
+	bool		running;		/* its text must not change */
+} KeptPlan;
+
+static HTAB *kept_plans = NULL;
 
 /* A path that must exist: ERROR 55000 if the registry cannot resolve it. */
 void
@@ -45,9 +77,12 @@ pz_rights_path(int32 path_id, PzPath *path)
 				 errhint("See personalize.status(), then run personalize.unprotect() and personalize.protect() again.")));
 }
 
-/* A comment with a random number, by which the filter knows the statement; what every statement begins with. */
-char *
-pz_rights_token(void)
+/*
+ * A comment with a random number, by which the filter knows the statement; what
+ * every statement begins with.  Always TOKEN_LENGTH bytes.
+ */
+static char *
+make_token(void)
 {
 	uint64		token[2];
 
@@ -56,7 +91,7 @@ pz_rights_token(void)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a random number"),
 				 errhint("Try again.")));
-	return psprintf("/* personalize " UINT64_FORMAT UINT64_FORMAT " */ ", token[0], token[1]);
+	return psprintf("/* personalize %016" INT64_MODIFIER "x%016" INT64_MODIFIER "x */ ", token[0], token[1]);
 }
 
 /* Qualified and quoted name of a path's relation. */
@@ -72,12 +107,12 @@ pz_rights_relation(const PzPath *path)
  * caller holds a lock that keeps rules as they are.
  */
 static void
-check_rules(Relation rel, const char *name, int expected)
+check_rules(Relation rel, const char *name, int expected, bool deletes)
 {
-	CmdType		event = expected == SPI_OK_DELETE ? CMD_DELETE : CMD_UPDATE;
+	CmdType		event = deletes ? CMD_DELETE : CMD_UPDATE;
 	int			i;
 
-	if (expected == SPI_OK_SELECT)
+	if (expected == SPI_OK_SELECT && !deletes)
 		return;
 	for (i = 0; rel->rd_rules && i < rel->rd_rules->numLocks; i++)
 		if (rel->rd_rules->rules[i]->event == event && rel->rd_rules->rules[i]->enabled != RULE_DISABLED)
@@ -103,16 +138,98 @@ is_constraint(const ErrorData *edata)
 								 OidIsValid(get_relname_relid(edata->constraint_name, namespace)));
 }
 
+/* Forget the kept plans, except of statements that run now. */
+static void
+forget_plans(void)
+{
+	HASH_SEQ_STATUS seq;
+	KeptPlan   *kept;
+
+	hash_seq_init(&seq, kept_plans);
+	while ((kept = hash_seq_search(&seq)) != NULL)
+	{
+		if (kept->running)
+			continue;
+		if (kept->plan)
+			SPI_freeplan(kept->plan);
+		if (kept->statement)
+			pfree(kept->statement);
+		(void) hash_search(kept_plans, &kept->hash, HASH_REMOVE, NULL);
+	}
+}
+
+/*
+ * The kept plan of a statement, its text with a random number of its own; NULL
+ * if there can be none now.  The caller is its owner for the time being: a plan
+ * that is new is made as that.
+ */
+static KeptPlan *
+keep_plan(const char *statement, int nargs, const Oid *types)
+{
+	uint64		hash = DatumGetUInt64(hash_any_extended((const unsigned char *) statement, strlen(statement), 0));
+	char	   *token = make_token();
+	KeptPlan   *kept;
+	CachedPlanSource *source;
+	bool		found;
+
+	if (kept_plans == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(uint64);
+		ctl.entrysize = sizeof(KeptPlan);
+		kept_plans = hash_create("personalize statements", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	if (hash_get_num_entries(kept_plans) >= MAX_KEPT_PLANS)
+		forget_plans();
+	kept = hash_search(kept_plans, &hash, HASH_ENTER, &found);
+	if (!found)
+	{
+		kept->statement = NULL;
+		kept->plan = NULL;
+		kept->running = false;
+	}
+	if (kept->running)
+		return NULL;
+	if (kept->statement && strcmp(kept->statement, statement) != 0)
+	{
+		if (kept->plan)
+			SPI_freeplan(kept->plan);
+		kept->plan = NULL;
+		pfree(kept->statement);
+		kept->statement = NULL;
+	}
+	if (kept->statement == NULL)
+		kept->statement = MemoryContextStrdup(TopMemoryContext, statement);
+	if (kept->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(psprintf("%s%s", token, statement), nargs, (Oid *) types, CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL || list_length(SPI_plan_get_plan_sources(plan)) != 1)
+			elog(ERROR, "could not prepare a statement");	/* cannot happen: constant text */
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not keep a plan");	/* cannot happen: it is not kept yet */
+		kept->plan = plan;
+	}
+	source = linitial(SPI_plan_get_plan_sources(kept->plan));
+	if (strlen(token) != TOKEN_LENGTH || strcmp(source->query_string + TOKEN_LENGTH, statement) != 0)
+		elog(ERROR, "a kept plan has another text");	/* cannot happen */
+	memcpy(unconstify(char *, source->query_string), token, TOKEN_LENGTH);
+	return kept;
+}
+
 /*
  * Run a statement as the relation's owner under purpose subject_rights, with
  * arguments that are not NULL; SPI is connected and then has the result, or
- * dest gets the rows if it is not NULL.  expected: SPI's code.  An error of the
- * statement is replaced by one that says which relation and constraint, without
- * values.
+ * dest gets the rows if it is not NULL.  expected: SPI's code; a SELECT that
+ * begins with WITH deletes.  keep: the same
+ * statement will come again, and its plan does not depend on the arguments.  An
+ * error of the statement is replaced by one that says which relation and
+ * constraint, without values.
  */
 void
-pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, const Datum *args, int expected,
-			  DestReceiver *dest)
+pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *types, const Datum *args, int expected,
+			  bool keep, DestReceiver *dest)
 {
 	Relation	rel = table_open(path->relid, RowExclusiveLock);
 	char	   *name = pz_rights_relation(path);
@@ -123,9 +240,11 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 	int			save_context;
 	int			save_nestlevel;
 	MemoryContext caller = CurrentMemoryContext;
+	KeptPlan   *volatile kept = NULL;
+	bool		deletes = expected == SPI_OK_DELETE || strncmp(statement, "WITH ", 5) == 0;
 	int			i;
 
-	check_rules(rel, name, expected);
+	check_rules(rel, name, expected, deletes);
 	table_close(rel, NoLock);
 	for (i = 0; i < nargs; i++)
 	{
@@ -146,8 +265,24 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 		SetUserIdAndSecContext(owner, save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-		pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, sql);
-		rc = SPI_execute_extended(sql, &options);
+		if (keep)
+			kept = keep_plan(statement, nargs, types);
+		if (kept)
+		{
+			CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(kept->plan));
+
+			kept->running = true;
+			pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, source->query_string);
+			rc = SPI_execute_plan_extended(kept->plan, &options);
+			kept->running = false;
+		}
+		else
+		{
+			char	   *sql = psprintf("%s%s", make_token(), statement);
+
+			pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, sql);
+			rc = SPI_execute_extended(sql, &options);
+		}
 		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
 		AtEOXact_GUC(false, save_nestlevel);
 		SetUserIdAndSecContext(save_user, save_context);
@@ -158,6 +293,8 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 	{
 		ErrorData  *edata;
 
+		if (kept)
+			kept->running = false;
 		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
 		AtEOXact_GUC(false, save_nestlevel);
 		SetUserIdAndSecContext(save_user, save_context);
@@ -173,7 +310,7 @@ pz_rights_run(const PzPath *path, const char *sql, int nargs, const Oid *types, 
 				 errdetail("Constraint \"%s\" of relation \"%s\" stands against it.",
 						   edata->constraint_name, edata->table_name) :
 				 errdetail("A constraint, trigger or rule of the relation raised an error."),
-				 expected == SPI_OK_DELETE ?
+				 deletes ?
 				 errhint("Protect the referencing relations too, so that they are processed first, or give their foreign keys ON DELETE CASCADE.") :
 				 errhint("The new values must fit the types and constraints of the columns, and no trigger may stand against them.")));
 	}

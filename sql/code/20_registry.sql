@@ -129,19 +129,17 @@ $$;
 COMMENT ON FUNCTION personalize.registry_anchored_internal() IS
 	'Whether the numbers in the registry are good in this cluster and database; NULL while the registry was never used';
 
-CREATE OR REPLACE FUNCTION personalize.registry_sync_internal()
+CREATE OR REPLACE FUNCTION personalize.registry_refresh_internal()
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off	/* the registry is small beside pg_attribute: look up, do not read all of that */
+SET enable_mergejoin = off
 AS $$
 DECLARE
 	grants personalize.registry_grant[];
 	duties personalize.registry_duty[];
 BEGIN
-	/* elsewhere the names count, not the numbers: leave that to adopt */
-	IF personalize.registry_anchored_internal() IS DISTINCT FROM true THEN
-		RETURN;
-	END IF;
 	PERFORM personalize.children_sync_internal();
 	PERFORM personalize.copies_sync_internal();
 	IF EXISTS (SELECT 1 FROM personalize.registry_window AS w WHERE NOT EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid = w.relid)) THEN
@@ -243,8 +241,23 @@ BEGIN
 		SELECT r.role_oid, o.rolname, r.duty FROM unnest(duties) AS r JOIN pg_authid AS o ON o.oid = r.role_oid;
 END
 $$;
+COMMENT ON FUNCTION personalize.registry_refresh_internal() IS
+	'Brings names in the registry up to date after a rename and removes what was dropped, where its numbers are good; writes nothing when nothing changed';
+
+CREATE OR REPLACE FUNCTION personalize.registry_sync_internal()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	/* elsewhere the names count, not the numbers: leave that to adopt */
+	IF personalize.registry_anchored_internal() THEN
+		PERFORM personalize.registry_refresh_internal();
+	END IF;
+END
+$$;
 COMMENT ON FUNCTION personalize.registry_sync_internal() IS
-	'Brings names in the registry up to date after a rename and removes what was dropped; writes nothing when nothing changed';
+	'registry_refresh_internal(), if the numbers of the registry are good here';
 
 CREATE OR REPLACE FUNCTION personalize.registry_resolve_internal()
 RETURNS void
@@ -377,7 +390,7 @@ BEGIN
 		SELECT a.* INTO anchor FROM personalize.registry_anchor AS a FOR UPDATE;
 	END IF;
 	IF anchor.system_identifier = here.system_identifier AND anchor.database_oid = here.database_oid THEN
-		PERFORM personalize.registry_sync_internal();
+		PERFORM personalize.registry_refresh_internal();
 		RETURN;
 	END IF;
 	PERFORM personalize.registry_resolve_internal();

@@ -166,7 +166,8 @@ BEGIN
 		SELECT r.relid, d.id AS child_relid
 		FROM personalize.registry_relation AS r
 			CROSS JOIN LATERAL personalize.descendants_internal(r.relid) AS d (id)
-		WHERE NOT EXISTS (SELECT 1 FROM personalize.registry_child AS h WHERE h.relid = r.relid AND h.child_relid = d.id)
+		WHERE EXISTS (SELECT 1 FROM pg_inherits AS i WHERE i.inhparent = r.relid)
+			AND NOT EXISTS (SELECT 1 FROM personalize.registry_child AS h WHERE h.relid = r.relid AND h.child_relid = d.id)
 		ORDER BY d.id
 	LOOP
 		IF NOT EXISTS (SELECT 1 FROM personalize.registry_child AS h WHERE h.relid = item.relid AND h.child_relid = item.child_relid) THEN

@@ -145,6 +145,15 @@ CREATE OR REPLACE FUNCTION personalize.rights_run_internal(path_id integer, stat
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_run';
 COMMENT ON FUNCTION personalize.rights_run_internal(integer, text, text, jsonb) IS
 	'Counts, deletes or changes rows of one subject in a relation, as its owner';
+CREATE OR REPLACE FUNCTION personalize.rights_run_set_internal(path_id integer, statement text, keys text[], changes jsonb) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_run_set';
+COMMENT ON FUNCTION personalize.rights_run_set_internal(integer, text, text[], jsonb) IS
+	'Counts, deletes or changes rows of several subjects in a relation, as its owner';
+CREATE OR REPLACE FUNCTION personalize.rights_count_set_internal(path_id integer, statement text, keys text[])
+	RETURNS TABLE (key text, rows bigint)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_count_set';
+COMMENT ON FUNCTION personalize.rights_count_set_internal(integer, text, text[]) IS
+	'Counts rows of several subjects in a relation, for each of them, as its owner';
 CREATE OR REPLACE FUNCTION personalize.rights_select_keys_internal(path_id integer) RETURNS SETOF text
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_select_keys';
 COMMENT ON FUNCTION personalize.rights_select_keys_internal(integer) IS 'The keys of all subjects that a relation holds';

@@ -148,6 +148,20 @@ AS 'MODULE_PATHNAME', 'personalize_audit_sync';
 COMMENT ON FUNCTION personalize.audit_sync() IS
 	'Returns once every use that has ended is readable in usage';
 
+CREATE OR REPLACE FUNCTION personalize.audit_begin_sync_internal(relation regclass)
+RETURNS pg_lsn
+LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT
+AS 'MODULE_PATHNAME', 'personalize_audit_begin_sync';
+COMMENT ON FUNCTION personalize.audit_begin_sync_internal(regclass) IS
+	'Has the audit worker write the uses that have ended; what audit_end_sync_internal() takes to wait for that; NULL if it cannot, since this transaction has locked the relation';
+
+CREATE OR REPLACE FUNCTION personalize.audit_end_sync_internal(target pg_lsn)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT
+AS 'MODULE_PATHNAME', 'personalize_audit_end_sync';
+COMMENT ON FUNCTION personalize.audit_end_sync_internal(pg_lsn) IS
+	'Returns once every use that had ended then is readable in usage; 0/0: as audit_sync()';
+
 /* --------------------------------------------------------------- after a crash */
 
 CREATE OR REPLACE FUNCTION personalize.audit_census_internal(relid oid)

@@ -4,8 +4,13 @@
  *
  * A row that belongs to several owners lives until the last of them is erased:
  * whoever leaves before is anonymized in it.  It is "lone" when no other owner
- * is left.  Statements are made here and run by rights_run_internal(), with the
- * key as $1 and new values as $2.
+ * is left.  Several persons who are erased together leave together: what only
+ * they own is deleted.
+ *
+ * Statements are made here and run by rights_run_internal(), with the key as
+ * $1, or by rights_run_set_internal(), with an array of keys, and new values as
+ * $2.  How a path leads to a person is known by src/rights_path.c and the functions
+ * that come first, and nowhere else.
  */
 CREATE OR REPLACE FUNCTION personalize.rights_is_internal(path_id integer) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_rights_is';
@@ -33,13 +38,25 @@ CREATE OR REPLACE FUNCTION personalize.path_name(mark personalize.plan_mark, VAR
 COMMENT ON FUNCTION personalize.path_name(personalize.plan_mark, "any") IS
 	'The canonical key of the person that a row leads to; placed by the planner hook';
 
+CREATE OR REPLACE FUNCTION personalize.rights_nobody_internal(path_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT format('%s IS NULL', CASE WHEN p.via_path_id IS NULL AND cardinality(p.columns) = 1 THEN quote_ident(p.column_names[1])
+			ELSE personalize.rights_key_internal(p.path_id) END)
+		FROM personalize.registry_path AS p WHERE p.path_id = rights_nobody_internal.path_id);
+END
+$$;
+COMMENT ON FUNCTION personalize.rights_nobody_internal(integer) IS 'The condition on rows that a path leads to nobody';
+
 CREATE OR REPLACE FUNCTION personalize.rights_lone_internal(relid oid, kind_id integer)
 RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(string_agg(format(' AND (%s IS NULL%s)',
-		CASE WHEN p.via_path_id IS NULL AND cardinality(p.columns) = 1 THEN quote_ident(p.column_names[1]) ELSE personalize.rights_key_internal(p.path_id) END,
+	SELECT coalesce(string_agg(format(' AND (%s%s)', personalize.rights_nobody_internal(p.path_id),
 		CASE WHEN p.kind_id = $2 THEN ' OR ' || personalize.rights_is_internal(p.path_id) ELSE '' END), '' ORDER BY p.path_id), '')
 	FROM personalize.registry_path AS p WHERE p.relid = $1 AND p.ownership = 'owner'
 $$;
@@ -60,74 +77,113 @@ $$;
 COMMENT ON FUNCTION personalize.rights_update_text_internal(integer, text[], text) IS
 	'A statement that gives columns the values in $2';
 
+CREATE OR REPLACE FUNCTION personalize.rights_update_each_internal(path_id integer, columns text[], condition text)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('UPDATE %s SET %s WHERE %s', personalize.relation_text_internal(p.relid),
+		(SELECT string_agg(format('%I = (pg_catalog.jsonb_populate_record(NULL::%s, $2 OPERATOR(pg_catalog.->) %s)).%1$I', u.name,
+				personalize.relation_text_internal(p.relid), personalize.rights_key_internal(p.path_id)), ', ')
+			FROM unnest($2) AS u (name)), $3)
+	FROM personalize.registry_path AS p WHERE p.path_id = $1
+$$;
+COMMENT ON FUNCTION personalize.rights_update_each_internal(integer, text[], text) IS
+	'A statement that gives columns the values that $2 has for the key of the person';
+
+CREATE OR REPLACE FUNCTION personalize.rows_deleted_internal(relid oid, kind_id integer, paths integer[])
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '(' || (SELECT string_agg(personalize.rights_are_internal(d.id), ' OR ' ORDER BY d.id) FROM unnest($3) AS d (id)) || ')'
+		|| coalesce((SELECT string_agg(format(' AND (%s%s)', personalize.rights_nobody_internal(o.path_id),
+				CASE WHEN o.kind_id = $2 THEN ' OR ' || personalize.rights_are_internal(o.path_id) ELSE '' END), '' ORDER BY o.path_id)
+			FROM personalize.registry_path AS o
+			WHERE o.relid = $1 AND o.ownership = 'owner' AND ARRAY[o.path_id] <> $3), '')
+		/* what another path to the same person retains is retained; what another owner retains, too */
+		|| coalesce((SELECT string_agg(format(' AND (%s%s) IS NOT TRUE', personalize.rights_are_internal(k.path_id),
+				CASE WHEN k.ownership <> 'owner' THEN ' AND (' || (SELECT string_agg(format('(%s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) %s',
+					personalize.rights_key_internal(k.path_id), personalize.rights_key_internal(d.id)), ' OR ' ORDER BY d.id) FROM unnest($3) AS d (id)) || ')'
+					ELSE '' END), '' ORDER BY k.path_id)
+			FROM personalize.registry_path AS k JOIN personalize.registry_erasure AS g ON g.path_id = k.path_id AND g.action = 'retain'
+			WHERE k.relid = $1 AND k.kind_id = $2), '')
+$$;
+COMMENT ON FUNCTION personalize.rows_deleted_internal(oid, integer, integer[]) IS
+	'The condition on rows of a relation that are deleted with the persons whose keys are $1: some path leads to one of them, and there is no other owner and nothing that retains them';
+
 CREATE OR REPLACE FUNCTION personalize.erase_steps_internal(kind_id integer)
-RETURNS TABLE (step integer, path_id integer, relid oid, relation_name text, action text, condition text, columns jsonb, reason text, keep_for interval)
+RETURNS SETOF personalize.erase_step
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
 	p record;
-	previous oid := 0;
+	r record;
 	deleted text;
-	first_of integer;
+	delete_paths integer[];
+	s personalize.erase_step;
+	ord integer := 0;
 BEGIN
-	FOR p IN SELECT x.*, coalesce(e.action, CASE x.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END) AS rule,
-			coalesce(e.columns, '{}') AS rule_columns, e.reason AS rule_reason, e.keep_for AS rule_keep
-		FROM personalize.erase_plan_internal(erase_steps_internal.kind_id) AS x
-			LEFT JOIN personalize.registry_erasure AS e ON e.path_id = x.path_id
-		ORDER BY x.step
+	FOR r IN SELECT x.relid, x.relation_name,
+			(SELECT count(*) FROM personalize.registry_path AS y WHERE y.relid = x.relid) > 1 AS others,
+			EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conrelid = x.relid AND f.confrelid = x.relid) AS refers_to_itself
+		FROM personalize.erase_plan_internal(kind_id) AS x ORDER BY x.step
 	LOOP
-		erase_steps_internal.relid := p.relid;
-		erase_steps_internal.relation_name := p.relation_name;
-		IF p.relid <> previous THEN
-			previous := p.relid;
-			SELECT '(' || string_agg(personalize.rights_is_internal(q.path_id), ' OR ' ORDER BY q.path_id) || ')'
-					|| personalize.rights_lone_internal(p.relid, erase_steps_internal.kind_id)
-					/* what another path to the person retains is retained */
-					|| coalesce((SELECT string_agg(format(' AND (%s) IS NOT TRUE', personalize.rights_is_internal(k.path_id)), '' ORDER BY k.path_id)
-						FROM personalize.registry_path AS k JOIN personalize.registry_erasure AS g ON g.path_id = k.path_id AND g.action = 'retain'
-						WHERE k.relid = p.relid AND k.kind_id = erase_steps_internal.kind_id), ''), min(q.path_id)
-				INTO deleted, first_of
-				FROM personalize.registry_path AS q LEFT JOIN personalize.registry_erasure AS e ON e.path_id = q.path_id
-				WHERE q.relid = p.relid AND q.kind_id = erase_steps_internal.kind_id AND q.ownership = 'owner'
-					AND coalesce(e.action, 'delete') = 'delete';
-			IF deleted IS NOT NULL THEN
-				/*
-				 * Before the rows that stay are changed; but where the relation
-				 * refers to itself, after: who is named in rows that stay must be
-				 * taken out before the foreign key forbids it, or does half of it.
-				 */
-				SELECT CASE WHEN EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conrelid = p.relid AND f.confrelid = p.relid)
-						THEN 3 * (p.step + count(*)::integer - 1) + 1 ELSE 3 * p.step - 1 END
-					INTO erase_steps_internal.step
-					FROM personalize.registry_path AS q WHERE q.relid = p.relid AND q.kind_id = erase_steps_internal.kind_id;
-				erase_steps_internal.path_id := first_of;
-				erase_steps_internal.action := 'delete';
-				erase_steps_internal.condition := deleted;
-				erase_steps_internal.columns := '{}';
-				erase_steps_internal.reason := NULL;
-				erase_steps_internal.keep_for := NULL;
-				RETURN NEXT;
+		s.relid := r.relid;
+		s.relation_name := r.relation_name;
+		SELECT array_agg(q.path_id ORDER BY q.path_id) INTO delete_paths
+			FROM personalize.registry_path AS q LEFT JOIN personalize.registry_erasure AS e ON e.path_id = q.path_id
+			WHERE q.relid = r.relid AND q.kind_id = kind_id AND q.ownership = 'owner' AND coalesce(e.action, 'delete') = 'delete';
+		deleted := personalize.rows_deleted_internal(r.relid, kind_id, delete_paths);
+		/*
+		 * Rows are deleted before those that stay are changed; but where the
+		 * relation refers to itself, after: who is named in rows that stay must
+		 * be taken out before the foreign key forbids it, or does half of it.
+		 */
+		FOR p IN SELECT w.path_id, w.rule, w.columns, w.reason, w.keep_for
+			FROM (SELECT NULL::integer AS path_id, 'gone' AS rule, NULL::jsonb AS columns, NULL::text AS reason, NULL::interval AS keep_for,
+					CASE WHEN r.refers_to_itself THEN 3 ELSE 0 END AS place
+				WHERE deleted IS NOT NULL
+				UNION ALL
+				SELECT w.path_id, coalesce(e.action, CASE w.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END), coalesce(e.columns, '{}'), e.reason, e.keep_for,
+					/* the key that rows of the relation itself refer to after what refers to it */
+					CASE WHEN EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conrelid = w.relid AND f.confrelid = w.relid
+						AND f.confkey && w.columns) THEN 2 ELSE 1 END
+				FROM personalize.registry_path AS w LEFT JOIN personalize.registry_erasure AS e ON e.path_id = w.path_id
+				WHERE w.relid = r.relid AND w.kind_id = kind_id) AS w
+			ORDER BY w.place, w.path_id
+		LOOP
+			/* what is not deleted: of other owners, or by another rule */
+			CONTINUE WHEN p.rule = 'delete' AND (NOT r.others OR NOT EXISTS (SELECT FROM personalize.registry_path AS q
+				WHERE q.relid = r.relid AND q.path_id <> p.path_id AND q.ownership = 'owner'));
+			ord := ord + 1;
+			s.step := ord;
+			IF p.rule = 'gone' THEN
+				s.path_id := delete_paths[1];
+				s.paths := delete_paths;
+				s.action := 'delete';
+				s.condition := deleted;
+				s.columns := '{}';
+			ELSE
+				s.path_id := p.path_id;
+				s.paths := ARRAY[p.path_id];
+				s.action := CASE p.rule WHEN 'retain' THEN 'retain' ELSE 'anonymize' END;
+				s.condition := personalize.rights_are_internal(p.path_id) || coalesce(' AND (' || deleted || ') IS NOT TRUE', '');
+				s.columns := p.columns;
 			END IF;
-		END IF;
-		/* what is not deleted: of other owners, or by another rule */
-		CONTINUE WHEN p.rule = 'delete' AND NOT EXISTS (SELECT FROM personalize.registry_path AS q
-			WHERE q.relid = p.relid AND q.path_id <> p.path_id AND q.ownership = 'owner');
-		erase_steps_internal.step := 3 * p.step;
-		erase_steps_internal.path_id := p.path_id;
-		erase_steps_internal.action := CASE p.rule WHEN 'retain' THEN 'retain' ELSE 'anonymize' END;
-		erase_steps_internal.condition := personalize.rights_is_internal(p.path_id)
-			|| coalesce(' AND (' || deleted || ') IS NOT TRUE', '');
-		erase_steps_internal.columns := p.rule_columns;
-		erase_steps_internal.reason := p.rule_reason;
-		erase_steps_internal.keep_for := p.rule_keep;
-		RETURN NEXT;
+			s.reason := p.reason;
+			s.keep_for := p.keep_for;
+			s.count_text := format('SELECT pg_catalog.count(*) FROM %s WHERE %s', s.relation_name, s.condition);
+			s.delete_text := CASE s.action WHEN 'delete' THEN format('DELETE FROM %s WHERE %s', s.relation_name, s.condition) END;
+			RETURN NEXT s;
+		END LOOP;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION personalize.erase_steps_internal(integer) IS
-	'What erasing a subject of a kind does, in its order: which rows of which relation are deleted, anonymized or retained';
+	'What erasing subjects of a kind does, in its order: which rows of which relation are deleted, anonymized or retained';
 
 CREATE OR REPLACE FUNCTION personalize.pseudonym_internal(type oid, pseudonym uuid)
 RETURNS jsonb
@@ -146,7 +202,7 @@ $$;
 COMMENT ON FUNCTION personalize.pseudonym_internal(oid, uuid) IS
 	'What stands for an erased person in a column of a type: the same for all rows, and never said of anybody else; NULL for types that can have none';
 
-CREATE OR REPLACE FUNCTION personalize.anonymous_internal(path_id integer, rule jsonb, pseudonym uuid)
+CREATE OR REPLACE FUNCTION personalize.anonymous_spec_internal(path_id integer, rule jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -154,7 +210,7 @@ AS $$
 DECLARE
 	item record;
 	changes jsonb := '{}';
-	value jsonb;
+	spec jsonb;
 BEGIN
 	FOR item IN
 		/* the person's own column goes in any case */
@@ -163,7 +219,7 @@ BEGIN
 			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) WITH ORDINALITY AS u (attnum, name, place)
 				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum JOIN pg_type AS t ON t.oid = a.atttypid
 			/* of several columns those that may be null are enough; by a foreign key, the row referred to is cut off */
-			WHERE p.path_id = anonymous_internal.path_id AND NOT rule ? a.attname::text AND p.via_path_id IS NULL
+			WHERE p.path_id = anonymous_spec_internal.path_id AND NOT rule ? a.attname::text AND p.via_path_id IS NULL
 				AND (NOT a.attnotnull OR (u.place = cardinality(p.columns) AND NOT EXISTS (SELECT FROM pg_attribute AS x
 					WHERE x.attrelid = p.relid AND x.attnum = ANY (p.columns) AND NOT x.attnotnull)))
 		UNION ALL
@@ -171,31 +227,53 @@ BEGIN
 			FROM personalize.registry_path AS p CROSS JOIN LATERAL jsonb_each(rule) AS e
 				LEFT JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname::text = e.key AND a.attnum > 0 AND NOT a.attisdropped
 				LEFT JOIN pg_type AS t ON t.oid = a.atttypid
-			WHERE p.path_id = anonymous_internal.path_id
+			WHERE p.path_id = anonymous_spec_internal.path_id
 		ORDER BY 1
 	LOOP
 		IF item.attname IS NULL THEN
 			RAISE EXCEPTION 'the rule by which relation % is anonymized names a column that does not exist: %', personalize.relation_text_internal(item.relid), quote_ident(item.name)
 				USING ERRCODE = 'undefined_column', HINT = 'Call personalize.set_erasure() again; nothing may be left out of an erasure.';
 		END IF;
-		value := item.spec;
+		spec := jsonb_build_object('value', item.spec);
 		/* a literal, as set_erasure() has tried it */
 		IF jsonb_typeof(item.spec) = 'string' AND item.base IN ('jsonb'::regtype, 'json'::regtype) THEN
-			value := (item.spec #>> '{}')::jsonb;
+			spec := jsonb_build_object('value', (item.spec #>> '{}')::jsonb);
 		END IF;
 		IF item.spec = '{"pseudonym": true}' THEN
-			value := personalize.pseudonym_internal(item.base, anonymous_internal.pseudonym);
-			IF value IS NULL OR (item.attnotnull AND EXISTS (SELECT FROM pg_constraint AS f
+			spec := jsonb_build_object('pseudonym', item.base);
+			IF personalize.pseudonym_internal(item.base, '00000000-0000-0000-0000-000000000000') IS NULL OR (item.attnotnull AND EXISTS (SELECT FROM pg_constraint AS f
 				WHERE f.contype = 'f' AND f.conrelid = item.relid AND item.attnum = ANY (f.conkey))) THEN
 				RAISE EXCEPTION 'column % of relation % cannot be anonymized: it cannot be null, and can have no pseudonym',
 						quote_ident(item.attname), personalize.relation_text_internal(item.relid)
 					USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop the NOT NULL, or call personalize.set_erasure() with another rule.';
 			END IF;
 		END IF;
-		changes := changes || jsonb_build_object(item.attname, value);
+		changes := changes || jsonb_build_object(item.attname, spec);
 	END LOOP;
 	RETURN changes;
 END
+$$;
+COMMENT ON FUNCTION personalize.anonymous_spec_internal(integer, jsonb) IS
+	'What becomes of the columns that a rule anonymizes, and of those that lead to the person: for each an object with a value, or with the type of a pseudonym';
+
+CREATE OR REPLACE FUNCTION personalize.anonymous_values_internal(spec jsonb, pseudonym uuid)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_object_agg(e.key, CASE WHEN e.value ? 'pseudonym'
+		THEN personalize.pseudonym_internal((e.value ->> 'pseudonym')::oid, $2) ELSE e.value -> 'value' END), '{}')
+	FROM jsonb_each($1) AS e
+$$;
+COMMENT ON FUNCTION personalize.anonymous_values_internal(jsonb, uuid) IS
+	'New values of anonymized columns for a person with a pseudonym';
+
+CREATE OR REPLACE FUNCTION personalize.anonymous_internal(path_id integer, rule jsonb, pseudonym uuid)
+RETURNS jsonb
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT personalize.anonymous_values_internal(personalize.anonymous_spec_internal($1, $2), $3)
 $$;
 COMMENT ON FUNCTION personalize.anonymous_internal(integer, jsonb, uuid) IS
 	'New values of the columns that a rule anonymizes, and of the one that leads to the person';

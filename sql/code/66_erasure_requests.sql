@@ -102,10 +102,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	q personalize.erasure_request;
-	item record;
+	prepared personalize.erase_prepared;
+	s personalize.erase_step;
 	n bigint;
 	doc jsonb;
-	steps jsonb;
 BEGIN
 	SELECT x.* INTO q FROM personalize.erasure_request AS x
 		WHERE x.status IN ('waiting', 'running') AND x.due_at <= clock_timestamp()
@@ -123,21 +123,18 @@ BEGIN
 	/* at the end of each statement, as erase_subject() has it */
 	SET CONSTRAINTS ALL IMMEDIATE;
 	/* in the order of the plan, up to what must not be deleted: what that refers to is left to the end */
-	SELECT jsonb_agg(to_jsonb(x) ORDER BY x.step) INTO steps FROM personalize.erase_steps_internal(q.kind_id) AS x;
-	FOR item IN SELECT x.*, EXISTS (SELECT FROM personalize.hold AS h
-				WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = x.relid)) AS held
-			FROM jsonb_to_recordset(steps) AS x (step integer, path_id integer, relid oid, relation_name text, action text, condition text) ORDER BY x.step
-	LOOP
-		IF item.action <> 'delete' OR item.held THEN
-			CONTINUE WHEN personalize.rights_run_internal(item.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE %s', item.relation_name, item.condition),
-				q.key, '{}') = 0;
+	prepared := personalize.erase_prepared_internal(q.kind_id);
+	FOREACH s IN ARRAY prepared.steps LOOP
+		IF s.action <> 'delete' OR EXISTS (SELECT FROM personalize.hold AS h
+			WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = s.relid)) THEN
+			CONTINUE WHEN personalize.rights_run_set_internal(s.path_id, s.count_text, ARRAY[q.key], '{}') = 0;
 			EXIT;
 		END IF;
-		PERFORM personalize.cascade_check_internal(item.relid, item.path_id, q.kind_id, q.key, steps);
-		n := personalize.rights_run_internal(item.path_id, personalize.batch_text_internal(item.relid, item.condition, rows), q.key, '{}');
+		PERFORM personalize.cascade_check_internal(q.kind_id, ARRAY[q.key], prepared.steps, s.relid, prepared.acting);
+		n := personalize.rights_run_set_internal(s.path_id, personalize.batch_text_internal(s.relid, s.condition, rows), ARRAY[q.key], '{}');
 		IF n > 0 THEN
 			UPDATE personalize.erasure_request AS x SET status = 'running', tried_at = clock_timestamp(),
-					deleted = x.deleted || jsonb_build_object(item.relation_name, coalesce((x.deleted ->> item.relation_name)::bigint, 0) + n)
+					deleted = x.deleted || jsonb_build_object(s.relation_name, coalesce((x.deleted ->> s.relation_name)::bigint, 0) + n)
 				WHERE x.request_id = q.request_id;
 			RETURN true;
 		END IF;

@@ -58,6 +58,8 @@ COMMENT ON COLUMN personalize.consent_event.purpose_id IS 'The purpose; 0 stands
 COMMENT ON COLUMN personalize.consent_event.categories IS
 	'Categories the event covers. NULL: all there are (refused, withdrawn, objected). For given always a list; 0 in it stands for the row itself';
 CREATE INDEX consent_event_subject ON personalize.consent_event (subject_no, purpose_id, event_id);
+/* erasure looks for who spoke for another */
+CREATE INDEX consent_event_user ON personalize.consent_event (event_id) WHERE app_user IS NOT NULL;
 CREATE INDEX consent_event_end ON personalize.consent_event (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE personalize.controller (

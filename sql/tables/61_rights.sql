@@ -61,6 +61,53 @@ CREATE TABLE personalize.registry_erasure (
 COMMENT ON TABLE personalize.registry_erasure IS
 	'What erasure does with the rows that a path leads to, where it is not the usual: rows of an owner are deleted, others anonymized';
 
+CREATE TYPE personalize.erase_step AS (
+	step integer,
+	path_id integer,
+	paths integer[],
+	relid oid,
+	relation_name text,
+	action text,
+	condition text,
+	count_text text,
+	delete_text text,
+	columns jsonb,
+	reason text,
+	keep_for interval
+);
+COMMENT ON TYPE personalize.erase_step IS
+	'A step of an erasure: which rows of which relation, by which paths, are deleted, anonymized or retained; the condition has the keys of the persons as $1';
+
+CREATE TYPE personalize.erase_prepared AS (
+	steps personalize.erase_step[],
+	relids oid[],
+	acting oid[],
+	count_first boolean,
+	retains boolean,
+	left_paths integer[],
+	left_texts text[]
+);
+COMMENT ON TYPE personalize.erase_prepared IS
+	'What erasing subjects of a kind takes: the steps, the relations in the order in which they are locked, foreign keys that delete or change what refers to them, whether all rows are counted before the first is deleted, whether any are retained, and statements that count what is left (one for each owner of relations)';
+
+CREATE TYPE personalize.erase_tally AS (
+	steps integer[],
+	keys text[],
+	rows bigint[],
+	held boolean[]
+);
+COMMENT ON TYPE personalize.erase_tally IS
+	'How many rows each step of an erasure has found of whom, and whether a legal hold is on them: arrays side by side, without most of what is zero';
+
+CREATE TYPE personalize.erase_holds AS (
+	known_keys text[],
+	known_nos bigint[],
+	keys text[],
+	relids oid[]
+);
+COMMENT ON TYPE personalize.erase_holds IS
+	'The numbers of those of an erasure that have one, and the legal holds on their rows: of whom, in which relation (NULL: in all); keys is NULL if there are none';
+
 CREATE TABLE personalize.hold (
 	hold_id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
 	kind_id integer NOT NULL,

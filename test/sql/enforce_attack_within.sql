@@ -204,14 +204,14 @@ DECLARE
 	q text;
 BEGIN
 	GET DIAGNOSTICS ctx = PG_CONTEXT;
-	q := substring(ctx FROM 'SQL statement "(/\* personalize [0-9]+ \*/ SELECT[^"]*)"');
+	q := substring(ctx FROM 'SQL statement "(/\* personalize [0-9a-f]+ \*/ SELECT[^"]*)"');
 	IF q IS NULL OR current_setting('wth.once', true) = 'yes' THEN
 		RETURN true;
 	END IF;
 	PERFORM set_config('wth.once', 'yes', true);
 	ALTER TABLE wth.person RENAME TO person_real;
 	CREATE VIEW wth.person AS SELECT CASE WHEN wth.leak(p.id, p.diag) THEN p.id END AS id FROM wth.person_real AS p;
-	EXECUTE q USING '1'::text;
+	EXECUTE q USING '{1}'::text[];
 	RETURN true;
 EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING 'refused: %', SQLERRM;
