@@ -251,7 +251,7 @@ BEGIN
 
 	RETURN QUERY SELECT 'retention'::text, false, format('old rows of %s could not be deleted: %s', x.relid, x.message),
 			'It is tried again every hour; see the view personalize.retention and the server log.'::text
-		FROM personalize.registry_retention AS x WHERE x.message IS NOT NULL;
+		FROM personalize.registry_retention AS y JOIN personalize.retention_sweep AS x ON x.relid = y.relid WHERE x.message IS NOT NULL;
 	RETURN QUERY SELECT 'retention'::text, false, format('what was retained in %s could not be deleted: %s', personalize.relation_text_internal(p.relid), x.message),
 			'It is tried again every hour; see the server log.'::text
 		FROM (SELECT y.path_id, min(y.message) AS message FROM personalize.retained AS y WHERE y.message IS NOT NULL GROUP BY y.path_id) AS x

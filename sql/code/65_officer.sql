@@ -90,6 +90,14 @@ AS $$
 		SELECT 'purpose says nothing about how long data is kept', p.name, 'define_purpose(..., retention => ...).'
 			FROM personalize.registry_purpose AS p WHERE NOT p.builtin AND p.retired_at IS NULL AND p.retention IS NULL
 		UNION ALL
+		SELECT 'nobody said how long rows are kept', personalize.relation_text_internal(r.relid), 'set_retention(), with a time or by its purposes.'
+			FROM personalize.registry_relation AS r WHERE r.mode = 'enforce' AND NOT EXISTS (SELECT FROM personalize.registry_retention AS x WHERE x.relid = r.relid)
+		UNION ALL
+		SELECT 'rows are kept as long as purposes need them, and that has no end', personalize.relation_text_internal(x.relation::oid),
+				coalesce('define_purpose(..., retention => ...): ' || array_to_string(x.purposes_without_end, ', ') || '.',
+					'No purpose may use them: delete them, or set_retention() with a time.')
+			FROM personalize.retention AS x WHERE x.by_purposes AND x.keep_for IS NULL
+		UNION ALL
 		SELECT 'purpose lists no category: it can use only columns of category none', p.name, 'define_purpose(..., categories => ...).'
 			FROM personalize.registry_purpose AS p WHERE NOT p.builtin AND p.retired_at IS NULL
 				AND NOT EXISTS (SELECT FROM personalize.registry_purpose_category AS x WHERE x.purpose_id = p.purpose_id)

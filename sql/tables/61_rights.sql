@@ -163,11 +163,21 @@ CREATE INDEX erasure_request_open ON personalize.erasure_request (due_at) WHERE 
 CREATE TABLE personalize.registry_retention (
 	relid regclass PRIMARY KEY,
 	column_name name NOT NULL,
-	keep_for interval NOT NULL,
+	keep_for interval,
 	reason text,
+	by_purposes boolean NOT NULL DEFAULT false,
+	CHECK (keep_for IS NOT NULL OR by_purposes)
+);
+COMMENT ON TABLE personalize.registry_retention IS
+	'How long rows of protected relations are kept, by a column that says how old they are';
+COMMENT ON COLUMN personalize.registry_retention.by_purposes IS
+	'As long as the longest retention of the purposes that may use them, and at least keep_for';
+
+/* not in the registry: every session reads that again when it changes */
+CREATE TABLE personalize.retention_sweep (
+	relid regclass PRIMARY KEY,
 	swept_at timestamptz,
 	message text,
 	rows_swept bigint NOT NULL DEFAULT 0
 );
-COMMENT ON TABLE personalize.registry_retention IS
-	'How long rows of protected relations are kept, by a column that says how old they are';
+COMMENT ON TABLE personalize.retention_sweep IS 'What came of looking for rows that are kept no longer';
