@@ -122,6 +122,31 @@ personalize_rights_count_set(PG_FUNCTION_ARGS)
 }
 
 /*
+ * rights_copy_internal(copy, statement, keys): as rights_count_set_internal(),
+ * on a relation that is not protected and holds copies of rows that are.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_copy);
+Datum
+personalize_rights_copy(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PzPath		path = {0};		/* pz_rights_run() asks for the relation only */
+	Oid			types[1] = {TEXTARRAYOID};
+	Datum		args[1] = {PG_GETARG_DATUM(2)};
+	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
+
+	pz_require_preloaded();
+	path.relid = PG_GETARG_OID(0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, rsinfo->econtext->ecxt_per_query_memory, true, NULL, NULL);
+	SPI_connect();
+	pz_rights_run(&path, text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, types, args, SPI_OK_SELECT, false, dest);
+	dest->rDestroy(dest);
+	SPI_finish();
+	PG_RETURN_NULL();
+}
+
+/*
  * rights_export_internal(path_id, condition, key, without): rows of one subject, whose
  * canonical key is $1 in the condition, as jsonb without some columns.  What does not
  * fit into work_mem waits on disk.  The condition is of ours: see 59_erasure_rules.sql.

@@ -154,6 +154,11 @@ CREATE OR REPLACE FUNCTION personalize.rights_count_set_internal(path_id integer
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_count_set';
 COMMENT ON FUNCTION personalize.rights_count_set_internal(integer, text, text[]) IS
 	'Counts rows of several subjects in a relation, for each of them, as its owner';
+CREATE OR REPLACE FUNCTION personalize.rights_copy_internal(copy oid, statement text, keys text[])
+	RETURNS TABLE (key text, rows bigint)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_copy';
+COMMENT ON FUNCTION personalize.rights_copy_internal(oid, text, text[]) IS
+	'Counts, or deletes and counts, rows of several subjects in a copy of a protected relation, for each of them, as its owner';
 CREATE OR REPLACE FUNCTION personalize.rights_select_keys_internal(path_id integer) RETURNS SETOF text
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_select_keys';
 COMMENT ON FUNCTION personalize.rights_select_keys_internal(integer) IS 'The keys of all subjects that a relation holds';

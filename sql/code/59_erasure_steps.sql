@@ -212,6 +212,7 @@ BEGIN
 	p.relids := ARRAY(SELECT x.relid FROM unnest(p.steps) AS x GROUP BY x.relid ORDER BY min(x.step));
 	p.acting := personalize.erase_acting_internal(p.steps);
 	p.count_first := personalize.erase_count_first_internal(p.steps, p.acting);
+	p.materialized := ARRAY(SELECT DISTINCT m.id FROM unnest(p.relids) AS r (id) CROSS JOIN LATERAL personalize.materialized_over_internal(r.id) AS m (id));
 	p.retains := EXISTS (SELECT FROM unnest(p.steps) AS x WHERE x.action = 'retain');
 	SELECT array_agg(x.path_id ORDER BY x.step), array_agg(format('SELECT pg_catalog.count(*) FROM (%s) AS x', x.parts) ORDER BY x.step)
 		INTO p.left_paths, p.left_texts
@@ -439,7 +440,7 @@ $$;
 COMMENT ON FUNCTION personalize.erase_anonymize_internal(personalize.erase_step, text[], text[], uuid[]) IS
 	'Anonymizes the rows of a step of an erasure; returns how many';
 
-CREATE OR REPLACE FUNCTION personalize.erase_certificates_internal(keys text[], steps personalize.erase_step[], tally personalize.erase_tally, known_keys text[], known_nos bigint[], used_keys text[], used_times bigint[], erased_at timestamptz, common jsonb)
+CREATE OR REPLACE FUNCTION personalize.erase_certificates_internal(keys text[], steps personalize.erase_step[], tally personalize.erase_tally, known_keys text[], known_nos bigint[], used_keys text[], used_times bigint[], copies jsonb[], erased_at timestamptz, common jsonb)
 RETURNS TABLE (place bigint, key text, subject_no bigint, there boolean, certificate jsonb)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT ROWS 1000
 SET search_path = pg_catalog, pg_temp
@@ -451,7 +452,7 @@ AS $$
 BEGIN
 	RETURN QUERY
 	WITH who AS (
-		SELECT k.key, k.place FROM unnest(keys) WITH ORDINALITY AS k (key, place)
+		SELECT k.key, k.copies, k.place FROM unnest(keys, copies) WITH ORDINALITY AS k (key, copies, place)
 	), counted AS (
 		SELECT w.key, sum(f.rows) AS total,
 			jsonb_agg(CASE WHEN x.action = 'retain' THEN jsonb_strip_nulls(jsonb_build_object('relation', x.relation_name,
@@ -470,6 +471,7 @@ BEGIN
 			'erased_at', erased_at + (w.place - 1) * interval '1 microsecond',
 			'relations', coalesce(c.relations, '[]'), 'consent_events', coalesce(e.events, 0), 'uses', coalesce(u.uses, 0),
 			'subjects', CASE WHEN n.subject_no IS NULL AND coalesce(c.total, 0) = 0 AND coalesce(u.uses, 0) = 0 THEN 0 ELSE 1 END)
+			|| CASE WHEN w.copies IS NULL THEN '{}' ELSE jsonb_build_object('copies', w.copies) END
 	FROM who AS w LEFT JOIN counted AS c ON c.key = w.key
 		LEFT JOIN unnest(known_keys, known_nos) AS n (key, subject_no) ON n.key = w.key
 		LEFT JOIN spoke AS e ON e.subject_no = n.subject_no
@@ -477,7 +479,7 @@ BEGIN
 	ORDER BY w.place;
 END
 $$;
-COMMENT ON FUNCTION personalize.erase_certificates_internal(text[], personalize.erase_step[], personalize.erase_tally, text[], bigint[], text[], bigint[], timestamptz, jsonb) IS
+COMMENT ON FUNCTION personalize.erase_certificates_internal(text[], personalize.erase_step[], personalize.erase_tally, text[], bigint[], text[], bigint[], jsonb[], timestamptz, jsonb) IS
 	'The certificates of an erasure, in the order of the keys, from what was counted by step and person';
 
 CREATE OR REPLACE FUNCTION personalize.erase_forget_internal(kind_id integer, keys text[], erased_at timestamptz[], known_keys text[], known_nos bigint[])

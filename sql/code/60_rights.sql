@@ -17,7 +17,7 @@
  */
 
 CREATE OR REPLACE FUNCTION personalize.erase_certify_internal(kind_id integer, kind text, keys text[], reason text, dry_run boolean, sync_to pg_lsn, begun_at timestamptz,
-	prepared personalize.erase_prepared, tally personalize.erase_tally, holds personalize.erase_holds)
+	prepared personalize.erase_prepared, tally personalize.erase_tally, holds personalize.erase_holds, copies jsonb[])
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
@@ -44,7 +44,7 @@ BEGIN
 			coalesce(array_agg((c.certificate ->> 'erased_at')::timestamptz ORDER BY c.place) FILTER (WHERE c.there), '{}') AS times,
 			array_agg(c.certificate ORDER BY c.place) FILTER (WHERE c.there) AS documents
 		INTO gone
-		FROM personalize.erase_certificates_internal(keys, prepared.steps, tally, holds.known_keys, holds.known_nos, uses.found_keys, uses.found_uses,
+		FROM personalize.erase_certificates_internal(keys, prepared.steps, tally, holds.known_keys, holds.known_nos, uses.found_keys, uses.found_uses, copies,
 			erased_at, jsonb_strip_nulls(jsonb_build_object('dry_run', dry_run, 'kind', erase_certify_internal.kind, 'reason', erase_certify_internal.reason,
 				'cascades', personalize.erase_cascades_internal(erase_certify_internal.kind_id, prepared.steps, prepared.acting),
 				'retained', jsonb_build_array(
@@ -81,14 +81,15 @@ BEGIN
 	UPDATE personalize.erasure_request AS q SET status = 'done', key = NULL, certificate_id = (gone.documents[array_position(gone.keys, q.key)] ->> 'certificate_id')::uuid
 		WHERE q.key IS NOT NULL AND q.kind_id = erase_certify_internal.kind_id AND q.key = ANY (gone.keys);
 	PERFORM personalize.erase_forget_internal(erase_certify_internal.kind_id, gone.keys, gone.times, holds.known_keys, holds.known_nos);
-	INSERT INTO personalize.erasure (certificate_id, certificate, erased_at, erased_by)
-		SELECT (u.document ->> 'certificate_id')::uuid, u.document, u.at, session_user
+	INSERT INTO personalize.erasure (certificate_id, certificate, erased_at, erased_by, transaction_id, wal_lsn, system_identifier)
+		SELECT (u.document ->> 'certificate_id')::uuid, u.document, u.at, session_user, pg_current_xact_id(), pg_current_wal_insert_lsn(),
+			(SELECT a.system_identifier FROM personalize.registry_anchor AS a)
 		FROM unnest(gone.documents, gone.times) AS u (document, at);
 	PERFORM personalize.ledger_unlock_internal(false);
 	RETURN gone.certificates;
 END
 $$;
-COMMENT ON FUNCTION personalize.erase_certify_internal(integer, text, text[], text, boolean, pg_lsn, timestamptz, personalize.erase_prepared, personalize.erase_tally, personalize.erase_holds) IS
+COMMENT ON FUNCTION personalize.erase_certify_internal(integer, text, text[], text, boolean, pg_lsn, timestamptz, personalize.erase_prepared, personalize.erase_tally, personalize.erase_holds, jsonb[]) IS
 	'Second half of an erasure: waits for the audit, makes the certificates, forgets the keys';
 
 CREATE OR REPLACE FUNCTION personalize.erase_internal(kind_id integer, kind text, keys text[], reason text, dry_run boolean, sync_to pg_lsn)
@@ -109,6 +110,7 @@ DECLARE
 	n bigint;
 	retained bigint[] := '{}';	/* by step: rows that must stay */
 	held bigint[] := '{}';
+	copies jsonb[];	/* by key: what the certificate says of copies */
 BEGIN
 	/* what there is, and what must stay */
 	FOREACH s IN ARRAY prepared.steps LOOP
@@ -136,6 +138,9 @@ BEGIN
 			PERFORM personalize.cascade_check_internal(kind_id, free_keys, prepared.steps, s.relid, prepared.acting);
 		END IF;
 	END LOOP;
+
+	/* while the rows are there by which those of copies are found */
+	copies := personalize.erase_copies_internal(kind_id, prepared, keys, holds, dry_run);
 
 	IF NOT dry_run THEN
 		FOREACH s IN ARRAY prepared.steps LOOP
@@ -185,7 +190,7 @@ BEGIN
 			END IF;
 		END LOOP;
 	END IF;
-	RETURN personalize.erase_certify_internal(kind_id, kind, keys, reason, dry_run, sync_to, begun_at, prepared, tally, holds);
+	RETURN personalize.erase_certify_internal(kind_id, kind, keys, reason, dry_run, sync_to, begun_at, prepared, tally, holds, copies);
 END
 $$;
 COMMENT ON FUNCTION personalize.erase_internal(integer, text, text[], text, boolean, pg_lsn) IS

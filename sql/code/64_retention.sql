@@ -70,13 +70,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	/*
 	 * The keys in place of the parameter, since those of several kinds come
-	 * together.  No name that is not quoted has a dollar in it; where a quoted
-	 * one looks like the parameter, what comes out is no statement.
+	 * together.  A name with a dollar in it is quoted; where there is one, nothing
+	 * is put into the text, and all rows count as held.
 	 */
-	SELECT coalesce(string_agg(format(' AND (%s) IS NOT TRUE', replace(personalize.rights_are_internal(p.path_id), '$1', format('%L::pg_catalog.text[]', x.keys))),
-		'' ORDER BY p.path_id), '')
+	SELECT coalesce(string_agg(CASE WHEN x.led ~ '"[^"]*[$]' THEN ' AND false'
+		ELSE format(' AND (%s) IS NOT TRUE', replace(x.led, '$1', format('%L::pg_catalog.text[]', x.keys))) END, '' ORDER BY p.path_id), '')
 	FROM personalize.registry_path AS p
-		CROSS JOIN LATERAL (SELECT array_agg(coalesce(h.key, s.key)) AS keys
+		CROSS JOIN LATERAL (SELECT array_agg(coalesce(h.key, s.key)) AS keys, personalize.rights_are_internal(p.path_id) AS led
 			FROM personalize.hold AS h LEFT JOIN personalize.subject AS s ON s.subject_no = h.subject_no
 			WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR h.relation = p.relid) AND coalesce(h.key, s.key) IS NOT NULL) AS x
 	WHERE p.relid = $1 AND x.keys IS NOT NULL

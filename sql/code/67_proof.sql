@@ -83,3 +83,81 @@ END
 $$;
 COMMENT ON FUNCTION personalize.reapply_erasures() IS
 	'Erases again whose rows have come back under an erased key, after a restore or an import; returns the certificates';
+
+/* ------------------------------------------------------- below the tables */
+
+CREATE OR REPLACE FUNCTION personalize.oldest_wal_internal()
+RETURNS pg_lsn
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* a name is 8 digits each of timeline, upper half of the position, and segment within it */
+	SELECT min('0/0'::pg_lsn + (('x' || substr(w.name, 9, 8))::bit(32)::bigint * 4294967296 + ('x' || substr(w.name, 17, 8))::bit(32)::bigint
+		* (SELECT s.setting::bigint FROM pg_settings AS s WHERE s.name = 'wal_segment_size'))::numeric)
+	FROM pg_ls_waldir() AS w WHERE w.name ~ '^[0-9A-F]{24}$'
+$$;
+COMMENT ON FUNCTION personalize.oldest_wal_internal() IS 'Where the write-ahead log that is still there begins';
+
+CREATE OR REPLACE FUNCTION personalize.erasure_traces(certificate_id uuid)
+RETURNS TABLE (trace text, gone boolean, detail text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	e personalize.erasure;
+	t record;
+	lagging text;
+	is_old boolean;
+BEGIN
+	PERFORM personalize.registry_begin_internal();
+	SELECT x.* INTO e FROM personalize.erasure AS x WHERE x.certificate_id = erasure_traces.certificate_id;
+	IF e.certificate_id IS NULL OR NOT e.certificate ? 'relations' THEN
+		RAISE EXCEPTION 'certificate does not exist' USING ERRCODE = 'undefined_object', HINT = 'personalize.erasure lists them.';
+	END IF;
+	IF e.transaction_id IS NULL OR e.system_identifier IS DISTINCT FROM (SELECT c.system_identifier FROM pg_control_system() AS c) THEN
+		RETURN QUERY SELECT 'all'::text, NULL::boolean, 'the erasure was done in another cluster, of which nothing can be told here'::text;
+		RETURN;
+	END IF;
+	IF e.transaction_id = pg_current_xact_id() THEN
+		RETURN QUERY SELECT 'all'::text, false, 'the erasure is not committed yet'::text;
+		RETURN;
+	END IF;
+	/* numbers of transactions come again after that many; by then all is frozen */
+	is_old := pg_current_xact_id()::text::numeric - e.transaction_id::text::numeric > 2000000000;
+	FOR t IN
+		WITH RECURSIVE named (id) AS (
+			SELECT to_regclass(r.value ->> 'relation')::oid FROM jsonb_array_elements(e.certificate -> 'relations') AS r
+				WHERE r.value ->> 'rows' <> '0' AND r.value ->> 'action' IN ('delete', 'anonymize')
+			UNION SELECT to_regclass(r.value ->> 'copy')::oid FROM jsonb_array_elements(coalesce(e.certificate -> 'copies', '[]')) AS r
+				WHERE r.value ->> 'rows' <> '0' AND r.value ->> 'action' = 'delete'
+			UNION SELECT i.inhrelid FROM named AS n JOIN pg_inherits AS i ON i.inhparent = n.id
+		)
+		SELECT personalize.relation_text_internal(c.oid) AS name,
+			/* nothing is left in it of transactions before relfrozenxid */
+			is_old OR (age(c.relfrozenxid) < age(e.transaction_id::xid) AND coalesce(age(w.relfrozenxid) < age(e.transaction_id::xid), true)) AS frozen,
+			greatest(y.last_vacuum, y.last_autovacuum) AS vacuumed, greatest(y.last_analyze, y.last_autoanalyze) AS analyzed
+		FROM named AS n JOIN pg_class AS c ON c.oid = n.id AND c.relkind = 'r' LEFT JOIN pg_class AS w ON w.oid = c.reltoastrelid
+			LEFT JOIN pg_stat_all_tables AS y ON y.relid = c.oid
+		ORDER BY 1
+	LOOP
+		RETURN QUERY SELECT 'row versions of ' || t.name, CASE WHEN t.frozen THEN true WHEN coalesce(t.vacuumed > e.erased_at, false) THEN NULL ELSE false END,
+			CASE WHEN t.frozen THEN 'removed; entries of indexes can be left where VACUUM did not find it worth the while: VACUUM (INDEX_CLEANUP ON)'
+				WHEN t.vacuumed > e.erased_at THEN 'vacuumed since, which removes them unless something held it back: VACUUM (FREEZE) tells for certain'
+				ELSE 'pending until VACUUM' END;
+		RETURN QUERY SELECT 'statistics of ' || t.name, coalesce(t.analyzed > e.erased_at, false),
+			CASE WHEN t.analyzed > e.erased_at THEN 'made since' ELSE 'pending until ANALYZE' END;
+	END LOOP;
+	RETURN QUERY SELECT 'write-ahead log'::text, personalize.oldest_wal_internal() > e.wal_lsn,
+		CASE WHEN personalize.oldest_wal_internal() > e.wal_lsn THEN 'what was written before the erasure is gone; files that were made anew of old ones are overwritten as they are used'
+			ELSE 'pending until checkpoints have taken the files of before' END;
+	SELECT string_agg(quote_ident(x.slot_name), ', ' ORDER BY x.slot_name) INTO lagging FROM pg_replication_slots AS x WHERE x.restart_lsn <= e.wal_lsn;
+	RETURN QUERY SELECT 'replication slots'::text, lagging IS NULL, CASE WHEN lagging IS NULL THEN 'none keeps what was written before' ELSE 'pending: ' || lagging END;
+	SELECT string_agg(quote_ident(x.application_name), ', ' ORDER BY x.application_name) INTO lagging FROM pg_stat_replication AS x WHERE coalesce(x.replay_lsn <= e.wal_lsn, true);
+	RETURN QUERY SELECT 'replicas'::text, CASE WHEN lagging IS NULL THEN NULL ELSE false END,
+		CASE WHEN lagging IS NULL THEN 'all that are connected have replayed the erasure; of others nothing can be told' ELSE 'pending: ' || lagging END;
+	RETURN QUERY SELECT 'backups and archives'::text, NULL::boolean, 'nothing can be told here: those taken before have the rows'::text;
+END
+$$;
+COMMENT ON FUNCTION personalize.erasure_traces(uuid) IS
+	'What is left of erased rows below the tables, as far as it can be told: gone, pending (false), or unknown (NULL)';

@@ -85,10 +85,11 @@ CREATE TYPE personalize.erase_prepared AS (
 	count_first boolean,
 	retains boolean,
 	left_paths integer[],
-	left_texts text[]
+	left_texts text[],
+	materialized oid[]
 );
 COMMENT ON TYPE personalize.erase_prepared IS
-	'What erasing subjects of a kind takes: the steps, the relations in the order in which they are locked, foreign keys that delete or change what refers to them, whether all rows are counted before the first is deleted, whether any are retained, and statements that count what is left (one for each owner of relations)';
+	'What erasing subjects of a kind takes: the steps, the relations in the order in which they are locked, foreign keys that delete or change what refers to them, whether all rows are counted before the first is deleted, whether any are retained, statements that count what is left (one for each owner of relations), and materialized views over the relations';
 
 CREATE TYPE personalize.erase_tally AS (
 	steps integer[],
