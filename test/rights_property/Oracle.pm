@@ -39,16 +39,19 @@ sub owners
 sub anonymize
 {
 	my ($o, $t, $row, $p, $kind) = @_;
-	my $fk = grep { my $f = $_; grep { $_ eq $p->{column} } @{ $f->{columns} } } @{ $t->{fks} };
+	my @columns = Schema::path_columns($p);
+	my $fk = grep { my $f = $_; grep { $_ eq $columns[-1] } @{ $f->{columns} } } @{ $t->{fks} };
 
 	$o->{refuse}{'cannot be anonymized'} = 1 if $p->{notnull} and $fk;
 	if ($p->{notnull} || ($t->{person} && $p->{column} eq 's0' && $p->{rule} eq 'anonymize'))
 	{
-		$row->{ $p->{column} } = '*pseudonym*';
+		# of several columns the last one is enough
+		$row->{ $columns[-1] } = '*pseudonym*';
+		delete $row->{ $p->{column} } if @columns > 1;
 	}
 	else
 	{
-		$row->{ $p->{column} } = undef;
+		$row->{$_} = undef foreach $p->{column}, @columns;
 	}
 	if ($p->{covers} and ($p->{set} or 0))
 	{
@@ -74,7 +77,7 @@ sub erase
 	{
 		for my $p (@{ $t->{paths} })
 		{
-			my $fk = grep { my $f = $_; grep { $_ eq $p->{column} } @{ $f->{columns} } } @{ $t->{fks} };
+			my $fk = grep { my $f = $_; grep { $_ eq (Schema::path_columns($p))[-1] } @{ $f->{columns} } } @{ $t->{fks} };
 			my $others = grep { $_ != $p && $_->{ownership} eq 'owner' } @{ $t->{paths} };
 
 			# said whether or not there are rows
@@ -176,8 +179,12 @@ sub foreign_keys
 					else
 					{
 						# a retained row is no longer the person's
-						$o->{refuse}{'must stay'} = 1 if grep { $_->{rule} eq 'retain' && $_->{column} eq $f->{columns}[0] } @{ $t->{paths} };
+						$o->{refuse}{'must stay'} = 1 if grep { $_->{rule} eq 'retain' && (Schema::path_columns($_))[0] eq $f->{columns}[0] } @{ $t->{paths} };
 						$row->{$_} = undef foreach @{ $f->{columns} };
+						foreach my $p (@{ $t->{paths} })
+						{
+							$row->{ $p->{column} } = undef if (Schema::path_columns($p))[0] eq $f->{columns}[0];
+						}
 						$again = 1;
 					}
 				}

@@ -27,6 +27,7 @@ sub new
 	srand($seed * 100003 + $number);
 	push @{ $s->{kinds} }, $s->make_kind('');
 	push @{ $s->{kinds} }, $s->make_kind('_staff') if chance(30);
+	push @{ $s->{kinds} }, $s->make_kind('_member', 'pair') if $can{composite} and chance(35);
 	$s->person_table($_) foreach @{ $s->{kinds} };
 	$n = 2 + below(7);
 	$s->table($_) foreach 1 .. $n;
@@ -39,8 +40,8 @@ sub new
 
 sub make_kind
 {
-	my ($s, $suffix) = @_;
-	my $type = pick(qw(bigint uuid text));
+	my ($s, $suffix, $type) = @_;
+	$type //= pick(qw(bigint uuid text));
 	my @persons;
 
 	for my $i (1 .. 6)
@@ -49,12 +50,21 @@ sub make_kind
 		my $key = $type eq 'bigint' ? 100000000000 + below(1 << 30) * 8 + $i
 			: $type eq 'uuid' ? hex_word(2) . '-' . hex_word(1) . '-4' . substr(hex_word(1), 1) . '-a' . substr(hex_word(1), 1) . '-' . hex_word(3)
 			: pick('', "O'b.", '(ü) ', 'a\\b ', '50%_') . $core . pick('', '@example.com', ' Esq.', '"x"');
-		push @persons, { key => $key, core => $type eq 'text' ? $core : $key, marker => 'mk' . hex_word(4) };
+		# a number in a tenant: the key is the text of an array
+		if ($type eq 'pair')
+		{
+			$core = 700000000 + below(1 << 24) * 8 + $i;
+			$key = '{' . (1 + $i % 3) . ",$core}";
+		}
+		push @persons, { key => $key, core => $type eq 'text' || $type eq 'pair' ? $core : $key, marker => 'mk' . hex_word(4) };
 	}
-	return { name => "$s->{schema}$suffix", type => $type, persons => \@persons };
+	return { name => "$s->{schema}$suffix", type => $type eq 'pair' ? 'text' : $type, pair => $type eq 'pair', persons => \@persons };
 }
 
-sub column_type { my ($kind) = @_; return pick(@{ $column_type{ $kind->{type} } }) }
+sub column_type { my ($kind) = @_; return $kind->{pair} ? 'pair' : pick(@{ $column_type{ $kind->{type} } }) }
+
+# Columns of a path: one, or two that make up the key
+sub path_columns { my ($p) = @_; return $p->{type} eq 'pair' ? ("$p->{column}a", "$p->{column}b") : ($p->{column}) }
 
 # A column for what is said about a person, and what a rule makes of it
 sub data_column
@@ -96,13 +106,13 @@ sub person_table
 	my $x = rand(100);
 
 	$t->{columns} = [ { name => 'rid', type => 'int', kind => 'rid' }, { name => 's0', type => $type, kind => 'path', notnull => 1 }, $data ];
-	$t->{pk} = ['s0'];
+	$t->{pk} = [ path_columns($p) ];
 	$t->{paths} = [$p];
-	$p->{rule} = $x < 80 ? 'delete' : $x < 93 ? 'anonymize' : 'retain';
+	$p->{rule} = $x < 80 ? 'delete' : $x < 93 && $type ne 'pair' ? 'anonymize' : 'retain';
 	$p->{set} = $p->{rule} ne 'delete';
 	push @{ $s->{tables} }, $t;
 	$kind->{table} = $t;
-	if (chance(40))
+	if (chance(40) and $type ne 'pair')
 	{
 		# who brought whom: named in the row
 		my $q = { column => 's1', type => $type, ownership => pick('access', 'access', 'owner'), kind => $kind, data => data_column('d1'), notnull => 0 };
@@ -175,7 +185,7 @@ sub table
 			push @{ $t->{columns} }, { name => "s$k", type => $type, kind => 'path', notnull => $p->{notnull} }, $p->{data};
 			if ($fk and $type eq $kind->{table}{columns}[1]{type})
 			{
-				my $f = { columns => ["s$k"], ref => $kind->{table}, refcolumns => ['s0'], action => pick('a', 'a', 'a', 'r', 'c', 'n'), deferrable => pick('', '', 'i', 'd') };
+				my $f = { columns => [ path_columns($p) ], ref => $kind->{table}, refcolumns => [ @{ $kind->{table}{pk} } ], action => pick('a', 'a', 'a', 'r', 'c', 'n'), deferrable => pick('', '', 'i', 'd') };
 
 				$f->{action} = 'a' if $f->{action} eq 'n' and $p->{notnull};
 				push @{ $t->{fks} }, $f;
@@ -186,7 +196,7 @@ sub table
 			}
 		}
 		# a primary key that has the person in it
-		if ($paths == 1 and chance(12) and !$t->{partitioned} and $t->{paths}[0]{rule} eq 'delete')
+		if ($paths == 1 and $t->{paths}[0]{type} ne 'pair' and chance(12) and !$t->{partitioned} and $t->{paths}[0]{rule} eq 'delete')
 		{
 			$t->{paths}[0]{notnull} = (grep { $_->{name} eq 's0' } @{ $t->{columns} })[0]{notnull} = 1;
 			$t->{pk} = [ 's0', @{ $t->{pk} } ];
@@ -202,7 +212,7 @@ sub table
 			# a key that no path says is one stays where the person does
 			or ($ref->{person} and $ref->{paths}[0]{rule} eq 'retain');
 		$notnull = $ref != $t && chance(25);
-		for my $c (map { my $n = $_; grep { $_->{name} eq $n } @{ $ref->{columns} } } @{ $ref->{pk} })
+		for my $c (map { my $n = $_; grep { $_->{name} eq $n } real_columns($ref) } @{ $ref->{pk} })
 		{
 			push @names, "f${j}_$c->{name}";
 			push @{ $t->{columns} }, { name => $names[-1], type => $c->{type}, kind => 'fk', notnull => $notnull };
@@ -223,7 +233,7 @@ sub table
 sub trigger
 {
 	my ($s) = @_;
-	my @t = grep { $_->{protected} && !$_->{person} && @{ $_->{paths} } && !$_->{inherited} } @{ $s->{tables} };
+	my @t = grep { $_->{protected} && !$_->{person} && @{ $_->{paths} } && !$_->{inherited} && $_->{paths}[0]{type} ne 'pair' } @{ $s->{tables} };
 	my ($of, $kind, $h, $p);
 
 	return unless @t;
@@ -304,6 +314,7 @@ sub row
 		$who[$k] = undef if $k and $t->{person} and grep({ $_->{columns}[0] eq 's1' } @{ $t->{fks} })
 			and $who[$k] and !grep { $_->{s0} eq $who[$k]{key} } @{ $t->{rows} };
 		$r{"s$k"} = $who[$k] ? $who[$k]{key} : undef;
+		(@r{ "s${k}a", "s${k}b" }) = $who[$k] ? $who[$k]{key} =~ /(\d+),(\d+)/ : () if $p->{type} eq 'pair';
 	}
 	$r{owners} = [ map { $who[$_] ? $who[$_]{key} : () } grep { $t->{paths}[$_]{ownership} eq 'owner' } 0 .. $#who ];
 	for my $k (0 .. $#{ $t->{paths} })
@@ -358,7 +369,14 @@ sub row
 	push @{ $t->{rows} }, \%r;
 }
 
-sub notnull { my ($t, $name) = @_; return (grep { $_->{name} eq $name } @{ $t->{columns} })[0]{notnull} }
+# Columns as the table has them
+sub real_columns
+{
+	my ($t) = @_;
+	return map { my $c = $_; $c->{type} eq 'pair' ? map { { %$c, name => "$c->{name}$_", type => 'int' } } qw(a b) : $c } @{ $t->{columns} };
+}
+
+sub notnull { my ($t, $name) = @_; return (grep { $_->{name} eq $name } real_columns($t))[0]{notnull} }
 
 # ------------------------------------------------------------------ as SQL
 
@@ -385,7 +403,7 @@ sub ddl
 		my @part = !$t->{partitioned} ? () : $t->{partitioned} eq 'hash' ? ($t->{pk}[0]) : ('rid');
 		my @defs;
 
-		for my $c (@{ $t->{columns} })
+		for my $c (real_columns($t))
 		{
 			my $type = $c->{type} =~ /^(word|mood)$/ ? "$n.$c->{type}" : $c->{type};
 
@@ -407,7 +425,7 @@ sub ddl
 			$later .= $s->fk_sql($t, $f) if $f->{later};
 			$sql .= $s->fk_sql($t, $f) unless $f->{later};
 		}
-		$sql .= "CREATE INDEX ON $n.$t->{name} ($_->{column});\n" foreach @{ $t->{paths} };
+		$sql .= "CREATE INDEX ON $n.$t->{name} (" . join(', ', path_columns($_)) . ");\n" foreach @{ $t->{paths} };
 	}
 	$sql .= $later . $s->trigger_sql();
 	$sql .= "RESET ROLE;\n" . "GRANT SELECT ON ALL TABLES IN SCHEMA $n TO rp_app;\n";
@@ -445,7 +463,7 @@ sub rows_sql
 
 	for my $t (@{ $s->{tables} })
 	{
-		my @c = map { $_->{name} } grep { $_->{kind} ne 'generated' } @{ $t->{columns} };
+		my @c = map { $_->{name} } grep { $_->{kind} ne 'generated' } real_columns($t);
 
 		next unless @{ $t->{rows} };
 		for my $r (@{ $t->{rows} })
@@ -457,7 +475,7 @@ sub rows_sql
 		for my $f (grep { $_->{later} } @{ $t->{fks} })
 		{
 			$s->{cycle_sql} .= "UPDATE $s->{schema}.$t->{name} SET $f->{columns}[0] = (SELECT min(x.$f->{refcolumns}[0]::text)::" . (grep { $_->{name} eq $f->{columns}[0] } @{ $t->{columns} })[0]{type}
-				. " FROM $s->{schema}.$f->{ref}{name} AS x" . ($f->{ref}{columns}[2] && @{ $f->{ref}{paths} } && $f->{ref}{paths}[0]{kind} == $t->{kind} ? ' WHERE x.s0::text = ' . "$t->{name}.s0::text" : '') . ");\n";
+				. " FROM $s->{schema}.$f->{ref}{name} AS x" . ($f->{ref}{columns}[2] && @{ $f->{ref}{paths} } && $f->{ref}{paths}[0]{kind} == $t->{kind} && !$t->{kind}{pair} ? ' WHERE x.s0::text = ' . "$t->{name}.s0::text" : '') . ");\n";
 		}
 	}
 	return $sql . ($s->{cycle_sql} // '') . "COMMIT;\n";
@@ -480,15 +498,17 @@ sub protect_sql
 			$sql .= "SELECT personalize.protect('$n.$t->{name}', via => 'v', columns => '{\"*\":\"rp\"}', null_subject => '$null');\n";
 			next;
 		}
-		$sql .= "SELECT personalize.protect('$n.$t->{name}', '$paths[0]{column}', kind => '$paths[0]{kind}{name}', columns => '{\"*\":\"rp\"}', null_subject => '$null');\n";
-		$sql .= "SELECT personalize.add_subject_path('$n.$t->{name}', '{$_->{column}}', '$_->{ownership}', '$_->{kind}{name}');\n" foreach @paths[ 1 .. $#paths ];
+		$sql .= "SELECT personalize.protect('$n.$t->{name}', " . ($paths[0]{type} eq 'pair' ? '' : "'$paths[0]{column}', kind => '$paths[0]{kind}{name}', ")
+			. "columns => '{\"*\":\"rp\"}', null_subject => '$null');\n";
+		$sql .= "SELECT personalize.add_subject_path('$n.$t->{name}', '{" . join(',', path_columns($_)) . "}', '$_->{ownership}', '$_->{kind}{name}');\n"
+			foreach @paths[ ($paths[0]{type} eq 'pair' ? 0 : 1) .. $#paths ];
 		for my $p (grep { $_->{set} } @paths)
 		{
 			my %to = $p->{covers} ? ($p->{data}{name} => $p->{data}{to}) : ();
 
 			$to{ $p->{column} } = 'pseudonym' if $t->{person} and $p->{column} eq 's0' and $p->{rule} eq 'anonymize';
 			$sql .= "SELECT personalize.set_erasure('$n.$t->{name}', '$p->{rule}', '{" . join(', ', map { "\"$_\": " . (!defined $to{$_} ? 'null' : $to{$_} eq 'pseudonym' ? '{"pseudonym": true}' : "\"$to{$_}\"") } sort keys %to)
-				. '}\'' . ($p->{rule} eq 'retain' ? ", 'tax law'" . ($p->{keep_for} ? ", '$p->{keep_for}'" : '') : '') . ", subject => '$p->{column}');\n";
+				. '}\'' . ($p->{rule} eq 'retain' ? ", 'tax law'" . ($p->{keep_for} ? ", '$p->{keep_for}'" : '') : '') . ", subject => '" . (path_columns($p))[0] . "');\n";
 		}
 	}
 	return $sql . "RESET ROLE;\n";

@@ -42,7 +42,7 @@ sub snapshot
 	my ($s) = @_;
 	my %state;
 	my $text = join "; ", map { my $t = $_;
-		"SELECT json_build_array('$t->{name}'" . join('', map { ", \"$_->{name}\"::text" } @{ $t->{columns} }) . ") FROM $s->{schema}.$t->{name}" } @{ $s->{tables} };
+		"SELECT json_build_array('$t->{name}'" . join('', map { ", \"$_->{name}\"::text" } Schema::real_columns($t)) . ") FROM $s->{schema}.$t->{name}" } @{ $s->{tables} };
 
 	for my $line (split /\n/, backup($text))
 	{
@@ -50,7 +50,12 @@ sub snapshot
 		my ($t) = grep { $_->{name} eq $name } @{ $s->{tables} };
 		my %row;
 
-		@row{ map { $_->{name} } @{ $t->{columns} } } = @values;
+		@row{ map { $_->{name} } Schema::real_columns($t) } = @values;
+		foreach my $p (grep { $_->{type} eq 'pair' } @{ $t->{paths} })
+		{
+			my ($a_part, $b_part) = @row{ Schema::path_columns($p) };
+			$row{ $p->{column} } = defined $a_part && defined $b_part ? "{$a_part,$b_part}" : undef;
+		}
 		$state{$name}{ $row{rid} } = \%row;
 	}
 	return \%state;
@@ -117,7 +122,7 @@ X
 sub check_one
 {
 	my ($number) = @_;
-	my $s = Schema->new($seed, $number, via => 1);
+	my $s = Schema->new($seed, $number, via => 1, composite => 1);
 	my $script = $s->ddl . $s->protect_sql . $s->life_sql;
 	my $kind = Schema::pick(@{ $s->{kinds} });
 	my $mode = Schema::pick(qw(one one one one one one several several hold hold worker));
@@ -235,8 +240,13 @@ sub check_one
 		push @wrong, "the dump names the person in $_: $found{$_}" foreach grep { !$retained{ $_ =~ s/_[0-2]$|_child$//r } } $oracle ? sort keys %found : ();
 		(undef, $err) = try($orphans =~ s/SCHEMA/$s->{schema}/r);
 		push @wrong, $err if $err;
-		$err = sql("SELECT string_agg(v.detail, '; ') FROM personalize.erasure AS e CROSS JOIN LATERAL personalize.verify_erasure(e.certificate_id) AS v
-			WHERE e.certificate ->> 'kind' = '$kind->{name}' AND NOT v.ok");
+		$err = verified($kind);
+		# what is the last owner's only now, since another was erased whose rows lead there by retained ones
+		if ($err and @victims > 1)
+		{
+			sql('SELECT personalize.reapply_erasures()');
+			$err = verified($kind);
+		}
 		push @wrong, "verify_erasure: $err" if $err;
 		push @wrong, 'is not erased' if $oracle and sql("SELECT bool_and(personalize.consent_state(k, 'rp_interest', kind => '$kind->{name}') = 'erased') FROM unnest($array) AS k
 			WHERE EXISTS (SELECT FROM jsonb_array_elements('" . ($document =~ s/'/''/gr) . "') AS c WHERE c ->> 'subjects' = '1')") eq 'f';
@@ -246,6 +256,14 @@ sub check_one
 		or diag("again: RIGHTS_SEED=$seed RIGHTS_ONLY=$number RIGHTS_KEEP=1");
 	sql('DO $$ BEGIN PERFORM personalize.unprotect(r.relation) FROM (SELECT to_regclass(p.relation) FROM (VALUES ' . join(', ', map { "('$s->{schema}.$_->{name}')" } grep { $_->{protected} } reverse @{ $s->{tables} })
 		. ") AS p (relation)) AS r (relation); END \$\$; SET client_min_messages = warning; DROP SCHEMA $s->{schema} CASCADE");
+}
+
+# What verify_erasure() says against the certificates of a kind
+sub verified
+{
+	my ($kind) = @_;
+	return sql("SELECT string_agg(v.detail, '; ') FROM personalize.erasure AS e CROSS JOIN LATERAL personalize.verify_erasure(e.certificate_id) AS v
+		WHERE e.certificate ->> 'kind' = '$kind->{name}' AND NOT v.ok");
 }
 
 sub difference
