@@ -54,7 +54,7 @@ RESET ROLE;
 \echo == access
 SET ROLE regress_clinic_officer;
 SELECT r.relation, r.data FROM personalize.export_rows('P00011'::text, 'patient') AS r ORDER BY r.relation COLLATE "C", r.data::text COLLATE "C";
-SELECT r.relation, count(*) FROM personalize.export_rows(ARRAY[3, 70011]::text, 'insured') AS r GROUP BY 1 ORDER BY 1;
+SELECT r.relation, count(*) FROM personalize.export_rows(ARRAY[3, 930011]::text, 'insured') AS r GROUP BY 1 ORDER BY 1;
 SELECT DISTINCT u.value ->> 'purpose' AS purpose, u.value ->> 'relation' AS relation, u.value ->> 'explanation' AS explanation
 	FROM jsonb_array_elements(personalize.export_subject('P00011'::text, 'patient') -> 'uses') AS u WHERE u.value ->> 'purpose' = 'clinic_treatment' ORDER BY 1, 2, 3;
 
@@ -86,7 +86,7 @@ CREATE VIEW clinic.of_others AS
 	SELECT 'staff' AS relation, t::text AS line FROM clinic.staff AS t
 	UNION ALL SELECT 'patient', t::text FROM clinic.patient AS t WHERE patient_no NOT IN ('P00011', 'P00012')
 	UNION ALL SELECT 'insured', t::text FROM clinic.insured AS t WHERE patient_no <> 'P00011'
-	UNION ALL SELECT 'claim', t::text FROM clinic.claim AS t WHERE policy <> 70011
+	UNION ALL SELECT 'claim', t::text FROM clinic.claim AS t WHERE policy <> 930011
 	UNION ALL SELECT 'appointment', t::text FROM clinic.appointment AS t WHERE patient_no <> 'P00011'
 	/* those of the patient are kept under law: they are the same, too */
 	UNION ALL SELECT 'encounter', t::text FROM clinic.encounter AS t
@@ -117,7 +117,7 @@ SELECT patient_no, name, guardian FROM clinic.patient WHERE patient_no IN ('P000
 SELECT * FROM clinic.appointment WHERE patient_no IS NULL ORDER BY 1;
 SELECT patient_no, mood, remarks FROM clinic.survey WHERE patient_no IS NULL;
 SELECT * FROM clinic.next_of_kin WHERE patient_no = 'P00009' ORDER BY place;
-SELECT count(*) AS claims_of_the_policy FROM clinic.claim WHERE policy = 70011;
+SELECT count(*) AS claims_of_the_policy FROM clinic.claim WHERE policy = 930011;
 COMMIT;
 SET ROLE regress_clinic_app;
 BEGIN;
@@ -150,7 +150,7 @@ SELECT e.value AS step FROM jsonb_array_elements(personalize.erase_subject(802, 
 SELECT personalize.add_subject_path('clinic.appointment', '{staff_id}', 'access', 'staff');
 SELECT e.value AS step FROM jsonb_array_elements(personalize.erase_subject(802, kind => 'staff') -> 'relations') AS e;
 /* a key of two columns to which rows refer cannot become a pseudonym: said, and nothing done */
-SELECT e.value AS step FROM jsonb_array_elements(personalize.erase_subject(ARRAY[2, 70001]::text, kind => 'insured') -> 'relations') AS e;
+SELECT e.value AS step FROM jsonb_array_elements(personalize.erase_subject(ARRAY[2, 930001]::text, kind => 'insured') -> 'relations') AS e;
 RESET ROLE;
 BEGIN;
 SET LOCAL personalize.purpose = 'backup';
@@ -164,6 +164,7 @@ BEGIN
 	PERFORM personalize.unprotect(('clinic.' || t)::regclass) FROM unnest('{survey,next_of_kin,lab_result,dispensed,prescription,diagnosis,encounter,appointment,claim,insured,patient,staff}'::text[]) AS t;
 END
 $$;
+SELECT count(personalize.retire_purpose(name)) AS retired FROM personalize.purposes WHERE name LIKE 'clinic\_%';
 DROP SCHEMA clinic CASCADE;
 DROP OWNED BY regress_clinic_app, regress_clinic_officer;
 DROP ROLE regress_clinic_app, regress_clinic_officer;

@@ -152,6 +152,7 @@ BEGIN
 	PERFORM personalize.unprotect(('messaging.' || t)::regclass) FROM unnest('{contact,post,group_member,chat_group,reaction,search_index,thumbnail,attachment,message,device,account}'::text[]) AS t;
 END
 $$;
+SELECT count(personalize.retire_purpose(name)) AS retired FROM personalize.purposes WHERE name LIKE 'chat\_%';
 DROP SCHEMA messaging CASCADE;
 DROP OWNED BY regress_messaging_app, regress_messaging_officer;
 DROP ROLE regress_messaging_app, regress_messaging_officer;

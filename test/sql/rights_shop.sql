@@ -176,6 +176,7 @@ BEGIN
 	PERFORM personalize.unprotect(('shop.' || t)::regclass) FROM unnest('{store_visit,store_member,profile_history,review_answer,review,invoice,shipment,payment,return_request,order_line,orders,address,customer,employee}'::text[]) AS t;
 END
 $$;
+SELECT count(personalize.retire_purpose(name)) AS retired FROM personalize.purposes WHERE name LIKE 'shop\_%';
 DROP SCHEMA shop CASCADE;
 DROP OWNED BY regress_shop_app, regress_shop_officer;
 DROP ROLE regress_shop_app, regress_shop_officer;

@@ -4,7 +4,7 @@ CREATE FUNCTION p(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'P'
 INSERT INTO staff (name, licence, supervisor_id) SELECT 'Doctor ' || i, 'L' || i, CASE WHEN i > 1 THEN 801 + i / 3 END FROM generate_series(1, 9) AS i;
 INSERT INTO patient SELECT p(i), 'Patient ' || i, date '1940-01-01' + i * 100, (enum_range(NULL::blood))[1 + i % 4], CASE WHEN i % 12 = 0 THEN p(i - 1) END,
 		jsonb_build_object('phone', '555-' || i, 'mail', format('p%s@clinic.example', i)) FROM generate_series(1, 240) AS i;
-INSERT INTO insured SELECT 1 + i % 3, 70000 + i, p(i) FROM generate_series(1, 240) AS i WHERE i % 5 > 0;
+INSERT INTO insured SELECT 1 + i % 3, 930000 + i, p(i) FROM generate_series(1, 240) AS i WHERE i % 5 > 0;
 INSERT INTO claim (insurer, policy, amount, what) SELECT insurer, policy, 10 + n, 'claim of ' || patient_no FROM insured, generate_series(1, 2) AS n ORDER BY policy, n;
 INSERT INTO appointment (patient_no, staff_id, starts_at, why)
 	SELECT p(i), 801 + i % 9, timestamptz '2024-05-01 08:00Z' + (i * 2 + n) * interval '1 hour', 'pain of ' || i FROM generate_series(1, 240) AS i, generate_series(0, i % 2) AS n ORDER BY i, n;
