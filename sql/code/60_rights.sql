@@ -208,6 +208,9 @@ DECLARE
 	keys text[];	/* each once */
 	certificates jsonb;
 	sync_to pg_lsn;
+	linked jsonb;	/* other identities: of whom, kind_id, key */
+	other record;
+	more jsonb;
 BEGIN
 	PERFORM personalize.erase_begin_internal();
 	IF subjects IS NULL OR dry_run IS NULL THEN
@@ -243,7 +246,14 @@ BEGIN
 	END IF;
 	keys := CASE WHEN cardinality(given) < 2 THEN given
 		ELSE ARRAY(SELECT x.key FROM (SELECT u.key, min(u.ord) AS ord FROM unnest(given) WITH ORDINALITY AS u (key, ord) GROUP BY u.key) AS x ORDER BY x.ord) END;
-	IF reason IS NOT NULL AND personalize.text_names_internal(reason, personalize.keys_in_internal(reason, keys, true, 0)) THEN
+	/* whoever is the same person goes along */
+	IF EXISTS (SELECT FROM personalize.linked) THEN
+		linked := (SELECT jsonb_agg(jsonb_build_object('of', u.key, 'kind_id', i.kind_id, 'key', i.key))
+			FROM unnest(keys) AS u (key) CROSS JOIN LATERAL personalize.identities_internal(kind_no, u.key) AS i
+			WHERE i.kind_id <> kind_no OR i.key <> ALL (keys));
+	END IF;
+	IF reason IS NOT NULL AND personalize.text_names_internal(reason, personalize.keys_in_internal(reason,
+			keys || ARRAY(SELECT l.value ->> 'key' FROM jsonb_array_elements(coalesce(linked, '[]')) AS l), true, 0)) THEN
 		RAISE EXCEPTION 'reason must not name the subject'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The certificate is kept; refer to the request, not to the person.';
 	END IF;
@@ -262,10 +272,30 @@ BEGIN
 			sync_to := '0/0';
 		END IF;
 		/* in the order of their numbers, as every batch locks them */
-		PERFORM 1 FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = ANY (keys)
-			ORDER BY s.subject_no FOR NO KEY UPDATE;
+		IF linked IS NULL THEN
+			PERFORM 1 FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = ANY (keys)
+				ORDER BY s.subject_no FOR NO KEY UPDATE;
+		ELSE
+			PERFORM personalize.linked_lock_internal(ARRAY(SELECT s.subject_no FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = ANY (keys)
+				UNION SELECT s.subject_no FROM jsonb_to_recordset(linked) AS l (kind_id integer, key text)
+					JOIN personalize.subject AS s ON s.kind_id = l.kind_id AND s.key = l.key));
+		END IF;
 	END IF;
 	certificates := personalize.erase_internal(kind_no, erase_checked_internal.kind, keys, reason, dry_run, sync_to);
+	IF linked IS NOT NULL THEN
+		FOR other IN SELECT l.kind_id, k.name, array_agg(DISTINCT l.key) AS keys
+			FROM jsonb_to_recordset(linked) AS l (kind_id integer, key text) JOIN personalize.registry_kind AS k ON k.kind_id = l.kind_id
+			GROUP BY l.kind_id, k.name ORDER BY l.kind_id
+		LOOP
+			more := personalize.erase_internal(other.kind_id, other.name, other.keys, reason, dry_run, sync_to);
+			certificates := (SELECT jsonb_agg(CASE WHEN x.parts IS NULL THEN c.value
+					ELSE c.value || jsonb_build_object('linked', coalesce(c.value -> 'linked', '[]') || x.parts) END ORDER BY c.place)
+				FROM jsonb_array_elements(certificates) WITH ORDINALITY AS c (value, place)
+					CROSS JOIN LATERAL (SELECT jsonb_agg(more -> (array_position(other.keys, l.key) - 1)) AS parts
+						FROM jsonb_to_recordset(linked) AS l ("of" text, kind_id integer, key text)
+						WHERE l."of" = keys[c.place::integer] AND l.kind_id = other.kind_id) AS x);
+		END LOOP;
+	END IF;
 	IF cardinality(given) > cardinality(keys) THEN
 		/* who was named twice is erased once */
 		certificates := (SELECT jsonb_agg(c.value ORDER BY g.ord)

@@ -12,7 +12,7 @@ DECLARE
 	who record;
 	no bigint;
 	id uuid;
-	was_erased boolean;
+	one record;
 BEGIN
 	who := personalize.rights_begin_internal(request_erasure.kind, request_erasure.subject);
 	IF request_erasure.grace IS NULL OR request_erasure.grace < interval '0' THEN
@@ -25,23 +25,31 @@ BEGIN
 	IF who.kind_id = 0 THEN
 		who.kind_id := personalize.ensure_kind_internal(request_erasure.kind);
 	END IF;
+	PERFORM personalize.linked_lock_key_internal(who.kind_id, who.key);
 	no := personalize.subject_no_internal(who.kind_id, who.key, true);
 	IF EXISTS (SELECT FROM personalize.erasure_request AS q WHERE q.subject_no = no AND q.status IN ('waiting', 'running', 'failed')) THEN
 		RAISE EXCEPTION 'the erasure of the subject was requested already'
 			USING ERRCODE = 'duplicate_object', HINT = 'The view personalize.erasure_requests lists them.';
 	END IF;
-	SELECT s.tombstoned INTO was_erased FROM personalize.subject AS s WHERE s.subject_no = no;
-	INSERT INTO personalize.erasure_request AS q (kind_id, subject_no, key, reason, requested_by, due_at, hides)
-		VALUES (who.kind_id, no, who.key, request_erasure.reason, session_user, clock_timestamp() + request_erasure.grace, NOT was_erased)
-		RETURNING q.request_id INTO id;
-	/* hidden from the next statement on */
-	PERFORM personalize.ledger_unlock_internal(true);
-	INSERT INTO personalize.tombstone AS t (digest, kind_id)
-		SELECT personalize.tombstone_digest_internal(who.kind_id, u.form), who.kind_id
-		FROM unnest(personalize.key_forms_internal(who.kind_id, who.key)) AS u (form)
-		ON CONFLICT (digest) DO NOTHING;
-	UPDATE personalize.subject AS s SET tombstoned = true WHERE s.subject_no = no;
-	PERFORM personalize.ledger_unlock_internal(false);
+	/* of all identities of the person */
+	FOR one IN SELECT i.kind_id, i.key, s.subject_no, s.tombstoned FROM personalize.identities_internal(who.kind_id, who.key) AS i
+			JOIN personalize.subject AS s ON s.subject_no = i.subject_no
+		ORDER BY i.subject_no <> no, i.subject_no
+	LOOP
+		CONTINUE WHEN one.subject_no <> no AND EXISTS (SELECT FROM personalize.erasure_request AS q
+			WHERE q.subject_no = one.subject_no AND q.status IN ('waiting', 'running', 'failed'));
+		INSERT INTO personalize.erasure_request AS q (kind_id, subject_no, key, reason, requested_by, due_at, hides, with_request)
+			VALUES (one.kind_id, one.subject_no, one.key, request_erasure.reason, session_user, clock_timestamp() + request_erasure.grace, NOT one.tombstoned, id)
+			RETURNING coalesce(id, q.request_id) INTO id;
+		/* hidden from the next statement on */
+		PERFORM personalize.ledger_unlock_internal(true);
+		INSERT INTO personalize.tombstone AS t (digest, kind_id)
+			SELECT personalize.tombstone_digest_internal(one.kind_id, u.form), one.kind_id
+			FROM unnest(personalize.key_forms_internal(one.kind_id, one.key)) AS u (form)
+			ON CONFLICT (digest) DO NOTHING;
+		UPDATE personalize.subject AS s SET tombstoned = true WHERE s.subject_no = one.subject_no;
+		PERFORM personalize.ledger_unlock_internal(false);
+	END LOOP;
 	RETURN id;
 END
 $$;
@@ -55,6 +63,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	q personalize.erasure_request;
+	one record;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	SELECT x.* INTO q FROM personalize.erasure_request AS x WHERE x.request_id = cancel_erasure.request_id FOR UPDATE;
@@ -65,12 +74,19 @@ BEGIN
 		RAISE EXCEPTION 'the erasure is % already', q.status
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It can be cancelled until rows are deleted.';
 	END IF;
-	PERFORM personalize.subject_no_internal(q.kind_id, q.key, false);
-	/* who was erased before stays so */
-	IF q.hides THEN
-		PERFORM personalize.tombstone_lift_internal(q.kind_id, ARRAY[q.key]);
-	END IF;
-	UPDATE personalize.erasure_request AS x SET status = 'cancelled', key = NULL WHERE x.request_id = q.request_id;
+	PERFORM personalize.linked_lock_internal(ARRAY(SELECT x.subject_no FROM personalize.erasure_request AS x
+		WHERE coalesce(x.with_request, x.request_id) = coalesce(q.with_request, q.request_id)));
+	/* for all identities of the person */
+	FOR one IN SELECT x.request_id, x.kind_id, x.key, x.hides FROM personalize.erasure_request AS x
+		WHERE coalesce(x.with_request, x.request_id) = coalesce(q.with_request, q.request_id) AND x.status IN ('waiting', 'failed')
+		ORDER BY x.subject_no
+	LOOP
+		/* who was erased before stays so */
+		IF one.hides THEN
+			PERFORM personalize.tombstone_lift_internal(one.kind_id, ARRAY[one.key]);
+		END IF;
+		UPDATE personalize.erasure_request AS x SET status = 'cancelled', key = NULL WHERE x.request_id = one.request_id;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION personalize.cancel_erasure(uuid) IS 'Takes back a requested erasure during its grace period: the person is no longer hidden';

@@ -273,6 +273,15 @@ BEGIN
 	DELETE FROM personalize.minor AS m USING now_is AS n WHERE n.key IS NULL AND m.subject_no = n.subject_no;
 	DELETE FROM personalize.guardian AS g USING now_is AS n
 		WHERE n.key IS NULL AND (g.subject_no = n.subject_no OR g.guardian_no = n.subject_no);
+	/* who else the person was; one that is left alone has no group */
+	IF EXISTS (SELECT FROM personalize.linked AS l JOIN now_is AS n ON n.subject_no = l.subject_no WHERE n.key IS NULL) THEN
+		DELETE FROM personalize.linked AS l USING now_is AS n WHERE n.key IS NULL AND l.subject_no = n.subject_no;
+		UPDATE personalize.linked AS l SET group_no = x.first FROM (SELECT m.group_no, min(m.subject_no) AS first FROM personalize.linked AS m GROUP BY m.group_no) AS x
+			WHERE x.group_no = l.group_no AND x.first <> l.group_no;
+		DELETE FROM personalize.linked AS l WHERE NOT EXISTS (SELECT FROM personalize.linked AS m WHERE m.group_no = l.group_no AND m.subject_no <> l.subject_no);
+	END IF;
+	UPDATE personalize.link_event AS e SET other_no = NULL, reason = NULL FROM now_is AS n
+		WHERE n.key IS NULL AND (e.subject_no = n.subject_no OR e.other_no = n.subject_no);
 	RETURN NULL;
 END
 $$;

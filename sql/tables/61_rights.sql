@@ -153,8 +153,10 @@ CREATE TABLE personalize.erasure_request (
 	deleted jsonb NOT NULL DEFAULT '{}',
 	message text,
 	tried_at timestamptz,
-	certificate_id uuid
+	certificate_id uuid,
+	with_request uuid
 );
+COMMENT ON COLUMN personalize.erasure_request.with_request IS 'The request for another identity of the same person that this goes with';
 COMMENT ON TABLE personalize.erasure_request IS
 	'Erasures that a worker carries out in batches; the person is hidden from the start';
 COMMENT ON COLUMN personalize.erasure_request.hides IS 'The tombstone is of this request: the person was not erased before';

@@ -102,6 +102,18 @@ SELECT * FROM personalize.export_rows(1, 'links_customer');
 SELECT e -> 'also_known_as' AS also, jsonb_array_length(e -> 'consents') AS consents FROM personalize.export_subject('cookie-5', 'links_cookie') AS e;
 /* the set agrees with the ledger */
 SELECT wrong FROM personalize.consent_set_check_internal(NULL);
+/* an erasure takes all of them, and says so; a requested one hides all, and comes back for all */
+SELECT personalize.request_erasure(1, grace => '1 day', kind => 'links_customer') AS request \gset
+SELECT personalize.permitted('cookie-1', 'links_ads', 'links_cookie'), personalize.consent_state('cookie-5', 'links_ads', kind => 'links_cookie'), count(*) FROM personalize.erasure_requests WHERE status = 'waiting';
+SELECT personalize.cancel_erasure(:'request');
+SELECT personalize.consent_state('cookie-5', 'links_ads', kind => 'links_cookie'), count(*) FROM personalize.erasure_requests WHERE status = 'waiting';
+BEGIN;
+SELECT c ->> 'kind' AS kind, c -> 'relations' AS relations, (SELECT jsonb_agg(l.value -> 'relations') FROM jsonb_array_elements(c -> 'linked') AS l) AS linked FROM personalize.erase_subject('cookie-2', dry_run => true, kind => 'links_cookie') AS c;
+SELECT c ->> 'kind' AS kind, c -> 'relations' AS relations, (SELECT jsonb_agg(l.value -> 'relations') FROM jsonb_array_elements(c -> 'linked') AS l) AS linked FROM personalize.erase_subject('cookie-2', kind => 'links_cookie') AS c;
+SELECT count(*) AS rows_left FROM personalize.export_rows(2, 'links_customer');
+SELECT personalize.consent_state(2, 'links_ads', kind => 'links_customer'), personalize.consent_state('cookie-2', 'links_ads', kind => 'links_cookie');
+SELECT count(*) AS links FROM personalize.linked AS l JOIN personalize.subject AS s USING (subject_no) WHERE s.key IS NULL;
+ROLLBACK;
 /* taken apart again: what was said stays with each */
 SELECT personalize.unlink_subject('cookie-5', kind => 'links_cookie'), personalize.unlink_subject('cookie-5', kind => 'links_cookie'), personalize.unlink_subject(77, kind => 'links_customer');
 SELECT personalize.grant_consent('cookie-5', 'links_news', kind => 'links_cookie') > 0;
