@@ -84,14 +84,14 @@ pz_rights_path(int32 path_id, PzPath *path)
 static char *
 make_token(void)
 {
-	uint64		token[2];
+	uint32		token[4];
 
 	if (!pg_strong_random(token, sizeof(token)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a random number"),
 				 errhint("Try again.")));
-	return psprintf("/* personalize %016" INT64_MODIFIER "x%016" INT64_MODIFIER "x */ ", token[0], token[1]);
+	return psprintf("/* personalize %08x%08x%08x%08x */ ", token[0], token[1], token[2], token[3]);
 }
 
 /* Qualified and quoted name of a path's relation. */
