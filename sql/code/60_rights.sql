@@ -287,7 +287,8 @@ BEGIN
 			FROM jsonb_to_recordset(linked) AS l (kind_id integer, key text) JOIN personalize.registry_kind AS k ON k.kind_id = l.kind_id
 			GROUP BY l.kind_id, k.name ORDER BY l.kind_id
 		LOOP
-			more := personalize.erase_internal(other.kind_id, other.name, other.keys, reason, dry_run, sync_to);
+			/* the audit was waited for, and must not be again: it waits for us now */
+			more := personalize.erase_internal(other.kind_id, other.name, other.keys, reason, dry_run, NULL);
 			certificates := (SELECT jsonb_agg(CASE WHEN x.parts IS NULL THEN c.value
 					ELSE c.value || jsonb_build_object('linked', coalesce(c.value -> 'linked', '[]') || x.parts) END ORDER BY c.place)
 				FROM jsonb_array_elements(certificates) WITH ORDINALITY AS c (value, place)

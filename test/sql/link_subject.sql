@@ -114,6 +114,12 @@ SELECT count(*) AS rows_left FROM personalize.export_rows(2, 'links_customer');
 SELECT personalize.consent_state(2, 'links_ads', kind => 'links_customer'), personalize.consent_state('cookie-2', 'links_ads', kind => 'links_cookie');
 SELECT count(*) AS links FROM personalize.linked AS l JOIN personalize.subject AS s USING (subject_no) WHERE s.key IS NULL;
 ROLLBACK;
+/* many at once, with their other identities: the audit is waited for once, before it waits for us */
+SELECT personalize.link_subject((501 + i)::text, 'many-' || i, to_kind => 'links_cookie', kind => 'links_customer') IS NOT NULL AS linked FROM generate_series(0, 1) AS i;
+SET statement_timeout = '60s';
+SELECT c ->> 'kind' AS kind, c -> 'subjects' AS subjects, jsonb_array_length(c -> 'linked') AS linked FROM jsonb_array_elements(personalize.erase_subjects('{501,502}', kind => 'links_customer')) AS c;
+RESET statement_timeout;
+SELECT personalize.consent_state('many-' || i, 'links_ads', kind => 'links_cookie') FROM generate_series(0, 1) AS i;
 /* taken apart again: what was said stays with each */
 SELECT personalize.unlink_subject('cookie-5', kind => 'links_cookie'), personalize.unlink_subject('cookie-5', kind => 'links_cookie'), personalize.unlink_subject(77, kind => 'links_customer');
 SELECT personalize.grant_consent('cookie-5', 'links_news', kind => 'links_cookie') > 0;

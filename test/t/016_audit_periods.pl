@@ -80,8 +80,8 @@ $node->safe_psql('postgres', q{
 	ALTER DATABASE postgres SET default_table_access_method = personalize_heap;
 	ALTER DATABASE postgres SET statement_timeout = 1;
 	ALTER DATABASE postgres SET default_transaction_read_only = on;});
-kill 'TERM', $node->safe_psql('postgres', "SET statement_timeout = 0; SELECT pid FROM pg_stat_activity WHERE backend_type = 'personalize audit worker'");
 $ENV{PGOPTIONS} = '-c statement_timeout=0 -c default_transaction_read_only=off';
+kill 'TERM', $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'personalize audit worker'");
 period_over();
 use_some('third');
 cmp_ok(period_of('third'), '>', $second, 'and another one');
