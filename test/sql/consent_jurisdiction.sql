@@ -28,7 +28,7 @@ BEGIN
 END
 $$;
 CREATE VIEW pg_temp.line AS
-	SELECT s.key::integer AS who, p.name AS purpose, e.action, e.explicit, e.method, e.reason, (SELECT string_agg(coalesce(c.name, 'row'), ',' ORDER BY u.id)
+	SELECT CASE WHEN s.key ~ '^[0-9]+$' THEN s.key::integer END AS who, p.name AS purpose, e.action, e.explicit, e.method, e.reason, (SELECT string_agg(coalesce(c.name, 'row'), ',' ORDER BY u.id)
 			FROM unnest(e.categories) AS u (id) LEFT JOIN personalize.registry_category AS c ON c.category_id = u.id) AS categories
 	FROM personalize.consent_event AS e JOIN personalize.subject AS s USING (subject_no) JOIN personalize.registry_kind AS k USING (kind_id)
 		JOIN personalize.registry_purpose AS p USING (purpose_id)
@@ -83,7 +83,7 @@ SELECT * FROM jur.customer ORDER BY id;
 COMMIT;
 SELECT regexp_replace(d.reason, '[0-9-]{10}', 'DAY', 'g') AS reason, d.permitted FROM personalize.decide(1, 'jur_sale', kind => 'jur') AS d;
 RESET ROLE;
-SELECT subject, state, permitted, categories, explicit, method FROM personalize.consent WHERE kind = 'jur' AND purpose = 'jur_sale' ORDER BY subject::integer;
+SELECT subject, state, permitted, categories, explicit, method FROM personalize.consent WHERE kind = 'jur' AND purpose = 'jur_sale' ORDER BY CASE WHEN subject ~ '^[0-9]+$' THEN subject::integer END;
 SELECT r -> 'dpv:hasConsentStatus' -> 0 ->> '@type' AS status, r -> 'dpv:hasConsentStatus' -> 0 ->> 'dct:description' AS why,
 		r -> 'dpv:hasConsentStatus' -> 0 ? 'dpv:isIndicatedBy' AS by_the_person, r -> 'dpv:hasConsentStatus' -> 0 ? 'dpv:hasConsentType' AS is_consent
 	FROM jsonb_array_elements(personalize.consent_receipt(1, 'jur_sale', kind => 'jur') -> 'dpv:hasRecord') AS r;

@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 CREATE VIEW pg_temp.line AS
-	SELECT s.key::integer AS who, p.name AS purpose, e.action, e.method, e.reason, e.expires_at <= clock_timestamp() AS ended, cardinality(e.categories) AS n,
+	SELECT CASE WHEN s.key ~ '^[0-9]+$' THEN s.key::integer END AS who, p.name AS purpose, e.action, e.method, e.reason, e.expires_at <= clock_timestamp() AS ended, cardinality(e.categories) AS n,
 			e.evidence - 'guardian' AS evidence, e.evidence ? 'guardian' AS linked
 	FROM personalize.consent_event AS e JOIN personalize.subject AS s USING (subject_no) JOIN personalize.registry_kind AS k USING (kind_id)
 		JOIN personalize.registry_purpose AS p USING (purpose_id)
