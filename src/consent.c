@@ -278,6 +278,9 @@ judge_by_ledger(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 	q.subject_no = decision->subject_no;
 	q.decision = decision;
 	pz_consent_judge(&q, purpose, want_categories, decision);
+	/* as of a moment that is over, only what was said is known */
+	if (decision->subject_no != 0 && as_of == DT_NOEND)
+		pz_suppression_apply(snapshot, clock, decision->subject_no, purpose->purpose_id, decision);
 }
 
 /*
@@ -360,4 +363,9 @@ pz_consent_learn(Snapshot snapshot)
 	(void) find_subject(snapshot, -1, "", 0, &tombstoned, &own);
 	(void) is_erased(snapshot, -1, "", 0);
 	(void) read_ledger(&q, 0, cats, 1);
+	{
+		PzDecision	decision = {true};
+
+		pz_suppression_apply(snapshot, DT_NOEND, -1, 0, &decision);
+	}
 }

@@ -44,6 +44,7 @@ typedef struct PzDecision
 	bool		is_explicit;
 	bool		needs_explicit; /* given, but not explicitly where that is asked for */
 	int32		inherited_from; /* purpose whose events decided, if not the asked one; else 0 */
+	const char *suppressed;		/* why it is kept back although it is permitted otherwise; NULL: it is not */
 	int			ncategories;	/* categories now permitted */
 	int32	   *categories;		/* allocated only if want_categories */
 } PzDecision;
@@ -104,6 +105,9 @@ extern void pz_consent_decide_number(Snapshot snapshot, TimestampTz clock, int64
 extern PzConsentState pz_consent_state_of(const char *action);
 extern bool pz_consent_is_word(PzConsentState state);
 extern const char *pz_consent_state_name(PzConsentState state);
+
+/* consent_suppression.c */
+extern void pz_suppression_apply(Snapshot snapshot, TimestampTz clock, int64 subject_no, int32 purpose_id, PzDecision *decision);
 
 /* consent_judge.c */
 extern void pz_consent_said(const PzQuestion *q, PzCategoryState *c, PzConsentState state, TimestampTz expires_at);

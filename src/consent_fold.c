@@ -298,7 +298,40 @@ pz_set_fold(PzDatabase *db, PzSet *set, dsa_area *area, bool ended)
 }
 
 /*
- * Mark those whose consent ends soon, if it is time for it.  False if there is no
+ * Mark the persons of rows that end from before on, earlier than ahead, by an index on
+ * the end.  False if there is no memory.
+ */
+static bool
+mark_ends(PzDatabase *db, PzSet *set, dsa_area *area, Oid relid, Oid indexid, AttrNumber end, AttrNumber subject,
+		  TimestampTz before, TimestampTz ahead)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	Relation	index = index_open(indexid, AccessShareLock);
+	ScanKeyData skey[2];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		done = true;
+
+	ScanKeyInit(&skey[0], end, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, TimestampTzGetDatum(before));
+	ScanKeyInit(&skey[1], end, BTLessStrategyNumber, F_TIMESTAMPTZ_LT, TimestampTzGetDatum(ahead));
+	scan = systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, skey);
+	while (done && HeapTupleIsValid(tup = systable_getnext_ordered(scan, ForwardScanDirection)))
+	{
+		bool		isnull;
+		uint32		no = pz_set_subject_no(DatumGetInt64(heap_getattr(tup, subject, RelationGetDescr(rel), &isnull)));
+
+		if (no != PZ_SET_NO_ASK)
+			done = pz_mark_number(db, set, area, no, PZ_MARK_EXPIRES);
+		CHECK_FOR_INTERRUPTS();
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return done;
+}
+
+/*
+ * Mark those whose consent or suppression ends soon, if it is time for it.  False if there is no
  * memory.  Outside of a transaction.
  */
 bool
@@ -306,12 +339,7 @@ pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area)
 {
 	TimestampTz before = (TimestampTz) pg_atomic_read_u64(&set->horizon);
 	TimestampTz ahead;
-	ScanKeyData skey[2];
-	Relation	rel;
-	Relation	index;
-	SysScanDesc scan;
-	HeapTuple	tup;
-	bool		done = true;
+	bool		done;
 
 	if (before > TimestampTzPlusMilliseconds(pz_clock_now(), END_REFRESH_MS))
 		return true;
@@ -322,23 +350,10 @@ pz_set_advance(PzDatabase *db, PzSet *set, dsa_area *area)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetLatestSnapshot());
-	rel = table_open(pz_registry_oids()->consent_event, AccessShareLock);
-	index = index_open(pz_registry_oids()->consent_event_end, AccessShareLock);
-	ScanKeyInit(&skey[0], EVENT_EXPIRES_AT, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, TimestampTzGetDatum(before));
-	ScanKeyInit(&skey[1], EVENT_EXPIRES_AT, BTLessStrategyNumber, F_TIMESTAMPTZ_LT, TimestampTzGetDatum(ahead));
-	scan = systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, skey);
-	while (done && HeapTupleIsValid(tup = systable_getnext_ordered(scan, ForwardScanDirection)))
-	{
-		bool		isnull;
-		uint32		no = pz_set_subject_no(DatumGetInt64(heap_getattr(tup, EVENT_SUBJECT, RelationGetDescr(rel), &isnull)));
-
-		if (no != PZ_SET_NO_ASK)
-			done = pz_mark_number(db, set, area, no, PZ_MARK_EXPIRES);
-		CHECK_FOR_INTERRUPTS();
-	}
-	systable_endscan_ordered(scan);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
+	done = mark_ends(db, set, area, pz_registry_oids()->consent_event, pz_registry_oids()->consent_event_end,
+					 EVENT_EXPIRES_AT, EVENT_SUBJECT, before, ahead) &&
+		mark_ends(db, set, area, pz_registry_oids()->suppression, pz_registry_oids()->suppression_until,
+				  SUPPRESSION_UNTIL, SUPPRESSION_SUBJECT, before, ahead);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (done)

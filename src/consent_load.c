@@ -57,7 +57,9 @@ typedef struct Loader
 	MemoryContext scratch;
 	PzNewest	newest;
 	PzDictPlan	plans[PZ_SET_KINDS];
+	Relation	suppression;
 	uint64	  **live;			/* bits of numbers that have a key */
+	uint64	  **suppressed;		/* and of those that the ledger must be asked for once */
 	const char *failed;			/* why it cannot be done; NULL: it can */
 } Loader;
 
@@ -96,6 +98,40 @@ judge(Loader *l, const PzSetPlane *plane, const PzPurpose *purpose, CacheEntry *
 	MemoryContextReset(l->scratch);
 }
 
+/* The same from the ledger itself. */
+static void
+ask_for(Loader *l, const PzSetPlane *plane, const PzPurpose *purpose, CacheEntry *result)
+{
+	PzDecision	decision;
+	MemoryContext old = MemoryContextSwitchTo(l->scratch);
+
+	pz_consent_decide_number(l->snapshot, l->newest.clock, l->newest.no, purpose, &decision);
+	result->ends = decision.first_end != 0 && decision.first_end < l->newest.ahead;
+	result->bits = pz_plane_bits(plane, purpose, &decision);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(l->scratch);
+}
+
+/* Is a number among those noted? */
+static bool
+has_number(uint64 **numbers, uint32 no)
+{
+	uint64	   *chunk = numbers[no >> PZ_SET_CHUNK_BITS];
+
+	return chunk && ((chunk[(no % PZ_SET_CHUNK) / 64] >> (no % 64)) & 1) != 0;
+}
+
+/* Note a number. */
+static void
+add_number(Loader *l, uint64 **numbers, uint32 no)
+{
+	uint64	  **chunk = &numbers[no >> PZ_SET_CHUNK_BITS];
+
+	if (*chunk == NULL)
+		*chunk = MemoryContextAllocZero(l->mcxt, PZ_SET_CHUNK / 8);
+	(*chunk)[(no % PZ_SET_CHUNK) / 64] |= UINT64CONST(1) << (no % 64);
+}
+
 /* Ask the ledger for a number for ever. */
 static bool
 always_ask(Loader *l, uint32 no)
@@ -115,19 +151,20 @@ fill_plane(Loader *l, PzSetPlane *plane, const PzPurpose *purpose)
 	memset(cache, 0, sizeof(cache));
 	for (no = 1; no <= l->newest.max_no && l->failed == NULL; no++)
 	{
-		uint64	   *live = l->live[no >> PZ_SET_CHUNK_BITS];
 		CacheEntry *result = &other;
 		uint64		event;
 
 		if ((no & 0xfff) == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (live == NULL || ((live[(no % PZ_SET_CHUNK) / 64] >> (no % 64)) & 1) == 0)
+		if (!has_number(l->live, no))
 			continue;
 		l->newest.no = no;
 		event = pz_newest_event(&l->newest, purpose->purpose_id, no);
-		if (pz_newest_event(&l->newest, PZ_PURPOSE_NONE, no) != 0 ||
-			(event != 0 && purpose->nparents > 0 && !pz_newest_is_word(event) &&
-			 pz_newest_has_inherited(&l->newest, purpose, no)))
+		if (has_number(l->suppressed, no))
+			ask_for(l, plane, purpose, result);
+		else if (pz_newest_event(&l->newest, PZ_PURPOSE_NONE, no) != 0 ||
+				 (event != 0 && purpose->nparents > 0 && !pz_newest_is_word(event) &&
+				  pz_newest_has_inherited(&l->newest, purpose, no)))
 			judge(l, plane, purpose, result);
 		else if (event != 0)
 		{
@@ -194,7 +231,6 @@ static void
 take_live(Loader *l, TupleTableSlot *slot)
 {
 	int64		no;
-	uint64	  **chunk;
 
 	slot_getsomeattrs(slot, SUBJECT_TOMBSTONED);
 	no = DatumGetInt64(slot->tts_values[SUBJECT_NO - 1]);
@@ -207,10 +243,19 @@ take_live(Loader *l, TupleTableSlot *slot)
 			l->failed = PZ_SET_NO_MEMORY;
 		return;
 	}
-	chunk = &l->live[no >> PZ_SET_CHUNK_BITS];
-	if (*chunk == NULL)
-		*chunk = MemoryContextAllocZero(l->mcxt, PZ_SET_CHUNK / 8);
-	(*chunk)[(no % PZ_SET_CHUNK) / 64] |= UINT64CONST(1) << (no % 64);
+	add_number(l, l->live, (uint32) no);
+}
+
+/* A row of personalize.suppression. */
+static void
+take_suppression(Loader *l, TupleTableSlot *slot)
+{
+	int64		no;
+
+	slot_getsomeattrs(slot, SUPPRESSION_SUBJECT);
+	no = DatumGetInt64(slot->tts_values[SUPPRESSION_SUBJECT - 1]);
+	if (no > 0 && no < (int64) l->set->nchunks << PZ_SET_CHUNK_BITS)
+		add_number(l, l->suppressed, (uint32) no);
 }
 
 /* A row of personalize.subject: put its key into the dictionary. */
@@ -279,15 +324,17 @@ is_watched(Relation rel)
 }
 
 /*
- * Are both tables of the ledger watched?  In a transaction.
+ * Are all tables of the ledger watched?  In a transaction.
  */
 bool
 pz_set_is_watched(void)
 {
 	Relation	subject = table_open(pz_registry_oids()->subject, AccessShareLock);
 	Relation	event = table_open(pz_registry_oids()->consent_event, AccessShareLock);
-	bool		watched = is_watched(subject) && is_watched(event);
+	Relation	suppression = table_open(pz_registry_oids()->suppression, AccessShareLock);
+	bool		watched = is_watched(subject) && is_watched(event) && is_watched(suppression);
 
+	table_close(suppression, AccessShareLock);
 	table_close(event, AccessShareLock);
 	table_close(subject, AccessShareLock);
 	return watched;
@@ -351,10 +398,12 @@ open_ledger(Loader *l)
 	const PzOids *oids = pz_registry_oids();
 
 	if (!ConditionalLockRelationOid(oids->subject, RowExclusiveLock) ||
-		!ConditionalLockRelationOid(oids->consent_event, RowExclusiveLock))
+		!ConditionalLockRelationOid(oids->consent_event, RowExclusiveLock) ||
+		!ConditionalLockRelationOid(oids->suppression, RowExclusiveLock))
 		return false;
 	l->subject = table_open(oids->subject, NoLock);
 	l->event = table_open(oids->consent_event, NoLock);
+	l->suppression = table_open(oids->suppression, NoLock);
 	return true;
 }
 
@@ -371,6 +420,7 @@ prepare(Loader *l, PzDatabase *db, PzSet *set, dsa_area *area, TimestampTz ahead
 	PushActiveSnapshot(l->snapshot);
 	pz_newest_init(&l->newest, l->mcxt, pz_clock_now(), ahead, set->nchunks);
 	l->live = MemoryContextAllocZero(l->mcxt, set->nchunks * sizeof(uint64 *));
+	l->suppressed = MemoryContextAllocZero(l->mcxt, set->nchunks * sizeof(uint64 *));
 }
 
 /*
@@ -386,6 +436,7 @@ load_planes(Loader *l, const List *purposes)
 	foreach(lc, purposes)
 		pz_newest_expect(&l->newest, lfirst(lc));
 	scan(l, l->event, take_event);
+	scan(l, l->suppression, take_suppression);
 	foreach(lc, purposes)
 	{
 		const PzPurpose *purpose = lfirst(lc);
@@ -512,7 +563,7 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 		CommitTransactionCommand();
 		return false;
 	}
-	usable = is_watched(l.subject) && is_watched(l.event);
+	usable = is_watched(l.subject) && is_watched(l.event) && is_watched(l.suppression);
 	set = make_set(area, &root, largest_number(l.subject));
 	if (set == NULL || !usable)
 	{
@@ -534,7 +585,7 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	ahead = TimestampTzPlusMilliseconds(pz_clock_now(), PZ_SET_END_AHEAD_MS);
 	pg_atomic_write_u64(&set->announced, (uint64) ahead);
 	/* before the snapshot: who is over by now, it sees */
-	writers = has_writers(l.subject) || has_writers(l.event);
+	writers = has_writers(l.subject) || has_writers(l.event) || has_writers(l.suppression);
 	pg_memory_barrier();
 	prepare(&l, db, set, area, ahead);
 	set->since = GetTopTransactionId();
@@ -547,11 +598,13 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	{
 		mark_in_progress(&l, l.subject, SUBJECT_NO);
 		mark_in_progress(&l, l.event, EVENT_SUBJECT);
+		mark_in_progress(&l, l.suppression, SUPPRESSION_SUBJECT);
 	}
 	load_planes(&l, pz_set_purposes());
 	pg_atomic_write_u64(&set->horizon, (uint64) ahead);
 	PopActiveSnapshot();
 	UnregisterSnapshot(l.snapshot);
+	table_close(l.suppression, NoLock);
 	table_close(l.event, NoLock);
 	table_close(l.subject, NoLock);
 	CommitTransactionCommand();
@@ -574,11 +627,13 @@ pz_set_load_planes(PzDatabase *db, PzSet *set, dsa_area *area, List *purposes)
 
 	l.subject = table_open(pz_registry_oids()->subject, AccessShareLock);
 	l.event = table_open(pz_registry_oids()->consent_event, AccessShareLock);
+	l.suppression = table_open(pz_registry_oids()->suppression, AccessShareLock);
 	prepare(&l, db, set, area, (TimestampTz) pg_atomic_read_u64(&set->horizon));
 	scan(&l, l.subject, take_live);
 	load_planes(&l, purposes);
 	PopActiveSnapshot();
 	UnregisterSnapshot(l.snapshot);
+	table_close(l.suppression, NoLock);
 	table_close(l.event, NoLock);
 	table_close(l.subject, NoLock);
 	return l.failed == NULL;

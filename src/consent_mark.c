@@ -4,12 +4,12 @@
  *	  Who changes what is said of a person marks that person in the consent
  *	  set; see consent_set.c, S1.
  *
- * Row triggers on personalize.subject and personalize.consent_event, which
+ * Row triggers on personalize.subject, consent_event and suppression, which
  * fire always, so also for COPY, restored dumps and logical replication.  A row
  * is in the table before its trigger looks whether there is a set: a set whose
  * loading begins later reads it from there.
  *
- * DDL on the two tables, which can switch triggers off, breaks the set.
+ * DDL on these tables, which can switch triggers off, breaks the set.
  *
  *-------------------------------------------------------------------------
  */
@@ -142,7 +142,9 @@ mark_row(PzDatabase *db, PzSet *set, dsa_area *area, TriggerData *data, HeapTupl
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	TransactionId xid = GetTopTransactionId();
 	bool		subject = data->tg_trigger->tgnargs > 0;
-	uint32		no = pz_mark_number_of(tup, desc, subject ? SUBJECT_NO : EVENT_SUBJECT);
+	uint32		no = pz_mark_number_of(tup, desc, subject ? SUBJECT_NO :
+									   RelationGetRelid(data->tg_relation) == pz_registry_oids()->suppression ? SUPPRESSION_SUBJECT :
+									   EVENT_SUBJECT);
 
 	if (no != PZ_SET_NO_ASK && !pz_mark_number(db, set, area, no, xid))
 		return false;
@@ -245,6 +247,7 @@ pz_set_object_access(ObjectAccessType access, Oid classId, Oid objectId)
 		relid = relation_of_trigger(objectId);
 	if (OidIsValid(relid) &&
 		(classId == ProcedureRelationId ? relid == pz_registry_oids()->consent_changed :
-		 relid == pz_registry_oids()->subject || relid == pz_registry_oids()->consent_event))
+		 relid == pz_registry_oids()->subject || relid == pz_registry_oids()->consent_event ||
+		 relid == pz_registry_oids()->suppression))
 		pz_set_break(db, "a table of the ledger was altered");
 }

@@ -285,6 +285,9 @@ has_written(void)
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, oids->consent_event);
 	if (pz_lock_held_compat(&tag, RowExclusiveLock))
 		return true;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, oids->suppression);
+	if (pz_lock_held_compat(&tag, RowExclusiveLock))
+		return true;
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, oids->subject);
 	return pz_lock_held_compat(&tag, RowExclusiveLock);
 }

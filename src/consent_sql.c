@@ -56,6 +56,10 @@ reason_text(const PzPurpose *purpose, const PzDecision *d)
 		appendStringInfoString(&s, "No: the person was erased on request.");
 	else if (d->state == PZ_STATE_RESTRICTED)
 		appendStringInfo(&s, "No: processing of the person's data has been restricted since %s.", day(d->recorded_at));
+	else if (d->suppressed)
+		appendStringInfo(&s, strcmp(d->suppressed, "cap") == 0 ?
+						 "No: the person has been reached as often as the frequency cap of \"%s\" allows." :
+						 "No: the person is excluded from purpose \"%s\".", purpose->name);
 	else if (d->permitted && d->state == PZ_STATE_GIVEN)
 	{
 		appendStringInfo(&s, "Yes: the person gave %sconsent to \"%s\" on %s",

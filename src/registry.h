@@ -119,6 +119,9 @@ typedef struct PzOids
 	Oid			subject_key;
 	Oid			tombstone;
 	Oid			tombstone_pkey;
+	Oid			suppression;
+	Oid			suppression_pkey;
+	Oid			suppression_until;
 } PzOids;
 
 extern void pz_registry_init(void);

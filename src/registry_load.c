@@ -444,6 +444,10 @@ load_oids(Registry *r, bool missing_ok)
 	o->subject_key = find_relation(r, "subject_key");
 	o->tombstone = find_relation(r, "tombstone");
 	o->tombstone_pkey = find_relation(r, "tombstone_pkey");
+	o->suppression = find_relation(r, "suppression");
+	o->suppression_pkey = find_relation(r, "suppression_pkey");
+	o->suppression_until = find_relation(r, "suppression_until");
+	complete = complete && OidIsValid(o->suppression) && OidIsValid(o->suppression_pkey) && OidIsValid(o->suppression_until);
 
 	if (missing_ok)
 		return;

@@ -333,7 +333,7 @@ DO $do$
 DECLARE
 	t record;
 BEGIN
-	FOR t IN SELECT x.name, x.argument FROM (VALUES ('subject', '''subject'''), ('consent_event', '')) AS x (name, argument)
+	FOR t IN SELECT x.name, x.argument FROM (VALUES ('subject', '''subject'''), ('consent_event', ''), ('suppression', '')) AS x (name, argument)
 	LOOP
 		EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER consent_changed AFTER INSERT OR UPDATE OR DELETE ON personalize.%I'
 			' FOR EACH ROW EXECUTE FUNCTION personalize.consent_changed_internal(%s)', t.name, t.argument);
