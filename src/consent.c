@@ -280,7 +280,7 @@ judge_by_ledger(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 	pz_consent_judge(&q, purpose, want_categories, decision);
 	/* as of a moment that is over, only what was said is known */
 	if (decision->subject_no != 0 && as_of == DT_NOEND)
-		pz_suppression_apply(snapshot, clock, decision->subject_no, purpose->purpose_id, decision);
+		pz_suppression_apply(snapshot, clock, decision->subject_no, purpose, decision);
 }
 
 /*
@@ -366,6 +366,6 @@ pz_consent_learn(Snapshot snapshot)
 	{
 		PzDecision	decision = {true};
 
-		pz_suppression_apply(snapshot, DT_NOEND, -1, 0, &decision);
+		pz_suppression_apply(snapshot, DT_NOEND, -1, NULL, &decision);
 	}
 }

@@ -107,7 +107,8 @@ extern bool pz_consent_is_word(PzConsentState state);
 extern const char *pz_consent_state_name(PzConsentState state);
 
 /* consent_suppression.c */
-extern void pz_suppression_apply(Snapshot snapshot, TimestampTz clock, int64 subject_no, int32 purpose_id, PzDecision *decision);
+extern void pz_suppression_apply(Snapshot snapshot, TimestampTz clock, int64 subject_no, const PzPurpose *purpose,
+								 PzDecision *decision);
 
 /* consent_judge.c */
 extern void pz_consent_said(const PzQuestion *q, PzCategoryState *c, PzConsentState state, TimestampTz expires_at);

@@ -237,6 +237,7 @@ BEGIN
 				ORDER BY 3;
 	END IF;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
+	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.exclusion_status_internal() AS a;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.maintenance_status_internal() AS a;
 
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.copies_status_internal() AS a;

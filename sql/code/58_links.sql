@@ -187,7 +187,7 @@ DECLARE
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
 	PERFORM personalize.require_newest_internal();
-	LOCK TABLE personalize.consent_event IN ROW EXCLUSIVE MODE;
+	LOCK TABLE personalize.consent_event, personalize.exposure, personalize.exclusion_member IN ROW EXCLUSIVE MODE;
 	kinds := ARRAY[personalize.kind_id_internal(link_subject.kind), personalize.kind_id_internal(coalesce(link_subject.to_kind, link_subject.kind))];
 	IF 0 = ANY (kinds) THEN
 		kinds := ARRAY[personalize.ensure_kind_internal(link_subject.kind), personalize.ensure_kind_internal(coalesce(link_subject.to_kind, link_subject.kind))];
@@ -231,6 +231,9 @@ BEGIN
 	written := personalize.linked_level_internal(nos);
 	/* if one is a minor, or under another law, all are */
 	PERFORM personalize.person_terms_internal(one);
+	/* both have been reached as often as one person, and are left out where one is */
+	PERFORM personalize.caps_again_internal(nos);
+	PERFORM personalize.exclusions_again_internal(nos);
 	RETURN written;
 END
 $$;
@@ -250,6 +253,7 @@ DECLARE
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	PERFORM personalize.require_newest_internal();
+	LOCK TABLE personalize.consent_event, personalize.exposure, personalize.exclusion_member IN ROW EXCLUSIVE MODE;
 	kind_no := personalize.kind_id_internal(unlink_subject.kind);
 	key := personalize.canonical_key_internal(unlink_subject.kind, unlink_subject.subject);
 	IF personalize.text_names_internal(unlink_subject.reason, ARRAY[key]) THEN
@@ -266,11 +270,16 @@ BEGIN
 	DELETE FROM personalize.linked AS l WHERE l.subject_no = no OR (cardinality(nos) = 2 AND l.subject_no = ANY (nos));
 	UPDATE personalize.linked AS l SET group_no = (SELECT min(u.n) FROM unnest(nos) AS u (n) WHERE u.n <> no) WHERE l.subject_no = ANY (nos);
 	INSERT INTO personalize.link_event (action, subject_no, reason, recorded_by) VALUES ('unlinked', no, unlink_subject.reason, session_user);
+	/* each has been reached as often as it was itself */
+	DELETE FROM personalize.suppression AS s WHERE s.subject_no = ANY (nos) AND s.cause = 'cap';
+	PERFORM personalize.caps_again_internal(ARRAY[no]);
+	PERFORM personalize.caps_again_internal(array_remove(nos, no));
+	PERFORM personalize.exclusions_again_internal(nos);
 	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION personalize.unlink_subject(text, text, text) IS
-	'Takes an identity out of those it was joined with: what they said until now stays with each; false if it is joined with none';
+	'Takes an identity out of those it was joined with: what they said until now stays with each, what they were shown is counted for each by itself; false if it is joined with none';
 
 /* the twins of the other functions are made in 75_overloads.sql; these take two subjects */
 CREATE OR REPLACE FUNCTION personalize.link_subject("from" bigint, "to" bigint, reason text DEFAULT NULL, to_kind text DEFAULT NULL, kind text DEFAULT 'subject')

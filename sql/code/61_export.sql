@@ -200,8 +200,10 @@ BEGIN
 		'requests', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('request_id', q.request_id, 'right', q."right", 'regulation', q.regulation,
 				'status', q.status, 'reason', q.reason, 'received_at', q.received_at, 'due_at', q.due_at, 'closed_at', q.closed_at)) ORDER BY q.received_at), '[]')
 			FROM personalize.request AS q WHERE q.subject_no = who.subject_no))
-		|| personalize.export_person_internal(who.subject_no);
+		|| personalize.export_person_internal(who.subject_no)
+		|| personalize.export_shown_internal(export_subject.subject, export_subject.kind, most)
+		|| personalize.export_exclusions_internal(who.kind_id, who.key);
 END
 $$;
 COMMENT ON FUNCTION personalize.export_subject(text, text) IS
-	'Everything about a person in one document: data with category and source, purposes, consents, uses with their explanation, corrections, requests (GDPR Art. 15 and 20); other persons are left out';
+	'Everything about a person in one document: data with category and source, purposes, consents, uses with their explanation, what was shown and why, corrections, requests (GDPR Art. 15 and 20); other persons are left out';

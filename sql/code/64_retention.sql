@@ -123,6 +123,9 @@ DECLARE
 	n bigint;
 	changes jsonb;
 BEGIN
+	IF personalize.sweep_batch_internal(rows) THEN
+		RETURN true;
+	END IF;
 	SET CONSTRAINTS ALL IMMEDIATE;
 	IF kept.path_id IS NOT NULL THEN
 		SELECT x.relid, x.kind_id, personalize.rights_is_internal(x.path_id) AS mine INTO p FROM personalize.registry_path AS x WHERE x.path_id = kept.path_id;
@@ -186,5 +189,6 @@ AS $$
 	SELECT EXISTS (SELECT FROM personalize.erasure_request AS q WHERE q.status IN ('waiting', 'running') AND q.due_at <= clock_timestamp())
 		OR (personalize.retained_due_internal()).path_id IS NOT NULL
 		OR (personalize.retention_due_internal()).relid IS NOT NULL
+		OR personalize.sweep_due_internal()
 $$;
 COMMENT ON FUNCTION personalize.rights_due_internal() IS 'Is there work for the rights worker?';

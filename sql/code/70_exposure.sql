@@ -2,8 +2,8 @@
  * Frequency caps, and what people were shown.
  *
  * record_exposure() is called before something is shown, and says whether it may be.
- * The row of the subject is locked, so exposures of a person are recorded one after
- * the other and none is over the cap.  Whoever has reached it is suppressed until the
+ * The rows of all identities of the person are locked, so exposures of a person are
+ * recorded one after the other and none is over the cap.  Whoever has reached it is suppressed until the
  * oldest exposure that counts is out of the interval: the row filter of the purpose keeps
  * the person's rows back from the moment of the commit, and the consent set knows it
  * (src/consent_suppression.c).  Several identities of a person are capped together.
@@ -31,14 +31,26 @@ BEGIN
 				ORDER BY e.at DESC OFFSET cap.max_uses - 1 LIMIT 1;
 		END IF;
 		CONTINUE WHEN NOT FOUND;
-		INSERT INTO personalize.suppression (subject_no, purpose_id, cause, cause_id, until)
+		INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
 			SELECT u.no, cap_reached_internal.purpose_id, 'cap', cap.cap_id, oldest + cap.per FROM unnest(nos) AS u (no)
-			ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = EXCLUDED.until, since = EXCLUDED.since;
+			ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = greatest(s.until, EXCLUDED.until), since = EXCLUDED.since;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION personalize.cap_reached_internal(bigint[], integer, timestamptz) IS
 	'Suppresses the identities of a person for a purpose whose caps are reached at a moment, until they are not any more';
+
+CREATE OR REPLACE FUNCTION personalize.caps_again_internal(nos bigint[])
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT personalize.cap_reached_internal($1, p.purpose_id, clock_timestamp())
+	FROM (SELECT DISTINCT c.purpose_id FROM personalize.frequency_cap AS c ORDER BY c.purpose_id) AS p
+	WHERE EXISTS (SELECT FROM personalize.exposure AS e WHERE e.subject_no = ANY ($1) AND e.purpose_id = p.purpose_id)
+$$;
+COMMENT ON FUNCTION personalize.caps_again_internal(bigint[]) IS
+	'Looks at all caps for a person whose identities have been joined';
 
 CREATE OR REPLACE FUNCTION personalize.set_frequency_cap(purpose text, max_uses integer, per interval)
 RETURNS bigint
@@ -60,6 +72,11 @@ BEGIN
 	END IF;
 	IF set_frequency_cap.max_uses <= 0 THEN
 		RAISE EXCEPTION 'max_uses must be greater than zero' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL takes the cap away; retire_purpose() ends the purpose.';
+	END IF;
+	IF set_frequency_cap.max_uses IS NOT NULL
+		AND EXISTS (SELECT FROM personalize.exposure_retention AS r WHERE r.keep_for < set_frequency_cap.per) THEN
+		RAISE EXCEPTION 'exposures are not kept as long as this frequency cap would count them'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'set_exposure_retention() says how long they are kept.';
 	END IF;
 	/* nobody records an exposure meanwhile */
 	LOCK TABLE personalize.exposure IN SHARE ROW EXCLUSIVE MODE;
@@ -97,6 +114,44 @@ CREATE OR REPLACE VIEW personalize.frequency_caps AS
 	FROM personalize.frequency_cap AS c JOIN personalize.registry_purpose AS p ON p.purpose_id = c.purpose_id;
 COMMENT ON VIEW personalize.frequency_caps IS 'Frequency caps, and how many persons have reached them now';
 
+CREATE OR REPLACE FUNCTION personalize.exposure_begin_internal(kind_id integer, kind text, key text, purpose_id integer)
+RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	no bigint;
+	others bigint[];
+BEGIN
+	PERFORM personalize.linked_lock_key_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key);
+	no := personalize.subject_no_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key, false);
+	IF no IS NULL THEN
+		/* nobody gets a number by being refused */
+		IF NOT (SELECT d.permitted FROM personalize.decision_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key,
+				exposure_begin_internal.purpose_id, NULL) AS d) THEN
+			RETURN NULL;
+		END IF;
+		no := personalize.subject_no_internal(CASE exposure_begin_internal.kind_id
+				WHEN 0 THEN personalize.ensure_kind_internal(exposure_begin_internal.kind) ELSE exposure_begin_internal.kind_id END,
+			exposure_begin_internal.key, true);
+	END IF;
+	others := personalize.linked_numbers_internal(no);
+	IF cardinality(others) > 0 THEN
+		/* held already, unless they were joined while we waited */
+		PERFORM personalize.linked_lock_internal(others);
+	END IF;
+	/* a statement of its own: it sees what whoever held the locks before has recorded, and all of them are held now */
+	IF NOT (SELECT d.permitted FROM personalize.subject AS s
+			CROSS JOIN LATERAL personalize.decision_internal(s.kind_id, s.key, exposure_begin_internal.purpose_id, NULL) AS d
+			WHERE s.subject_no = no) THEN
+		RETURN NULL;
+	END IF;
+	RETURN no || array_remove(others, no);
+END
+$$;
+COMMENT ON FUNCTION personalize.exposure_begin_internal(integer, text, text, integer) IS
+	'Numbers of the identities of a person who may be reached for a purpose, that of the key first, all locked until the transaction ends; NULL if the person may not be';
+
 CREATE OR REPLACE FUNCTION personalize.record_exposure(subject text, purpose text, item text DEFAULT NULL, explanation text DEFAULT NULL,
 	experiment text DEFAULT NULL, kind text DEFAULT 'subject')
 RETURNS bigint
@@ -107,7 +162,6 @@ DECLARE
 	kind_no integer;
 	key text;
 	purpose_no integer;
-	no bigint;
 	nos bigint[];
 	now_is timestamptz;
 	id bigint;
@@ -118,19 +172,13 @@ BEGIN
 	key := personalize.canonical_key_internal(record_exposure.kind, record_exposure.subject);
 	purpose_no := personalize.purpose_id_internal(record_exposure.purpose, 'consent');
 	LOCK TABLE personalize.exposure IN ROW EXCLUSIVE MODE;
-	PERFORM personalize.linked_lock_key_internal(kind_no, key);
-	no := personalize.subject_no_internal(kind_no, key, false);
-	/* a statement of its own: it sees what whoever held the lock before has recorded */
-	IF NOT (SELECT d.permitted FROM personalize.decision_internal(kind_no, key, purpose_no, NULL) AS d) THEN
+	nos := personalize.exposure_begin_internal(kind_no, record_exposure.kind, key, purpose_no);
+	IF nos IS NULL THEN
 		RETURN NULL;
 	END IF;
-	IF no IS NULL THEN
-		no := personalize.subject_no_internal(CASE kind_no WHEN 0 THEN personalize.ensure_kind_internal(record_exposure.kind) ELSE kind_no END, key, true);
-	END IF;
-	nos := coalesce(nullif(personalize.linked_numbers_internal(no), '{}'), ARRAY[no]);
 	now_is := clock_timestamp();
 	INSERT INTO personalize.exposure AS e (subject_no, purpose_id, at, item, explanation)
-		VALUES (no, purpose_no, now_is, record_exposure.item, record_exposure.explanation)
+		VALUES (nos[1], purpose_no, now_is, record_exposure.item, record_exposure.explanation)
 		RETURNING e.exposure_id INTO id;
 	PERFORM personalize.cap_reached_internal(nos, purpose_no, now_is);
 	RETURN id;
@@ -174,3 +222,74 @@ END
 $$;
 COMMENT ON FUNCTION personalize.why(text, timestamptz, text) IS
 	'What a person was shown and why: the explanation, the purpose and its legal basis, the categories it uses, what the person said, what the person gets, and how to object';
+
+CREATE OR REPLACE FUNCTION personalize.export_shown_internal(subject text, kind text, most bigint)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	shown jsonb;
+	n bigint;
+BEGIN
+	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('at', w.shown_at, 'purpose', w.purpose, 'item', w.item, 'explanation', w.explanation,
+			'description', w.description, 'legal_basis', w.legal_basis, 'categories', w.categories, 'because', w.because,
+			'gets', w.gets, 'how_to_object', w.how_to_object))), count(*)
+		INTO shown, n
+		FROM (SELECT y.* FROM personalize.why(export_shown_internal.subject, kind => export_shown_internal.kind) AS y LIMIT most + 1) AS w;
+	IF n > most THEN
+		RAISE EXCEPTION 'what the subject was shown does not fit into one document'
+			USING ERRCODE = 'program_limit_exceeded', HINT = 'Use why() for a time, and export_rows().';
+	END IF;
+	RETURN jsonb_build_object('explanations', coalesce(shown, '[]'));
+END
+$$;
+COMMENT ON FUNCTION personalize.export_shown_internal(text, text, bigint) IS
+	'What a person was shown and why, for an export, newest first';
+
+CREATE OR REPLACE FUNCTION personalize.exposure_erased_internal()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE personalize.exposure AS e SET item = NULL, explanation = NULL FROM now_is AS n
+		WHERE n.key IS NULL AND e.subject_no = n.subject_no AND (e.item IS NOT NULL OR e.explanation IS NOT NULL);
+	DELETE FROM personalize.suppression AS s USING now_is AS n WHERE n.key IS NULL AND s.subject_no = n.subject_no;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION personalize.exposure_erased_internal() IS
+	'Takes what a person was shown, and why the person was kept back, away with the key; trigger on personalize.subject';
+CREATE OR REPLACE TRIGGER exposure_erased AFTER UPDATE ON personalize.subject REFERENCING NEW TABLE AS now_is
+	FOR EACH STATEMENT EXECUTE FUNCTION personalize.exposure_erased_internal();
+COMMENT ON TRIGGER exposure_erased ON personalize.subject IS 'Takes what a person was shown away with the key';
+
+CREATE OR REPLACE FUNCTION personalize.scrub_exposures_internal(keys text[], stamp bigint)
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE personalize.exposure AS e SET
+			item = CASE WHEN personalize.text_is_of_internal(e.item, personalize.keys_in_internal(e.item, $1, true, $2)) THEN NULL ELSE e.item END,
+			explanation = CASE WHEN personalize.text_is_of_internal(e.explanation, personalize.keys_in_internal(e.explanation, $1, true, $2)) THEN NULL ELSE e.explanation END
+		WHERE personalize.keys_in_internal(concat_ws(E'\n', e.item, e.explanation), $1, true, $2) IS NOT NULL
+			AND (personalize.text_is_of_internal(e.item, personalize.keys_in_internal(e.item, $1, true, $2))
+				OR personalize.text_is_of_internal(e.explanation, personalize.keys_in_internal(e.explanation, $1, true, $2)))
+$$;
+COMMENT ON FUNCTION personalize.scrub_exposures_internal(text[], bigint) IS
+	'Takes keys out of what others were shown and told; stamp as for keys_in_internal()';
+
+CREATE OR REPLACE FUNCTION personalize.exposures_moved_internal(old_no bigint, new_no bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE personalize.exposure AS e SET subject_no = new_no WHERE e.subject_no = old_no;
+	DELETE FROM personalize.suppression AS s WHERE s.subject_no = old_no;
+	PERFORM personalize.caps_again_internal(personalize.numbers_internal(new_no));
+END
+$$;
+COMMENT ON FUNCTION personalize.exposures_moved_internal(bigint, bigint) IS
+	'What a subject was shown becomes that of another, which is the same';

@@ -13,5 +13,6 @@ CREATE TABLE personalize.suppression (
 	PRIMARY KEY (subject_no, purpose_id, cause, cause_id)
 );
 COMMENT ON TABLE personalize.suppression IS
-	'Subjects whose rows a purpose does not see until a moment, although they agreed: a frequency cap is reached, or an exclusion holds';
+	'Subjects whose rows a purpose does not see until a moment, although they agreed: a frequency cap is reached, or an exclusion holds, which reaches narrower purposes, too (purpose 0: all that the person could say no to)';
 CREATE INDEX suppression_until ON personalize.suppression (until);
+CREATE INDEX suppression_exclusion ON personalize.suppression (cause_id) WHERE cause = 'exclusion';

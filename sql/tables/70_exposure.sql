@@ -30,3 +30,14 @@ COMMENT ON SEQUENCE personalize.exposure_exposure_id_seq IS 'Numbers of exposure
 CREATE UNIQUE INDEX exposure_pkey ON personalize.exposure (exposure_id);
 CREATE INDEX exposure_subject ON personalize.exposure (subject_no, purpose_id, at);
 CREATE INDEX exposure_at ON personalize.exposure USING brin (at);
+
+CREATE TABLE personalize.exposure_retention (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	keep_for interval NOT NULL CHECK (keep_for > interval '0'),
+	set_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	set_by text COLLATE "C" NOT NULL,
+	swept_at timestamptz,
+	rows_swept bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE personalize.exposure_retention IS
+	'How long it is kept what people were shown; without a row for ever';

@@ -1,0 +1,265 @@
+/*
+ * Many exposures at once: exact as those of record_exposure(), in the order in which
+ * they are given.
+ *
+ * Order of locks: as with batches of choices (30_consent.sql).  All persons of a batch
+ * are locked before any is asked about.
+ */
+
+CREATE OR REPLACE FUNCTION personalize.exposures_internal(subjects text[], kinds text[], purposes text[], items text[], explanations text[],
+	experiments text[])
+RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off	/* arrays look small to a generic plan and are not */
+SET enable_mergejoin = off
+SET enable_bitmapscan = off
+SET enable_seqscan = off	/* tables by index, whatever the statistics say of one that just grew */
+AS $$
+#variable_conflict use_column
+DECLARE
+	n integer := coalesce(cardinality(subjects), 0);
+	told record;
+	kind_names text[] := '{}';	/* each kind and each purpose that is named, once */
+	kind_nos integer[] := '{}';
+	purpose_names text[] := '{}';
+	purpose_nos integer[] := '{}';
+	item_kinds integer[];		/* of each item */
+	item_keys text[];
+	item_purposes integer[];
+	bad_keys bigint;
+	kind_no integer;
+	wanted text[];
+	here_nos bigint[];
+	here_keys text[];
+	found_kinds integer[] := '{}';	/* of each subject */
+	found_keys text[] := '{}';
+	found_nos bigint[] := '{}';
+	new_keys text[];
+	nos bigint[];
+	now_is timestamptz;
+	ids bigint[];
+BEGIN
+	PERFORM personalize.require_preloaded_internal();
+	PERFORM personalize.require_newest_internal();
+	IF n = 0 THEN
+		RETURN '{}';
+	END IF;
+	IF array_ndims(subjects) <> 1
+		OR (SELECT bool_or(u.length <> n) FROM unnest(ARRAY[cardinality(kinds), cardinality(purposes), cardinality(items),
+			cardinality(explanations), cardinality(experiments)]) AS u (length)) THEN
+		RAISE EXCEPTION 'arrays of a batch must be of one length' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	FOR told IN SELECT DISTINCT coalesce(u.kind, 'subject') AS kind FROM unnest(subjects, kinds) AS u (subject, kind) LOOP
+		kind_names := kind_names || told.kind;
+		kind_nos := kind_nos || personalize.kind_id_internal(told.kind);
+	END LOOP;
+	FOR told IN SELECT DISTINCT u.purpose FROM unnest(purposes) AS u (purpose) LOOP
+		purpose_names := purpose_names || told.purpose;
+		purpose_nos := purpose_nos || personalize.purpose_id_internal(told.purpose, 'consent');
+	END LOOP;
+	SELECT array_agg(k.no ORDER BY u.ord), array_agg(personalize.canonical_or_null_internal(r.key_type, u.subject) ORDER BY u.ord), array_agg(p.no ORDER BY u.ord)
+		INTO item_kinds, item_keys, item_purposes
+		FROM unnest(subjects, kinds, purposes) WITH ORDINALITY AS u (subject, kind, purpose, ord)
+			LEFT JOIN unnest(kind_names, kind_nos) AS k (name, no) ON k.name = coalesce(u.kind, 'subject')
+			LEFT JOIN unnest(purpose_names, purpose_nos) AS p (name, no) ON p.name = u.purpose
+			LEFT JOIN personalize.registry_kind AS r ON r.kind_id = k.no;
+	SELECT count(*) INTO bad_keys FROM unnest(item_keys) AS u (key) WHERE u.key IS NULL;
+	IF bad_keys > 0 THEN
+		RAISE EXCEPTION 'exposures cannot be recorded'
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Of %s exposures: subject missing or of the wrong form %s.', n, bad_keys),
+				HINT = 'Nothing was recorded.';
+	END IF;
+
+	LOCK TABLE personalize.exposure IN ROW EXCLUSIVE MODE;
+	FOREACH kind_no IN ARRAY ARRAY(SELECT DISTINCT u.kind FROM unnest(item_kinds) AS u (kind) ORDER BY u.kind) LOOP
+		wanted := ARRAY(SELECT DISTINCT u.key COLLATE "C" FROM unnest(item_keys, item_kinds) AS u (key, kind) WHERE u.kind = kind_no ORDER BY 1);
+		SELECT l.nos, l.found_keys INTO here_nos, here_keys FROM personalize.subjects_lock_internal(kind_no, wanted) AS l;
+		/* nobody gets a number by being refused */
+		new_keys := ARRAY(SELECT DISTINCT x.key COLLATE "C"
+			FROM (SELECT DISTINCT u.key, u.purpose FROM unnest(item_keys, item_kinds, item_purposes) AS u (key, kind, purpose)
+					LEFT JOIN unnest(here_keys) AS h (key) ON h.key = u.key
+				WHERE u.kind = kind_no AND h.key IS NULL) AS x
+			WHERE (SELECT d.permitted FROM personalize.decision_internal(kind_no, x.key, x.purpose, NULL) AS d)
+			ORDER BY 1);
+		IF cardinality(new_keys) > 0 THEN
+			IF kind_no = 0 THEN
+				kind_no := personalize.ensure_kind_internal('subject');
+				item_kinds := array_replace(item_kinds, 0, kind_no);
+			END IF;
+			SELECT here_nos || array_agg(x.no ORDER BY x.ord), here_keys || new_keys INTO here_nos, here_keys
+				FROM (SELECT personalize.subject_no_internal(kind_no, u.key, true) AS no, u.ord
+					FROM unnest(new_keys) WITH ORDINALITY AS u (key, ord) ORDER BY u.ord) AS x;
+		END IF;
+		found_nos := found_nos || here_nos;
+		found_keys := found_keys || here_keys;
+		found_kinds := found_kinds || array_fill(kind_no, ARRAY[coalesce(cardinality(here_nos), 0)]);
+	END LOOP;
+	/* held already, unless they were joined while we waited */
+	IF EXISTS (SELECT FROM personalize.linked) THEN
+		nos := ARRAY(SELECT DISTINCT m.subject_no FROM unnest(found_nos) AS u (no)
+			JOIN personalize.linked AS l ON l.subject_no = u.no JOIN personalize.linked AS m ON m.group_no = l.group_no);
+		PERFORM personalize.linked_lock_internal(nos);
+	END IF;
+
+	/* statements of their own: they see what whoever held the locks before has recorded */
+	now_is := clock_timestamp();
+	WITH item AS MATERIALIZED (
+		SELECT i.ord, f.no, i.kind, i.key, i.purpose,
+			coalesce((SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no), f.no) AS person
+		FROM unnest(item_keys, item_kinds, item_purposes) WITH ORDINALITY AS i (key, kind, purpose, ord)
+			JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind, no) ON f.key = i.key AND f.kind = i.kind),
+	/* how often the person may still be reached; NULL: as often as you like */
+	room AS MATERIALIZED (
+		SELECT x.person, x.purpose, (SELECT min(c.max_uses - (SELECT count(*) FROM personalize.exposure AS e
+				WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose AND e.at > now_is - c.per))
+			FROM personalize.frequency_cap AS c WHERE c.purpose_id = x.purpose) AS most
+		FROM (SELECT y.person, y.purpose, coalesce(nullif(personalize.linked_numbers_internal(y.person), '{}'), ARRAY[y.person]) AS nos
+			FROM (SELECT DISTINCT t.person, t.purpose FROM item AS t) AS y) AS x),
+	may AS MATERIALIZED (
+		SELECT x.no, x.purpose FROM (SELECT DISTINCT t.no, t.kind, t.key, t.purpose FROM item AS t) AS x
+		WHERE (SELECT d.permitted FROM personalize.decision_internal(x.kind, x.key, x.purpose, NULL) AS d)),
+	chosen AS (
+		SELECT y.ord, y.no, y.purpose, nextval('personalize.exposure_exposure_id_seq') AS id
+		FROM (SELECT x.* FROM (SELECT t.ord, t.no, t.purpose, r.most, row_number() OVER (PARTITION BY t.person, t.purpose ORDER BY t.ord) AS place
+				FROM item AS t JOIN may AS m ON m.no = t.no AND m.purpose = t.purpose
+					JOIN room AS r ON r.person = t.person AND r.purpose = t.purpose) AS x
+			WHERE x.most IS NULL OR x.place <= x.most ORDER BY x.ord) AS y),
+	written AS (
+		INSERT INTO personalize.exposure (exposure_id, subject_no, purpose_id, at, item, explanation) OVERRIDING SYSTEM VALUE
+			SELECT c.id, c.no, c.purpose, now_is, u.item, u.explanation
+			FROM chosen AS c JOIN unnest(subjects, items, explanations) WITH ORDINALITY AS u (subject, item, explanation, ord) ON u.ord = c.ord
+			ORDER BY c.ord)
+	SELECT array_agg(c.id ORDER BY g.ord) INTO ids FROM generate_series(1, n) AS g (ord) LEFT JOIN chosen AS c ON c.ord = g.ord;
+
+	/* who has reached a cap now: see cap_reached_internal() */
+	INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
+		SELECT m.no, x.purpose_id, 'cap', x.cap_id, x.at + x.per
+		FROM (SELECT t.person, t.purpose_id, t.nos, c.cap_id, c.per, k.at
+			FROM (SELECT y.person, y.purpose_id, coalesce(nullif(personalize.linked_numbers_internal(y.person), '{}'), ARRAY[y.person]) AS nos
+				FROM (SELECT DISTINCT coalesce((SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no), f.no) AS person, i.purpose AS purpose_id
+					FROM unnest(item_keys, item_kinds, item_purposes, ids) AS i (key, kind, purpose, id)
+						JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind, no) ON f.key = i.key AND f.kind = i.kind
+					WHERE i.id IS NOT NULL) AS y) AS t
+				JOIN personalize.frequency_cap AS c ON c.purpose_id = t.purpose_id
+				CROSS JOIN LATERAL (SELECT e.at FROM personalize.exposure AS e
+					WHERE e.subject_no = ANY (t.nos) AND e.purpose_id = t.purpose_id AND e.at > now_is - c.per
+					ORDER BY e.at DESC OFFSET c.max_uses - 1 LIMIT 1) AS k) AS x
+			CROSS JOIN LATERAL unnest(x.nos) AS m (no)
+		ORDER BY m.no, x.purpose_id, x.cap_id
+		ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = greatest(s.until, EXCLUDED.until), since = EXCLUDED.since;
+	RETURN ids;
+END
+$$;
+COMMENT ON FUNCTION personalize.exposures_internal(text[], text[], text[], text[], text[], text[]) IS
+	'Records many exposures in the order given; returns the number of each, NULL for those that may not be shown';
+
+CREATE OR REPLACE FUNCTION personalize.record_exposures(subjects text[], purpose text, items text[] DEFAULT NULL, explanations text[] DEFAULT NULL,
+	experiment text DEFAULT NULL, kind text DEFAULT 'subject')
+RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n integer := coalesce(cardinality(record_exposures.subjects), 0);
+BEGIN
+	IF record_exposures.subjects IS NULL THEN
+		RAISE EXCEPTION 'subjects must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM personalize.purpose_id_internal(record_exposures.purpose, 'consent');
+	PERFORM personalize.kind_id_internal(record_exposures.kind);
+	RETURN personalize.exposures_internal(record_exposures.subjects, array_fill(record_exposures.kind, ARRAY[n]), array_fill(record_exposures.purpose, ARRAY[n]),
+		record_exposures.items, record_exposures.explanations,
+		CASE WHEN record_exposures.experiment IS NOT NULL THEN array_fill(record_exposures.experiment, ARRAY[n]) END);
+END
+$$;
+COMMENT ON FUNCTION personalize.record_exposures(text[], text, text[], text[], text, text) IS
+	'record_exposure() for many persons in one call; returns the number of each exposure in their order, NULL where it may not be shown';
+
+CREATE OR REPLACE FUNCTION personalize.record_exposures(source regclass)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	want record;
+	has_type oid;
+	base_type oid;
+	lists text := '';
+	relkind "char";
+	tells boolean := false;		/* there is a column for what was recorded */
+	rows_of refcursor;
+	batch record;
+	ids bigint[];
+	total bigint := 0;
+BEGIN
+	IF record_exposures.source IS NULL THEN
+		RAISE EXCEPTION 'source must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_exposures.source;
+	IF relkind IS NULL THEN
+		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
+	END IF;
+	IF relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
+		RAISE EXCEPTION 'relation % cannot be read', record_exposures.source
+			USING ERRCODE = 'wrong_object_type', HINT = 'Name a table or a view.';
+	END IF;
+	/* read, and written, with the rights of the caller; casts that cannot fail, for their errors would repeat values */
+	FOR want IN
+		SELECT w.* FROM (VALUES
+			('subject', 'text', '{int2,int4,int8,uuid,text,varchar}'::regtype[], true),
+			('purpose', 'text', '{text,varchar}', true),
+			('item', 'text', '{int2,int4,int8,uuid,text,varchar}', false),
+			('explanation', 'text', '{text,varchar}', false),
+			('experiment', 'text', '{text,varchar}', false),
+			('kind', 'text', '{text,varchar}', false),
+			('exposure_id', 'int8', '{int8}', false)
+		) AS w (name, cast_to, types, required)
+	LOOP
+		SELECT a.atttypid INTO has_type FROM pg_attribute AS a
+			WHERE a.attrelid = record_exposures.source AND a.attname = want.name AND a.attnum > 0 AND NOT a.attisdropped;
+		IF has_type IS NULL AND want.required THEN
+			RAISE EXCEPTION 'column % of relation % does not exist', want.name, record_exposures.source
+				USING ERRCODE = 'undefined_column', HINT = 'Columns: subject, purpose; optional: item, explanation, experiment, kind, exposure_id.';
+		END IF;
+		base_type := has_type;
+		WHILE EXISTS (SELECT 1 FROM pg_type AS t WHERE t.oid = base_type AND t.typtype = 'd') LOOP
+			SELECT t.typbasetype INTO base_type FROM pg_type AS t WHERE t.oid = base_type;
+		END LOOP;
+		IF has_type IS NOT NULL AND (NOT base_type = ANY (want.types::oid[]) OR (want.name = 'exposure_id' AND base_type <> has_type)) THEN
+			RAISE EXCEPTION 'column % of relation % is of type %', want.name, record_exposures.source, format_type(has_type, NULL)
+				USING ERRCODE = 'datatype_mismatch', HINT = format('It may be of type %s.', array_to_string(want.types, ', '));
+		END IF;
+		IF want.name = 'exposure_id' THEN
+			tells := has_type IS NOT NULL AND relkind IN ('r', 'p');
+		ELSE
+			lists := lists || CASE WHEN has_type IS NULL THEN format('NULL::pg_catalog.text[] AS %I, ', want.name)
+				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I ORDER BY q.personalize_row) AS %1$I, ', want.name, want.cast_to) END;
+		END IF;
+	END LOOP;
+	lists := lists || CASE WHEN tells THEN 'pg_catalog.array_agg(q.personalize_place ORDER BY q.personalize_row)' ELSE 'NULL::pg_catalog.tid[]' END
+		|| ' AS personalize_place, ' || CASE WHEN tells THEN 'pg_catalog.array_agg(q.personalize_table ORDER BY q.personalize_row)' ELSE 'NULL::pg_catalog.oid[]' END
+		|| ' AS personalize_table';
+
+	OPEN rows_of NO SCROLL FOR EXECUTE format(
+		'SELECT %s FROM (SELECT t.*, %s pg_catalog.row_number() OVER (%s) AS personalize_row FROM %s AS t) AS q'
+		' GROUP BY (q.personalize_row - 1) / 10000 ORDER BY (q.personalize_row - 1) / 10000',
+		lists, CASE WHEN tells THEN 't.ctid AS personalize_place, t.tableoid AS personalize_table,' ELSE '' END,
+		CASE WHEN relkind IN ('r', 'p', 'm') THEN 'ORDER BY t.tableoid, t.ctid' ELSE '' END, record_exposures.source);
+	LOOP
+		FETCH rows_of INTO batch;
+		EXIT WHEN NOT FOUND;
+		ids := personalize.exposures_internal(batch.subject, batch.kind, batch.purpose, batch.item, batch.explanation, batch.experiment);
+		total := total + cardinality(array_remove(ids, NULL));
+		IF tells THEN
+			EXECUTE format('UPDATE %s AS t SET exposure_id = u.id FROM unnest($1, $2, $3) AS u (place, tableoid, id)'
+				' WHERE t.ctid OPERATOR(pg_catalog.=) u.place AND t.tableoid OPERATOR(pg_catalog.=) u.tableoid', record_exposures.source)
+				USING batch.personalize_place, batch.personalize_table, ids;
+		END IF;
+	END LOOP;
+	CLOSE rows_of;
+	RETURN total;
+END
+$$;
+COMMENT ON FUNCTION personalize.record_exposures(regclass) IS
+	'Records exposures from a table or view with columns subject, purpose and any of item, explanation, experiment, kind, in its physical order, all caps kept; a column exposure_id of a table gets the number of each, NULL where it may not be shown; returns how many were recorded';
