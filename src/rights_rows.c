@@ -29,7 +29,7 @@
 
 /*
  * rights_run_internal(path_id, statement, key, changes): run SELECT count(*),
- * DELETE or UPDATE on the relation of a path, as its owner; $1 is the canonical
+ * DELETE, INSERT or UPDATE on the relation of a path, as its owner; $1 is the canonical
  * key, $2 the new values by the columns' names.  Returns the count, or how many
  * rows were changed.  The statement is of ours: see 59_erasure_rules.sql.
  */
@@ -42,7 +42,8 @@ personalize_rights_run(PG_FUNCTION_ARGS)
 	Oid			types[2] = {TEXTOID, JSONBOID};
 	Datum		args[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
 	int			expected = strncmp(statement, "SELECT ", 7) == 0 ? SPI_OK_SELECT :
-		strncmp(statement, "DELETE ", 7) == 0 ? SPI_OK_DELETE : SPI_OK_UPDATE;
+		strncmp(statement, "DELETE ", 7) == 0 ? SPI_OK_DELETE :
+		strncmp(statement, "INSERT ", 7) == 0 ? SPI_OK_INSERT : SPI_OK_UPDATE;
 	int64		rows;
 
 	pz_require_preloaded();

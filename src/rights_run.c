@@ -109,7 +109,7 @@ pz_rights_relation(const PzPath *path)
 static void
 check_rules(Relation rel, const char *name, int expected, bool deletes)
 {
-	CmdType		event = deletes ? CMD_DELETE : CMD_UPDATE;
+	CmdType		event = deletes ? CMD_DELETE : expected == SPI_OK_INSERT ? CMD_INSERT : CMD_UPDATE;
 	int			i;
 
 	if (expected == SPI_OK_SELECT && !deletes)
@@ -119,7 +119,7 @@ check_rules(Relation rel, const char *name, int expected, bool deletes)
 			ereport(ERROR,
 					(errcode(PZ_ERR_STATE),
 					 errmsg("could not process the rows of the subject in relation %s", name),
-					 errdetail("The relation has a rule ON %s.", event == CMD_DELETE ? "DELETE" : "UPDATE"),
+					 errdetail("The relation has a rule ON %s.", event == CMD_DELETE ? "DELETE" : event == CMD_INSERT ? "INSERT" : "UPDATE"),
 					 errhint("Drop or disable the rule; a trigger may do the same.")));
 }
 

@@ -113,6 +113,8 @@ BEGIN
 			UPDATE personalize.guardian AS j SET guardian_no = moved.keeper WHERE j.guardian_no = moved.subject_no;
 			PERFORM personalize.exposures_moved_internal(moved.subject_no, moved.keeper);
 			PERFORM personalize.exclusions_moved_internal(moved.subject_no, moved.keeper);
+			UPDATE personalize.preference AS j SET subject_no = moved.keeper WHERE j.subject_no = moved.subject_no;
+			UPDATE personalize.incentive_event AS j SET subject_no = moved.keeper WHERE j.subject_no = moved.subject_no;
 			PERFORM personalize.person_terms_internal(moved.keeper);
 		END LOOP;
 		DELETE FROM personalize.subject AS s

@@ -234,6 +234,7 @@ BEGIN
 	/* both have been reached as often as one person, and are left out where one is */
 	PERFORM personalize.caps_again_internal(nos);
 	PERFORM personalize.exclusions_again_internal(nos);
+	PERFORM personalize.preferences_write_internal(nos, NULL);
 	RETURN written;
 END
 $$;
@@ -275,6 +276,8 @@ BEGIN
 	PERFORM personalize.caps_again_internal(ARRAY[no]);
 	PERFORM personalize.caps_again_internal(array_remove(nos, no));
 	PERFORM personalize.exclusions_again_internal(nos);
+	PERFORM personalize.preferences_write_internal(ARRAY[no], NULL);
+	PERFORM personalize.preferences_write_internal(array_remove(nos, no), NULL);
 	RETURN true;
 END
 $$;

@@ -165,6 +165,7 @@ BEGIN
 				OR personalize.text_is_of_internal(e.reason, personalize.keys_in_internal(e.reason, others, true, stamp))
 				OR personalize.evidence_is_of_internal(e.evidence, personalize.keys_in_internal(e.evidence::text, others, false, stamp) || odd));
 	PERFORM personalize.scrub_exposures_internal(others, stamp);
+	PERFORM personalize.scrub_preferences_internal(others, odd, stamp);
 END
 $$;
 COMMENT ON FUNCTION personalize.scrub_internal(integer, text[]) IS

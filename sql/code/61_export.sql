@@ -202,8 +202,10 @@ BEGIN
 			FROM personalize.request AS q WHERE q.subject_no = who.subject_no))
 		|| personalize.export_person_internal(who.subject_no)
 		|| personalize.export_shown_internal(export_subject.subject, export_subject.kind, most)
-		|| personalize.export_exclusions_internal(who.kind_id, who.key);
+		|| personalize.export_exclusions_internal(who.kind_id, who.key)
+		|| personalize.export_preferences_internal(personalize.numbers_internal(who.subject_no))
+		|| jsonb_build_object('incentives', coalesce(personalize.incentives_json_internal(who.kind_id, who.key, NULL), '[]'));
 END
 $$;
 COMMENT ON FUNCTION personalize.export_subject(text, text) IS
-	'Everything about a person in one document: data with category and source, purposes, consents, uses with their explanation, what was shown and why, corrections, requests (GDPR Art. 15 and 20); other persons are left out';
+	'Everything about a person in one document: data with category and source, purposes, consents, uses with their explanation, what was shown and why, preferences, incentives, corrections, requests (GDPR Art. 15 and 20); other persons are left out';

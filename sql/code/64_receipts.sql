@@ -45,7 +45,8 @@ BEGIN
 				ORDER BY length(t.language) DESC LIMIT 1),
 			'dct:language', coalesce(e.language, c.language),
 			'dpv:hasProcess', jsonb_build_object(
-				'dpv:hasPurpose', jsonb_strip_nulls(jsonb_build_object('dct:title', p.name, 'dct:description', p.description, '@id', p.iri)),
+				'dpv:hasPurpose', jsonb_strip_nulls(jsonb_build_object('dct:title', p.name, 'dct:description', p.description, '@id', p.iri,
+					'pz:valueExchange', p.value_exchange, 'pz:incentives', personalize.incentives_json_internal(kind_no, person, p.name))),
 				'dpv:hasPersonalData', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('dct:title', g.name, '@id', g.iri,
 						'@type', CASE WHEN g.special THEN 'dpv:SpecialCategoryPersonalData' END)) ORDER BY g.name COLLATE "C"), '[]')
 					FROM personalize.registry_category AS g
@@ -71,7 +72,7 @@ BEGIN
 		WHERE s.kind_id = kind_no AND s.key = person AND (wanted IS NULL OR p.purpose_id = wanted);
 	RETURN jsonb_build_object(
 		'@context', jsonb_build_object('dpv', 'https://w3id.org/dpv#', 'eu-gdpr', 'https://w3id.org/dpv/legal/eu/gdpr#', 'dct', 'http://purl.org/dc/terms/',
-			'spdx', 'http://spdx.org/rdf/terms#'),
+			'spdx', 'http://spdx.org/rdf/terms#', 'pz', 'urn:x-personalize:'),
 		'@type', 'dpv:ConsentReceipt',
 		'dct:conformsTo', 'https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr',
 		'dct:identifier', gen_random_uuid(), 'dct:issued', clock_timestamp(),

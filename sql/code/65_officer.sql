@@ -180,6 +180,7 @@ BEGIN
 		IF p.value_exchange IS NOT NULL THEN
 			lines := lines || ('- What you get: ' || regexp_replace(p.value_exchange, '([^.!?])$', E'\\1.'));
 		END IF;
+		lines := lines || ARRAY(SELECT personalize.incentive_lines_internal(p.name));
 		lines := lines || ('- Who gets it: ' || CASE WHEN cardinality(p.recipients) = 0 THEN 'nobody but us' ELSE array_to_string(p.recipients, ', ') END || '.');
 		IF p.retention IS NOT NULL THEN
 			lines := lines || ('- How long: ' || p.retention::text || '.');
