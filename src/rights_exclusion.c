@@ -309,8 +309,7 @@ personalize_exclusion_keys(PG_FUNCTION_ARGS)
 		key = psprintf("%s::pg_catalog.text", column);
 	}
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "%sSELECT DISTINCT %s FROM %s WHERE (%s) AND %s IS NOT NULL", pz_rights_token(), key,
-					 pz_rights_relation(&path), condition, key);
+	appendStringInfo(&sql, "SELECT DISTINCT %s FROM %s WHERE (%s) AND %s IS NOT NULL", key, pz_rights_relation(&path), condition, key);
 	if (!PG_ARGISNULL(4))
 	{
 		args[0] = PG_GETARG_DATUM(4);
@@ -326,7 +325,7 @@ personalize_exclusion_keys(PG_FUNCTION_ARGS)
 	SPI_connect();
 	PG_TRY();
 	{
-		pz_rights_run(&path, sql.data, PG_ARGISNULL(4) ? 0 : 1, types, args, SPI_OK_SELECT, dest);
+		pz_rights_run(&path, sql.data, PG_ARGISNULL(4) ? 0 : 1, types, args, SPI_OK_SELECT, false, dest);
 	}
 	PG_CATCH();
 	{

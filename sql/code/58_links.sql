@@ -34,11 +34,17 @@ COMMENT ON FUNCTION personalize.identities_internal(integer, text) IS
 
 CREATE OR REPLACE FUNCTION personalize.linked_numbers_internal(no bigint)
 RETURNS bigint[]
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT ARRAY(SELECT m.subject_no FROM personalize.linked AS l JOIN personalize.linked AS m ON m.group_no = l.group_no
-		WHERE l.subject_no = $1 ORDER BY m.subject_no)
+BEGIN
+	/* nearly nobody has another identity; not in SQL, which would be planned at each call */
+	IF NOT EXISTS (SELECT FROM personalize.linked AS l WHERE l.subject_no = no) THEN
+		RETURN '{}';
+	END IF;
+	RETURN ARRAY(SELECT m.subject_no FROM personalize.linked AS l JOIN personalize.linked AS m ON m.group_no = l.group_no
+		WHERE l.subject_no = no ORDER BY m.subject_no);
+END
 $$;
 COMMENT ON FUNCTION personalize.linked_numbers_internal(bigint) IS
 	'Numbers of the identities of a person, in order; empty if there is only one';

@@ -123,17 +123,26 @@ DECLARE
 	no bigint;
 	others bigint[];
 BEGIN
-	PERFORM personalize.linked_lock_key_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key);
-	no := personalize.subject_no_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key, false);
+	SELECT s.subject_no INTO no FROM personalize.subject AS s
+		WHERE s.kind_id = exposure_begin_internal.kind_id AND s.key = exposure_begin_internal.key;
+	IF no IS NOT NULL THEN
+		others := personalize.linked_numbers_internal(no);
+		IF cardinality(others) > 0 THEN
+			PERFORM personalize.linked_lock_internal(others);
+		END IF;
+		/* somebody erased while we waited has no key any more */
+		SELECT s.subject_no INTO no FROM personalize.subject AS s
+			WHERE s.kind_id = exposure_begin_internal.kind_id AND s.key = exposure_begin_internal.key FOR NO KEY UPDATE;
+	END IF;
 	IF no IS NULL THEN
 		/* nobody gets a number by being refused */
 		IF NOT (SELECT d.permitted FROM personalize.decision_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key,
 				exposure_begin_internal.purpose_id, NULL) AS d) THEN
 			RETURN NULL;
 		END IF;
-		no := personalize.subject_no_internal(CASE exposure_begin_internal.kind_id
-				WHEN 0 THEN personalize.ensure_kind_internal(exposure_begin_internal.kind) ELSE exposure_begin_internal.kind_id END,
-			exposure_begin_internal.key, true);
+		exposure_begin_internal.kind_id := CASE exposure_begin_internal.kind_id
+			WHEN 0 THEN personalize.ensure_kind_internal(exposure_begin_internal.kind) ELSE exposure_begin_internal.kind_id END;
+		no := personalize.subject_no_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key, true);
 	END IF;
 	others := personalize.linked_numbers_internal(no);
 	IF cardinality(others) > 0 THEN
@@ -141,9 +150,8 @@ BEGIN
 		PERFORM personalize.linked_lock_internal(others);
 	END IF;
 	/* a statement of its own: it sees what whoever held the locks before has recorded, and all of them are held now */
-	IF NOT (SELECT d.permitted FROM personalize.subject AS s
-			CROSS JOIN LATERAL personalize.decision_internal(s.kind_id, s.key, exposure_begin_internal.purpose_id, NULL) AS d
-			WHERE s.subject_no = no) THEN
+	IF NOT (SELECT d.permitted FROM personalize.decision_internal(exposure_begin_internal.kind_id, exposure_begin_internal.key,
+			exposure_begin_internal.purpose_id, NULL) AS d) THEN
 		RETURN NULL;
 	END IF;
 	RETURN no || array_remove(others, no);

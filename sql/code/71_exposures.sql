@@ -39,6 +39,9 @@ DECLARE
 	nos bigint[];
 	now_is timestamptz;
 	ids bigint[];
+	full_nos bigint[];			/* of each person who cannot be reached any more, with the purpose */
+	full_groups bigint[];
+	full_purposes integer[];
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
 	PERFORM personalize.require_newest_internal();
@@ -105,8 +108,7 @@ BEGIN
 	/* statements of their own: they see what whoever held the locks before has recorded */
 	now_is := clock_timestamp();
 	WITH item AS MATERIALIZED (
-		SELECT i.ord, f.no, i.kind, i.key, i.purpose,
-			coalesce((SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no), f.no) AS person
+		SELECT i.ord, f.no, i.kind, i.key, i.purpose, (SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no) AS group_no
 		FROM unnest(item_keys, item_kinds, item_purposes) WITH ORDINALITY AS i (key, kind, purpose, ord)
 			JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind, no) ON f.key = i.key AND f.kind = i.kind),
 	/* how often the person may still be reached; NULL: as often as you like */
@@ -114,40 +116,43 @@ BEGIN
 		SELECT x.person, x.purpose, (SELECT min(c.max_uses - (SELECT count(*) FROM personalize.exposure AS e
 				WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose AND e.at > now_is - c.per))
 			FROM personalize.frequency_cap AS c WHERE c.purpose_id = x.purpose) AS most
-		FROM (SELECT y.person, y.purpose, coalesce(nullif(personalize.linked_numbers_internal(y.person), '{}'), ARRAY[y.person]) AS nos
-			FROM (SELECT DISTINCT t.person, t.purpose FROM item AS t) AS y) AS x),
+		FROM (SELECT y.person, y.purpose, CASE WHEN y.group_no IS NULL THEN ARRAY[y.person]
+				ELSE ARRAY(SELECT m.subject_no FROM personalize.linked AS m WHERE m.group_no = y.group_no) END AS nos
+			FROM (SELECT DISTINCT coalesce(t.group_no, t.no) AS person, t.group_no, t.purpose FROM item AS t) AS y) AS x),
 	may AS MATERIALIZED (
 		SELECT x.no, x.purpose FROM (SELECT DISTINCT t.no, t.kind, t.key, t.purpose FROM item AS t) AS x
 		WHERE (SELECT d.permitted FROM personalize.decision_internal(x.kind, x.key, x.purpose, NULL) AS d)),
 	chosen AS (
-		SELECT y.ord, y.no, y.purpose, nextval('personalize.exposure_exposure_id_seq') AS id
-		FROM (SELECT x.* FROM (SELECT t.ord, t.no, t.purpose, r.most, row_number() OVER (PARTITION BY t.person, t.purpose ORDER BY t.ord) AS place
+		SELECT y.ord, y.no, y.group_no, y.purpose, y.place = y.most AS is_last, nextval('personalize.exposure_exposure_id_seq') AS id
+		FROM (SELECT x.* FROM (SELECT t.ord, t.no, t.group_no, t.purpose, r.most, row_number() OVER (PARTITION BY r.person, t.purpose ORDER BY t.ord) AS place
 				FROM item AS t JOIN may AS m ON m.no = t.no AND m.purpose = t.purpose
-					JOIN room AS r ON r.person = t.person AND r.purpose = t.purpose) AS x
+					JOIN room AS r ON r.person = coalesce(t.group_no, t.no) AND r.purpose = t.purpose) AS x
 			WHERE x.most IS NULL OR x.place <= x.most ORDER BY x.ord) AS y),
 	written AS (
 		INSERT INTO personalize.exposure (exposure_id, subject_no, purpose_id, at, item, explanation) OVERRIDING SYSTEM VALUE
 			SELECT c.id, c.no, c.purpose, now_is, u.item, u.explanation
 			FROM chosen AS c JOIN unnest(subjects, items, explanations) WITH ORDINALITY AS u (subject, item, explanation, ord) ON u.ord = c.ord
 			ORDER BY c.ord)
-	SELECT array_agg(c.id ORDER BY g.ord) INTO ids FROM generate_series(1, n) AS g (ord) LEFT JOIN chosen AS c ON c.ord = g.ord;
+	SELECT array_agg(c.id ORDER BY g.ord), array_agg(c.no ORDER BY g.ord) FILTER (WHERE c.is_last), array_agg(c.group_no ORDER BY g.ord) FILTER (WHERE c.is_last),
+			array_agg(c.purpose ORDER BY g.ord) FILTER (WHERE c.is_last)
+		INTO ids, full_nos, full_groups, full_purposes
+		FROM generate_series(1, n) AS g (ord) LEFT JOIN chosen AS c ON c.ord = g.ord;
 
 	/* who has reached a cap now: see cap_reached_internal() */
-	INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
-		SELECT m.no, x.purpose_id, 'cap', x.cap_id, x.at + x.per
-		FROM (SELECT t.person, t.purpose_id, t.nos, c.cap_id, c.per, k.at
-			FROM (SELECT y.person, y.purpose_id, coalesce(nullif(personalize.linked_numbers_internal(y.person), '{}'), ARRAY[y.person]) AS nos
-				FROM (SELECT DISTINCT coalesce((SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no), f.no) AS person, i.purpose AS purpose_id
-					FROM unnest(item_keys, item_kinds, item_purposes, ids) AS i (key, kind, purpose, id)
-						JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind, no) ON f.key = i.key AND f.kind = i.kind
-					WHERE i.id IS NOT NULL) AS y) AS t
-				JOIN personalize.frequency_cap AS c ON c.purpose_id = t.purpose_id
+	IF full_nos IS NOT NULL THEN
+		INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
+			SELECT m.no, x.purpose_id, 'cap', c.cap_id, k.at + c.per
+			FROM (SELECT u.purpose AS purpose_id, CASE WHEN u.group_no IS NULL THEN ARRAY[u.no]
+						ELSE ARRAY(SELECT o.subject_no FROM personalize.linked AS o WHERE o.group_no = u.group_no) END AS nos
+					FROM unnest(full_nos, full_groups, full_purposes) AS u (no, group_no, purpose)) AS x
+				JOIN personalize.frequency_cap AS c ON c.purpose_id = x.purpose_id
 				CROSS JOIN LATERAL (SELECT e.at FROM personalize.exposure AS e
-					WHERE e.subject_no = ANY (t.nos) AND e.purpose_id = t.purpose_id AND e.at > now_is - c.per
-					ORDER BY e.at DESC OFFSET c.max_uses - 1 LIMIT 1) AS k) AS x
-			CROSS JOIN LATERAL unnest(x.nos) AS m (no)
-		ORDER BY m.no, x.purpose_id, x.cap_id
-		ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = greatest(s.until, EXCLUDED.until), since = EXCLUDED.since;
+					WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose_id AND e.at > now_is - c.per
+					ORDER BY e.at DESC OFFSET c.max_uses - 1 LIMIT 1) AS k
+				CROSS JOIN LATERAL unnest(x.nos) AS m (no)
+			ORDER BY m.no, x.purpose_id, c.cap_id
+			ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = greatest(s.until, EXCLUDED.until), since = EXCLUDED.since;
+	END IF;
 	RETURN ids;
 END
 $$;
