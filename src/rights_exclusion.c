@@ -470,7 +470,7 @@ key_of(Watch *watch, TupleTableSlot *slot)
 		getTypeOutputInfo(getBaseType(watch->types[0]), &output, &is_varlena);
 		return OidOutputFunctionCall(output, values[0]);
 	}
-	key = pz_way_key(watch->way, values, &isnull);
+	key = pz_way_key(watch->way, values, false, &isnull);
 	if (isnull)
 		return NULL;
 	if (watch->key_type == PZ_KEY_INT)

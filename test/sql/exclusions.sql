@@ -149,7 +149,7 @@ SELECT personalize.unexclude(5, 'excl_asked', 'excl');
 SELECT personalize.permitted('c', 'excl_ads', 'excl_cookie');
 
 /* minors, as set_minor() says */
-SELECT personalize.define_exclusion('excl_minors', 'personalize.minor', purposes => '{excl_news}', reason => 'minors are not profiled') AS persons;
+SELECT personalize.define_exclusion('excl_minors', 'personalize.minor', purposes => '{excl_news}', reason => 'minors are not profiled') >= 0 AS persons;
 SELECT personalize.set_minor(7, '2200-01-01', kind => 'excl');
 SELECT personalize.permitted(7, 'excl_news', 'excl');
 SELECT personalize.set_minor(7, NULL, kind => 'excl');
@@ -243,7 +243,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT personalize.refresh_exclusions();
 ROLLBACK;
 /* taken back: nobody is kept back any more, and no trigger is left */
-SELECT personalize.drop_exclusion(name) FROM personalize.exclusions WHERE name LIKE 'excl%' ORDER BY name COLLATE "C";
+SELECT name, personalize.drop_exclusion(name) >= 0 AS persons FROM personalize.exclusions WHERE name LIKE 'excl%' ORDER BY name COLLATE "C";
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'personalize_exclusion%';
 SELECT count(*) FROM personalize.suppression WHERE cause = 'exclusion';
 SELECT excl.seen('excl_ads');
