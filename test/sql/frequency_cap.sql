@@ -37,7 +37,7 @@ SELECT personalize.permitted(1, 'cap_ads', 'cap');
 SELECT personalize.record_exposure(1, 'cap_ads', 'thing 2', kind => 'cap') > 0 AS shown;
 /* at the cap: withheld, for this purpose alone, with a reason; nothing is recorded any more */
 SELECT cap.seen('cap_ads'), cap.seen('cap_other');
-SELECT * FROM personalize.decide(1, 'cap_ads', 'cap');
+SELECT permitted, reason FROM personalize.decide(1, 'cap_ads', 'cap');
 SELECT personalize.consent_state(1, 'cap_ads', kind => 'cap');
 SELECT personalize.record_exposure(1, 'cap_ads', 'thing 3', kind => 'cap') IS NULL AS not_shown;
 /* who did not agree is not shown anything, and gets no number */
