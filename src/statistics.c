@@ -9,6 +9,8 @@
  *	Incomplete beta function (Student's t): continued fraction 8.17.22 of the NIST
  *	Digital Library of Mathematical Functions (DLMF), evaluated as Lentz (1976) and
  *	Thompson and Barnett (1986) do.
+ *	Student's t from 1e4 degrees of freedom on, where the fraction loses digits: Hill,
+ *	Algorithm 395, Communications of the ACM 13 (1970) 617-619, by the normal tail.
  *	Incomplete gamma function (chi-squared): series DLMF 8.7.1 and continued fraction
  *	DLMF 8.9.2, in the form of Press et al., Numerical Recipes, 6.2.
  *	Logarithm of the beta function: Stirling's series DLMF 5.11.1, so that nothing
@@ -31,6 +33,7 @@
 
 #define LENTZ_TINY		1e-300	/* stands for a denominator of zero */
 #define LENTZ_MAX		1000000 /* steps; the square root of the larger parameter is enough */
+#define DF_NORMAL		1e4		/* degrees of freedom from which Hill's transformation is exact to 15 digits */
 #define DF_EXPAND		1e8		/* degrees of freedom from which the expansion is exact to 16 digits */
 
 /* Value of a polynomial, the highest coefficient first. */
@@ -166,6 +169,15 @@ t_tail(double t, double df)
 {
 	double		square = t * t;
 
+	if (df >= DF_NORMAL)
+	{
+		double		a = df - 0.5;
+		double		b = 48 * a * a;
+		double		y = a * log1p(square / df);
+		double		z = (((((-0.4 * y - 3.3) * y - 24) * y - 85.5) / (0.8 * y * y + 100 + b) + y + 3) / b + 1) * sqrt(y);
+
+		return 0.5 * erfc(z / sqrt(2));
+	}
 	if (isinf(square))
 		return 0.5 * exp(-log_beta(df / 2, 0.5) + df / 2 * log(df) - df * log(t)) / (df / 2);
 	return 0.5 * beta_regularized(df / (df + square), square / (df + square), df / 2, 0.5);

@@ -200,7 +200,7 @@ BEGIN
 		'requests', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('request_id', q.request_id, 'right', q."right", 'regulation', q.regulation,
 				'status', q.status, 'reason', q.reason, 'received_at', q.received_at, 'due_at', q.due_at, 'closed_at', q.closed_at)) ORDER BY q.received_at), '[]')
 			FROM personalize.request AS q WHERE q.subject_no = who.subject_no))
-		|| personalize.export_person_internal(who.subject_no) || personalize.export_experiments_internal(who.subject_no);
+		|| personalize.export_person_internal(who.subject_no) || personalize.export_experiments_internal(who.subject_no) || personalize.export_outcomes_internal(who.subject_no);
 END
 $$;
 COMMENT ON FUNCTION personalize.export_subject(text, text) IS
