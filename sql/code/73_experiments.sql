@@ -139,6 +139,17 @@ $$;
 COMMENT ON FUNCTION personalize.end_experiment(text) IS
 	'Ends an experiment, for good: nobody is assigned any more, and the holdout is personalized like all others; what was recorded stays';
 
+CREATE OR REPLACE FUNCTION personalize.assigned_internal(experiment_id integer, nos bigint[])
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	/* by index, whatever the statistics say of a table that just grew */
+AS $$
+	/* of identities that were joined later, what the person got first */
+	SELECT a.variant FROM personalize.assignment AS a WHERE a.experiment_id = $1 AND a.subject_no = ANY ($2) ORDER BY a.at, a.subject_no LIMIT 1
+$$;
+COMMENT ON FUNCTION personalize.assigned_internal(integer, bigint[]) IS 'The variant that a person got before, by the numbers of all identities';
+
 CREATE OR REPLACE FUNCTION personalize.enrol_internal(experiment text, purpose_id integer, nos bigint[])
 RETURNS TABLE (experiment_id integer, variant text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 1
@@ -164,10 +175,8 @@ BEGIN
 	IF e.ended_at IS NOT NULL THEN
 		RETURN;
 	END IF;
-	/* of identities that were joined later, what the person got first */
-	SELECT a.variant INTO given FROM personalize.assignment AS a
-		WHERE a.experiment_id = e.experiment_id AND a.subject_no = ANY (nos) ORDER BY a.at, a.subject_no LIMIT 1;
-	IF NOT FOUND THEN
+	given := personalize.assigned_internal(e.experiment_id, nos);
+	IF given IS NULL THEN
 		SELECT x.* INTO w FROM personalize.experiment_weights AS x WHERE x.experiment_id = e.experiment_id AND x.epoch = e.epoch;
 		SELECT k.name AS kind, s.key, s.subject_no INTO first
 			FROM personalize.subject AS s JOIN personalize.registry_kind AS k ON k.kind_id = s.kind_id
@@ -223,9 +232,8 @@ BEGIN
 	SELECT s.subject_no INTO no FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = wanted COLLATE "C";
 	IF no IS NOT NULL THEN
 		nos := coalesce(nullif(personalize.linked_numbers_internal(no), '{}'), ARRAY[no]);
-		SELECT a.variant INTO given FROM personalize.assignment AS a
-			WHERE a.experiment_id = e.experiment_id AND a.subject_no = ANY (nos) ORDER BY a.at, a.subject_no LIMIT 1;
-		IF FOUND THEN
+		given := personalize.assigned_internal(e.experiment_id, nos);
+		IF given IS NOT NULL THEN
 			RETURN given;
 		END IF;
 	END IF;

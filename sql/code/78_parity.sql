@@ -198,19 +198,26 @@ BEGIN
 		known AS MATERIALIZED (
 			SELECT p.person, s.subject_no, s.kind_id, s.key FROM person AS p JOIN personalize.subject AS s ON s.subject_no = p.subject_no
 			WHERE personalize.measured_at_internal(s.kind_id, s.key, m.purpose_id, ends)),
-		/* what a person has said within the time, each once: at its start, by each word, at its end */
-		unit AS (
-			SELECT DISTINCT n.person, personalize.said_class_internal(n.kind_id, n.key, id, t.at) AS said
+		/* what a person has said within the time: at its start, by each word, at its end */
+		word AS MATERIALIZED (
+			SELECT n.person, t.at, personalize.said_class_internal(n.kind_id, n.key, id, t.at) AS said
 			FROM known AS n CROSS JOIN LATERAL (
 				SELECT e.recorded_at AS at FROM personalize.consent_event AS e
 					WHERE e.subject_no = n.subject_no AND e.recorded_at >= opt_out_parity.since AND e.recorded_at < ends
 				UNION SELECT opt_out_parity.since WHERE opt_out_parity.since > '-infinity'
 					AND EXISTS (SELECT FROM personalize.consent_event AS e WHERE e.subject_no = n.subject_no AND e.recorded_at < opt_out_parity.since)
 				UNION SELECT ends) AS t),
+		unit AS (
+			SELECT DISTINCT w.person, w.said FROM word AS w),
+		/* whoever never changed sides need not be asked again for each outcome */
+		steady AS (
+			SELECT w.person, min(w.at) AS since, min(w.said) AS said FROM word AS w
+			GROUP BY 1 HAVING min(w.said) = max(w.said) AND count(w.said) = count(*)),
 		done AS (
 			SELECT x.person, x.said, avg(x.value) AS mean
-			FROM (SELECT n.person, o.value, personalize.said_class_internal(n.kind_id, n.key, id, o.at) AS said
+			FROM (SELECT n.person, o.value, CASE WHEN o.at >= y.since THEN y.said ELSE personalize.said_class_internal(n.kind_id, n.key, id, o.at) END AS said
 				FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN known AS n ON n.person = c.person
+					LEFT JOIN steady AS y ON y.person = n.person
 				WHERE o.metric_id = m.metric_id AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until) AS x
 			GROUP BY 1, 2),
 		total AS (
