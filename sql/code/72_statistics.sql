@@ -11,6 +11,8 @@
  * Journal of Clinical Epidemiology 61 (2008) 857-866, with the same degrees of freedom.
  * Ratio of two sums over the same persons: delta method, Deng, Knoblich and Lu,
  * KDD 2018, 233-242.
+ *
+ * A planner may compute before it filters, so nothing here divides by what can be zero.
  */
 CREATE OR REPLACE FUNCTION personalize.norm_quantile_internal(p double precision) RETURNS double precision
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_norm_quantile';
@@ -30,8 +32,8 @@ CREATE OR REPLACE FUNCTION personalize.wilson_internal(x double precision, n dou
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT x / n, CASE WHEN x = 0 THEN 0 ELSE (q.middle - q.half) / q.below END, CASE WHEN x = n THEN 1 ELSE (q.middle + q.half) / q.below END
-	FROM (SELECT z, 2 * x + z * z AS middle, z * sqrt(z * z + 4 * x * (1 - x / n)) AS half, 2 * (n + z * z) AS below
+	SELECT x / nullif(n, 0), CASE WHEN x = 0 THEN 0 ELSE (q.middle - q.half) / q.below END, CASE WHEN x = n THEN 1 ELSE (q.middle + q.half) / q.below END
+	FROM (SELECT z, 2 * x + z * z AS middle, z * sqrt(z * z + 4 * x * (1 - x / nullif(n, 0))) AS half, 2 * (n + z * z) AS below
 		FROM (SELECT - personalize.norm_quantile_internal((1 - confidence) / 2)) AS s (z)) AS q
 	WHERE n > 0
 $$;
@@ -49,8 +51,8 @@ AS $$
 		a.rate - b.rate + sqrt(power(a.high - a.rate, 2) + power(b.rate - b.low, 2)),
 		a.rate / nullif(b.rate, 0), r.ratio * exp(- r.reach), r.ratio * exp(r.reach)
 	FROM personalize.wilson_internal(x1, n1, confidence) AS a, personalize.wilson_internal(x2, n2, confidence) AS b
-		LEFT JOIN LATERAL (SELECT a.rate / b.rate AS ratio,
-				- personalize.norm_quantile_internal((1 - confidence) / 2) * sqrt(1 / x1 - 1 / n1 + 1 / x2 - 1 / n2) AS reach
+		LEFT JOIN LATERAL (SELECT a.rate / nullif(b.rate, 0) AS ratio,
+				- personalize.norm_quantile_internal((1 - confidence) / 2) * sqrt(1 / nullif(x1, 0) - 1 / nullif(n1, 0) + 1 / nullif(x2, 0) - 1 / nullif(n2, 0)) AS reach
 			WHERE x1 > 0 AND x2 > 0) AS r ON true
 $$;
 COMMENT ON FUNCTION personalize.proportions_internal(double precision, double precision, double precision, double precision, double precision) IS
@@ -66,9 +68,9 @@ AS $$
 	SELECT mean1 - mean2, mean1 - mean2 - coalesce(q.t, 0) * sqrt(q.s1 + q.s2), mean1 - mean2 + coalesce(q.t, 0) * sqrt(q.s1 + q.s2), q.df,
 		mean1 / nullif(mean2, 0), r.ratio * exp(- r.reach), r.ratio * exp(r.reach)
 	FROM (SELECT p.*, personalize.t_quantile_internal((1 + confidence) / 2, p.df) AS t
-		FROM (SELECT s.*, CASE WHEN s1 + s2 > 0 THEN power(s1 + s2, 2) / (power(s1, 2) / (n1 - 1) + power(s2, 2) / (n2 - 1)) END AS df
-			FROM (SELECT variance1 / n1 AS s1, variance2 / n2 AS s2) AS s) AS p) AS q
-		LEFT JOIN LATERAL (SELECT mean1 / mean2 AS ratio, coalesce(q.t, 0) * sqrt(q.s1 / power(mean1, 2) + q.s2 / power(mean2, 2)) AS reach
+		FROM (SELECT s.*, CASE WHEN s1 + s2 > 0 THEN power(s1 + s2, 2) / nullif(power(s1, 2) / nullif(n1 - 1, 0) + power(s2, 2) / nullif(n2 - 1, 0), 0) END AS df
+			FROM (SELECT variance1 / nullif(n1, 0) AS s1, variance2 / nullif(n2, 0) AS s2) AS s) AS p) AS q
+		LEFT JOIN LATERAL (SELECT mean1 / nullif(mean2, 0) AS ratio, coalesce(q.t, 0) * sqrt(q.s1 / nullif(power(mean1, 2), 0) + q.s2 / nullif(power(mean2, 2), 0)) AS reach
 			WHERE mean1 > 0 AND mean2 > 0) AS r ON true
 	WHERE n1 > 1 AND n2 > 1
 $$;
@@ -81,7 +83,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT mean - q.reach, mean + q.reach
-	FROM (SELECT personalize.t_quantile_internal((1 + confidence) / 2, n - 1) * sqrt(variance / n) AS reach) AS q WHERE n > 1
+	FROM (SELECT personalize.t_quantile_internal((1 + confidence) / 2, n - 1) * sqrt(variance / nullif(n, 0)) AS reach) AS q WHERE n > 1
 $$;
 COMMENT ON FUNCTION personalize.mean_internal(double precision, double precision, double precision, double precision) IS
 	'The interval of a mean (Student''s t)';
