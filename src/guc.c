@@ -28,6 +28,7 @@ int			pz_audit_retention = 0;
 int			pz_consent_memory = 1024 * 1024;
 char	   *pz_context = NULL;
 char	   *pz_key_file = NULL;
+int			pz_least_group = 5;
 int			pz_max_databases = 16;
 char	   *pz_purpose = NULL;
 bool		pz_purpose_touched = true;
@@ -148,6 +149,11 @@ pz_guc_init(void)
 							   "Relative to the data directory. Made with mode 0600 at the first start if it does not exist.",
 							   &pz_key_file, "personalize.key",
 							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.least_group",
+							"Sets how many persons a group must have for its outcomes to be shown.",
+							"Whoever asks may want more, never fewer.",
+							&pz_least_group, 5, 1, 1000000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("personalize.max_databases",
 							"Sets the number of databases of this server that can use personalize.",
 							"Each takes one background worker and one replication slot.",

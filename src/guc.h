@@ -33,6 +33,7 @@ extern int	pz_audit_retention; /* personalize.audit_retention, seconds; 0: for e
 extern int	pz_consent_memory;	/* kB */
 extern char *pz_context;		/* personalize.context; "" is none */
 extern char *pz_key_file;		/* personalize.key_file, relative to the data directory */
+extern int	pz_least_group;		/* personalize.least_group, persons */
 extern int	pz_max_databases;	/* personalize.max_databases */
 extern char *pz_purpose;		/* personalize.purpose; "" is none */
 extern bool pz_purpose_touched; /* a setting that ends with the transaction may not be as at its start */

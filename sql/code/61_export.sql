@@ -201,6 +201,7 @@ BEGIN
 				'status', q.status, 'reason', q.reason, 'received_at', q.received_at, 'due_at', q.due_at, 'closed_at', q.closed_at)) ORDER BY q.received_at), '[]')
 			FROM personalize.request AS q WHERE q.subject_no = who.subject_no))
 		|| personalize.export_person_internal(who.subject_no)
+		|| personalize.export_experiments_internal(who.subject_no) || personalize.export_outcomes_internal(who.subject_no)
 		|| personalize.export_shown_internal(export_subject.subject, export_subject.kind, most)
 		|| personalize.export_exclusions_internal(who.kind_id, who.key)
 		|| personalize.export_preferences_internal(personalize.numbers_internal(who.subject_no))

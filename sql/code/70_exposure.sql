@@ -173,6 +173,8 @@ DECLARE
 	nos bigint[];
 	now_is timestamptz;
 	id bigint;
+	trial_no integer;
+	trial_variant text;
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
 	PERFORM personalize.require_newest_internal();
@@ -184,16 +186,23 @@ BEGIN
 	IF nos IS NULL THEN
 		RETURN NULL;
 	END IF;
+	IF record_exposure.experiment IS NOT NULL THEN
+		SELECT x.experiment_id, x.variant INTO trial_no, trial_variant FROM personalize.enrol_internal(record_exposure.experiment, purpose_no, nos) AS x;
+		/* enrolled all the same: what would have been shown counts as their first contact, as with the others */
+		IF trial_variant = 'holdout' THEN
+			RETURN NULL;
+		END IF;
+	END IF;
 	now_is := clock_timestamp();
-	INSERT INTO personalize.exposure AS e (subject_no, purpose_id, at, item, explanation)
-		VALUES (nos[1], purpose_no, now_is, record_exposure.item, record_exposure.explanation)
+	INSERT INTO personalize.exposure AS e (subject_no, purpose_id, at, item, explanation, experiment_id, variant)
+		VALUES (nos[1], purpose_no, now_is, record_exposure.item, record_exposure.explanation, trial_no, trial_variant)
 		RETURNING e.exposure_id INTO id;
 	PERFORM personalize.cap_reached_internal(nos, purpose_no, now_is);
 	RETURN id;
 END
 $$;
 COMMENT ON FUNCTION personalize.record_exposure(text, text, text, text, text, text) IS
-	'To be called before something is shown to a person for a purpose: records it with the explanation; NULL if it may not be shown, because the person does not permit the purpose or a frequency cap is reached';
+	'To be called before something is shown to a person for a purpose: records it with the explanation; NULL if it may not be shown, because the person does not permit the purpose, a frequency cap is reached, or the person is in the holdout of the experiment';
 
 CREATE OR REPLACE FUNCTION personalize.why(subject text, since timestamptz DEFAULT '-infinity', kind text DEFAULT 'subject')
 RETURNS TABLE (shown_at timestamptz, purpose text, item text, explanation text, description text, legal_basis text, categories text[],

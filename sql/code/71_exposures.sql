@@ -24,6 +24,9 @@ DECLARE
 	kind_nos integer[] := '{}';
 	purpose_names text[] := '{}';
 	purpose_nos integer[] := '{}';
+	trial personalize.experiment;
+	trial_names text[] := '{}';	/* of experiments that go on */
+	trial_nos integer[] := '{}';
 	item_kinds integer[];		/* of each item */
 	item_keys text[];
 	item_purposes integer[];
@@ -61,6 +64,14 @@ BEGIN
 		purpose_names := purpose_names || told.purpose;
 		purpose_nos := purpose_nos || personalize.purpose_id_internal(told.purpose, 'consent');
 	END LOOP;
+	FOR told IN SELECT DISTINCT u.experiment, p.no FROM unnest(experiments, purposes) AS u (experiment, purpose)
+			JOIN unnest(purpose_names, purpose_nos) AS p (name, no) ON p.name = u.purpose WHERE u.experiment IS NOT NULL LOOP
+		trial := personalize.experiment_for_internal(told.experiment, told.no);
+		IF trial.ended_at IS NULL THEN
+			trial_names := trial_names || told.experiment;
+			trial_nos := trial_nos || trial.experiment_id;
+		END IF;
+	END LOOP;
 	SELECT array_agg(k.no ORDER BY u.ord), array_agg(personalize.canonical_or_null_internal(r.key_type, u.subject) ORDER BY u.ord), array_agg(p.no ORDER BY u.ord)
 		INTO item_kinds, item_keys, item_purposes
 		FROM unnest(subjects, kinds, purposes) WITH ORDINALITY AS u (subject, kind, purpose, ord)
@@ -75,6 +86,9 @@ BEGIN
 	END IF;
 
 	LOCK TABLE personalize.exposure IN ROW EXCLUSIVE MODE;
+	IF cardinality(trial_nos) > 0 THEN
+		LOCK TABLE personalize.assignment IN ROW EXCLUSIVE MODE;
+	END IF;
 	FOREACH kind_no IN ARRAY ARRAY(SELECT DISTINCT u.kind FROM unnest(item_kinds) AS u (kind) ORDER BY u.kind) LOOP
 		wanted := ARRAY(SELECT DISTINCT u.key COLLATE "C" FROM unnest(item_keys, item_kinds) AS u (key, kind) WHERE u.kind = kind_no ORDER BY 1);
 		SELECT l.nos, l.found_keys INTO here_nos, here_keys FROM personalize.subjects_lock_internal(kind_no, wanted) AS l;
@@ -108,8 +122,9 @@ BEGIN
 	/* statements of their own: they see what whoever held the locks before has recorded */
 	now_is := clock_timestamp();
 	WITH item AS MATERIALIZED (
-		SELECT i.ord, f.no, i.kind, i.key, i.purpose, (SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no) AS group_no
-		FROM unnest(item_keys, item_kinds, item_purposes) WITH ORDINALITY AS i (key, kind, purpose, ord)
+		SELECT i.ord, f.no, i.kind, i.key, i.purpose, (SELECT l.group_no FROM personalize.linked AS l WHERE l.subject_no = f.no) AS group_no,
+			i.experiment, (SELECT t.no FROM unnest(trial_names, trial_nos) AS t (name, no) WHERE t.name = i.experiment) AS trial
+		FROM unnest(item_keys, item_kinds, item_purposes, experiments) WITH ORDINALITY AS i (key, kind, purpose, experiment, ord)
 			JOIN unnest(found_keys, found_kinds, found_nos) AS f (key, kind, no) ON f.key = i.key AND f.kind = i.kind),
 	/* how often the person may still be reached; NULL: as often as you like */
 	room AS MATERIALIZED (
@@ -122,15 +137,27 @@ BEGIN
 	may AS MATERIALIZED (
 		SELECT x.no, x.purpose FROM (SELECT DISTINCT t.no, t.kind, t.key, t.purpose FROM item AS t) AS x
 		WHERE (SELECT d.permitted FROM personalize.decision_internal(x.kind, x.key, x.purpose, NULL) AS d)),
+	/* who may be reached is enrolled, the holdout, too: see record_exposure() */
+	enrolled AS MATERIALIZED (
+		SELECT x.no, x.purpose, x.trial, v.variant
+		FROM (SELECT DISTINCT t.no, t.group_no, t.purpose, t.experiment, t.trial FROM item AS t JOIN may AS m ON m.no = t.no AND m.purpose = t.purpose
+				WHERE t.trial IS NOT NULL ORDER BY t.no) AS x
+			LEFT JOIN personalize.assignment AS a ON a.experiment_id = x.trial AND a.subject_no = x.no AND x.group_no IS NULL
+			CROSS JOIN LATERAL (SELECT CASE WHEN a.variant IS NOT NULL THEN a.variant ELSE
+				(SELECT e.variant FROM personalize.enrol_internal(x.experiment, x.purpose, CASE WHEN x.group_no IS NULL THEN ARRAY[x.no]
+					ELSE ARRAY(SELECT m.subject_no FROM personalize.linked AS m WHERE m.group_no = x.group_no) END) AS e) END AS variant) AS v),
 	chosen AS (
-		SELECT y.ord, y.no, y.group_no, y.purpose, y.place = y.most AS is_last, nextval('personalize.exposure_exposure_id_seq') AS id
-		FROM (SELECT x.* FROM (SELECT t.ord, t.no, t.group_no, t.purpose, r.most, row_number() OVER (PARTITION BY r.person, t.purpose ORDER BY t.ord) AS place
+		SELECT y.ord, y.no, y.group_no, y.purpose, y.trial, y.variant, y.place = y.most AS is_last, nextval('personalize.exposure_exposure_id_seq') AS id
+		FROM (SELECT x.* FROM (SELECT t.ord, t.no, t.group_no, t.purpose, t.trial, z.variant, r.most,
+					row_number() OVER (PARTITION BY r.person, t.purpose ORDER BY t.ord) AS place
 				FROM item AS t JOIN may AS m ON m.no = t.no AND m.purpose = t.purpose
-					JOIN room AS r ON r.person = coalesce(t.group_no, t.no) AND r.purpose = t.purpose) AS x
+					JOIN room AS r ON r.person = coalesce(t.group_no, t.no) AND r.purpose = t.purpose
+					LEFT JOIN enrolled AS z ON z.no = t.no AND z.purpose = t.purpose AND z.trial = t.trial
+				WHERE z.variant IS DISTINCT FROM 'holdout') AS x
 			WHERE x.most IS NULL OR x.place <= x.most ORDER BY x.ord) AS y),
 	written AS (
-		INSERT INTO personalize.exposure (exposure_id, subject_no, purpose_id, at, item, explanation) OVERRIDING SYSTEM VALUE
-			SELECT c.id, c.no, c.purpose, now_is, u.item, u.explanation
+		INSERT INTO personalize.exposure (exposure_id, subject_no, purpose_id, at, item, explanation, experiment_id, variant) OVERRIDING SYSTEM VALUE
+			SELECT c.id, c.no, c.purpose, now_is, u.item, u.explanation, c.trial, c.variant
 			FROM chosen AS c JOIN unnest(subjects, items, explanations) WITH ORDINALITY AS u (subject, item, explanation, ord) ON u.ord = c.ord
 			ORDER BY c.ord)
 	SELECT array_agg(c.id ORDER BY g.ord), array_agg(c.no ORDER BY g.ord) FILTER (WHERE c.is_last), array_agg(c.group_no ORDER BY g.ord) FILTER (WHERE c.is_last),

@@ -23,7 +23,7 @@ BEGIN
 					'lift_restriction', 'consent_state', 'permitted', 'decide', 'erase_subject', 'reinstate_subject', 'usage_of',
 					'export_subject', 'export_rows', 'export_csv', 'rectify_subject', 'open_request', 'consent_receipt',
 					'record_gpc', 'hold_subject',
-					'request_erasure', 'unlink_subject', 'record_exposure', 'why', 'set_preference', 'preferences', 'inferred_preferences', 'quiet_now', 'preference_history',
+					'request_erasure', 'unlink_subject', 'record_exposure', 'record_outcome', 'why', 'set_preference', 'preferences', 'inferred_preferences', 'quiet_now', 'preference_history',
 					'accept_incentive', 'refuse_incentive', 'withdraw_incentive', 'incentives_of', 'exclude', 'unexclude', 'exclusions_of', 'set_jurisdiction', 'set_minor', 'is_minor', 'set_guardian', 'remove_guardian', 'guardians_of')
 				AND p.proargnames[1] = 'subject' AND p.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype
 			ORDER BY p.proname

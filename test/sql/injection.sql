@@ -26,6 +26,8 @@ BEGIN
 	PERFORM personalize.define_kind('injection', 'text');
 	PERFORM personalize.define_category('inj_cat', 'for tests');
 	PERFORM personalize.define_purpose('inj_purpose', 'for tests', categories => '{inj_cat}');
+	PERFORM personalize.define_experiment('inj_experiment', 'inj_purpose');
+	PERFORM personalize.define_metric('inj_metric', 'inj_purpose');
 END
 $$;
 /* calls a function with a value at one place, as text of a literal of the argument's type; nothing of it stays */
@@ -36,13 +38,15 @@ BEGIN
 	SELECT string_agg(CASE
 			WHEN u.ord = place THEN format('%L::%s', CASE WHEN right(format_type(u.type, NULL), 2) = '[]' THEN ARRAY[value]::text ELSE value END, format_type(u.type, NULL))
 			ELSE CASE format_type(u.type, NULL)
-				WHEN 'text' THEN CASE p.proargnames[u.ord] WHEN 'purpose' THEN '''inj_purpose''' WHEN 'kind' THEN '''injection''' WHEN 'guardian_kind' THEN '''injection''' WHEN 'jurisdiction' THEN '''US''' WHEN 'model' THEN '''opt_out'''
+				WHEN 'text' THEN CASE p.proargnames[u.ord] WHEN 'purpose' THEN '''inj_purpose''' WHEN 'experiment' THEN '''inj_experiment''' WHEN 'metric' THEN '''inj_metric''' WHEN 'what' THEN '''click_through'''
+					WHEN 'step' THEN '''day''' WHEN 'measures' THEN '''click''' WHEN 'baseline' THEN '''holdout''' WHEN 'read_for' THEN '''inj_purpose''' WHEN 'kind' THEN '''injection''' WHEN 'guardian_kind' THEN '''injection''' WHEN 'jurisdiction' THEN '''US''' WHEN 'model' THEN '''opt_out'''
 					WHEN 'language' THEN '''en''' WHEN 'reconsent' THEN '''ask''' WHEN 'category' THEN '''inj_cat'''
 					WHEN 'null_subject' THEN '''hidden''' WHEN 'mode' THEN '''enforce''' WHEN 'duty' THEN '''app''' WHEN 'ownership' THEN '''access''' WHEN 'mask' THEN 'NULL'
 					WHEN 'legal_basis' THEN '''consent''' WHEN 'name' THEN '''inj_name''' WHEN 'subject' THEN '''somebody''' ELSE '''x''' END
-				WHEN 'text[]' THEN CASE p.proargnames[u.ord] WHEN 'categories' THEN '''{inj_cat}''' WHEN 'subjects' THEN '''{a}''' WHEN 'purposes' THEN '''{inj_purpose}''' ELSE '''{}''' END
+				WHEN 'text[]' THEN CASE p.proargnames[u.ord] WHEN 'categories' THEN '''{inj_cat}''' WHEN 'subjects' THEN '''{a}''' WHEN 'purposes' THEN '''{inj_purpose}''' WHEN 'variants' THEN '''{a,b}''' ELSE '''{}''' END
 				WHEN 'name' THEN CASE p.proargnames[u.ord] WHEN 'via' THEN 'NULL' WHEN 'schema' THEN '''inj''' ELSE '''id''' END
 				WHEN 'name[]' THEN '''{id}''' WHEN 'regclass' THEN '''inj.person''' WHEN 'regrole' THEN '''regress_inj_user''' WHEN 'regtype' THEN '''text'''
+				WHEN 'numeric' THEN '0.1' WHEN 'double precision' THEN '0.95' WHEN 'timestamp with time zone' THEN CASE p.proname WHEN 'record_outcome' THEN 'now()' ELSE 'NULL' END
 				WHEN 'jsonb' THEN '''{}''' WHEN 'boolean' THEN 'false' WHEN 'uuid' THEN 'NULL' WHEN 'bigint' THEN '1' WHEN 'interval' THEN CASE p.proargnames[u.ord] WHEN 'grace' THEN '''0''' WHEN 'lifetime' THEN '''1 day''' ELSE 'NULL' END
 				ELSE 'NULL' END
 				|| '::' || format_type(u.type, NULL) END, ', ' ORDER BY u.ord)

@@ -125,7 +125,7 @@ SELECT personalize.unlink_subject('cookie-5', kind => 'links_cookie'), personali
 SELECT personalize.grant_consent('cookie-5', 'links_news', kind => 'links_cookie') > 0;
 SELECT personalize.permitted(1, 'links_news', 'links_customer');
 SELECT count(*) FROM personalize.export_rows(1, 'links_customer');
-SELECT action, other_no IS NOT NULL AS other, reason FROM personalize.link_event JOIN personalize.subject USING (subject_no) JOIN personalize.registry_kind AS k USING (kind_id) WHERE k.name LIKE 'links%' ORDER BY event_id;
+SELECT v.action, v.other_no IS NOT NULL AS other, v.reason FROM personalize.link_event AS v JOIN personalize.subject AS s USING (subject_no) JOIN personalize.registry_kind AS k USING (kind_id) WHERE k.name LIKE 'links%' ORDER BY v.event_id;
 DELETE FROM personalize.link_event;
 /* what cannot be */
 SELECT personalize.link_subject(1, 1, kind => 'links_customer');

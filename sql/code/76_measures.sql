@@ -1,0 +1,208 @@
+/*
+ * Measures over outcomes.  Methods and their sources: 72_statistics.sql.
+ *
+ * A person is counted once, whatever the number of identities.  Who is erased, or
+ * restricted all processing, is not counted.  Of the others that is counted which they
+ * permitted at the time: exposures and outcomes are recorded only then.
+ *
+ * A group of fewer persons than personalize.least_group is not shown.  That keeps single
+ * persons out of single answers.  It does not stand against somebody who compares answers
+ * about groups that overlap, or of before and after somebody came: see docs/reference.md.
+ */
+CREATE OR REPLACE VIEW personalize.counted_internal AS
+	SELECT s.subject_no, coalesce(l.group_no, s.subject_no) AS person, s.kind_id, s.key
+	FROM personalize.subject AS s LEFT JOIN personalize.linked AS l ON l.subject_no = s.subject_no
+	WHERE s.key IS NOT NULL AND NOT s.tombstoned
+		AND NOT EXISTS (SELECT FROM personalize.consent_event AS r
+			WHERE r.subject_no = s.subject_no AND r.purpose_id = 0 AND r.action = 'restricted'
+				AND NOT EXISTS (SELECT FROM personalize.consent_event AS n
+					WHERE n.subject_no = r.subject_no AND n.purpose_id = 0 AND n.event_id > r.event_id));
+COMMENT ON VIEW personalize.counted_internal IS 'Whom measures count: each identity with the number of the person; nobody who is erased or restricted processing';
+
+CREATE OR REPLACE FUNCTION personalize.measured_at_internal(kind_id integer, key text, purpose_id integer, at timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT d.permitted FROM personalize.decision_internal($1, $2, $3, $4) AS d
+$$;
+COMMENT ON FUNCTION personalize.measured_at_internal(integer, text, integer, timestamptz) IS 'Whether a person permitted a purpose at a time';
+
+CREATE OR REPLACE FUNCTION personalize.measure(what text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
+	confidence double precision DEFAULT 0.95, k integer DEFAULT NULL)
+RETURNS TABLE (metric text, purpose text, persons bigint, events bigint, value double precision, low double precision, high double precision, suppressed boolean)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off	/* takes a second and spares none */
+AS $$
+#variable_conflict use_column
+DECLARE
+	least bigint := personalize.least_group_internal(measure.k);
+	fit text[] := CASE measure.what WHEN 'conversion_rate' THEN '{conversion,purchase}'::text[] WHEN 'click_through' THEN '{click}'
+		WHEN 'satisfaction' THEN '{satisfaction}' WHEN 'repeat_purchase' THEN '{purchase}' WHEN 'lifetime_value' THEN '{purchase}' END;
+BEGIN
+	PERFORM personalize.require_preloaded_internal();
+	PERFORM personalize.check_confidence_internal(measure.confidence);
+	IF fit IS NULL THEN
+		RAISE EXCEPTION 'there is no measure "%"', personalize.shown_internal(coalesce(measure.what, 'null'))
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use conversion_rate, click_through, satisfaction, repeat_purchase or lifetime_value.';
+	END IF;
+	IF measure.what IN ('conversion_rate', 'click_through') THEN
+		RETURN QUERY
+			WITH shown AS MATERIALIZED (
+				SELECT e.purpose_id, c.person, min(e.at) AS first, count(*) AS n, min(c.subject_no) AS subject_no
+				FROM personalize.exposure AS e JOIN personalize.counted_internal AS c ON c.subject_no = e.subject_no
+				WHERE e.at >= measure.since AND e.at < measure.until GROUP BY 1, 2),
+			done AS MATERIALIZED (
+				SELECT o.metric_id, s.purpose_id, c.person, count(*) AS n
+				FROM personalize.metric AS m JOIN personalize.outcome AS o ON o.metric_id = m.metric_id
+					JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no
+					JOIN shown AS s ON s.person = c.person AND o.at >= s.first
+				WHERE m.measures = ANY (fit) AND o.at < measure.until GROUP BY 1, 2, 3),
+			/* metrics with the purpose of what was shown, and others that somebody it was shown to has outcomes of */
+			pair AS (
+				SELECT m.metric_id, m.purpose_id AS measured_for, s.purpose_id
+				FROM personalize.metric AS m CROSS JOIN (SELECT DISTINCT x.purpose_id FROM shown AS x) AS s
+				WHERE m.measures = ANY (fit)
+					AND (m.purpose_id = s.purpose_id OR EXISTS (SELECT FROM done AS d WHERE d.metric_id = m.metric_id AND d.purpose_id = s.purpose_id))),
+			person AS (
+				SELECT p.metric_id, p.purpose_id, s.n AS shown, coalesce(d.n, 0) AS done
+				FROM pair AS p JOIN shown AS s ON s.purpose_id = p.purpose_id
+					LEFT JOIN done AS d ON d.metric_id = p.metric_id AND d.purpose_id = p.purpose_id AND d.person = s.person
+				/* of whoever may not be measured nothing is known, which is not the same as nothing */
+				WHERE p.measured_for = p.purpose_id OR d.n IS NOT NULL
+					OR (SELECT personalize.measured_at_internal(x.kind_id, x.key, p.measured_for, s.first)
+						FROM personalize.subject AS x WHERE x.subject_no = s.subject_no)),
+			total AS (
+				SELECT x.metric_id, x.purpose_id, count(*) AS persons, count(*) FILTER (WHERE x.done > 0) AS converted,
+					sum(x.done)::double precision AS done, sum(x.shown)::bigint AS shown,
+					var_samp(x.done::double precision) AS var_done, var_samp(x.shown::double precision) AS var_shown,
+					covar_samp(x.done, x.shown) AS covar
+				FROM person AS x GROUP BY 1, 2)
+			SELECT m.name::text, p.name, CASE WHEN t.persons >= least THEN t.persons END,
+				CASE WHEN t.persons >= least THEN CASE measure.what WHEN 'click_through' THEN t.shown ELSE t.persons END END,
+				i.value, i.low, i.high, t.persons < least
+			FROM total AS t JOIN personalize.metric AS m ON m.metric_id = t.metric_id JOIN personalize.registry_purpose AS p ON p.purpose_id = t.purpose_id
+				LEFT JOIN LATERAL (
+					SELECT w.rate AS value, w.low, w.high FROM personalize.wilson_internal(t.converted, t.persons, measure.confidence) AS w WHERE measure.what = 'conversion_rate'
+					UNION ALL
+					SELECT r.rate, greatest(r.rate - r.reach, 0), r.rate + r.reach
+					FROM (SELECT t.done / t.shown AS rate, - personalize.norm_quantile_internal((1 - measure.confidence) / 2)
+							* sqrt(greatest(t.var_done - 2 * (t.done / t.shown) * t.covar + power(t.done / t.shown, 2) * t.var_shown, 0) / t.persons)
+							/ (t.shown::double precision / t.persons) AS reach) AS r
+					WHERE measure.what = 'click_through') AS i ON t.persons >= least
+			ORDER BY m.name, p.name COLLATE "C";
+	ELSE
+		RETURN QUERY
+			WITH person AS (
+				/* what happened at the same moment is one purchase */
+				SELECT o.metric_id, c.person, count(DISTINCT o.at) AS times, count(*) AS n, sum(o.value) AS total
+				FROM personalize.metric AS m JOIN personalize.outcome AS o ON o.metric_id = m.metric_id
+					JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no
+				WHERE m.measures = ANY (fit) AND o.at >= measure.since AND o.at < measure.until GROUP BY 1, 2),
+			total AS (
+				SELECT x.metric_id, count(*) AS persons, sum(x.n)::bigint AS n, count(*) FILTER (WHERE x.times > 1) AS again, avg(x.v) AS mean, var_samp(x.v) AS variance
+				FROM (SELECT y.*, CASE measure.what WHEN 'satisfaction' THEN y.total / y.n ELSE y.total END AS v FROM person AS y) AS x GROUP BY 1)
+			SELECT m.name::text, p.name, CASE WHEN t.persons >= least THEN t.persons END, CASE WHEN t.persons >= least THEN t.n END, i.value, i.low, i.high, t.persons < least
+			FROM total AS t JOIN personalize.metric AS m ON m.metric_id = t.metric_id JOIN personalize.registry_purpose AS p ON p.purpose_id = m.purpose_id
+				LEFT JOIN LATERAL (
+					SELECT w.rate AS value, w.low, w.high FROM personalize.wilson_internal(t.again, t.persons, measure.confidence) AS w WHERE measure.what = 'repeat_purchase'
+					UNION ALL
+					SELECT t.mean, r.low, r.high FROM personalize.mean_internal(t.mean, t.variance, t.persons, measure.confidence) AS r
+					WHERE measure.what <> 'repeat_purchase') AS i ON t.persons >= least
+			ORDER BY m.name;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.measure(text, timestamptz, timestamptz, double precision, integer) IS
+	'conversion_rate, click_through, satisfaction, repeat_purchase or lifetime_value of each metric that measures it, with an interval; over the people who permitted it at the time; groups below k are suppressed';
+
+CREATE OR REPLACE VIEW personalize.conversion_rate AS SELECT m.* FROM personalize.measure('conversion_rate') AS m;
+COMMENT ON VIEW personalize.conversion_rate IS
+	'Of the persons to whom something was shown for a purpose, the share that converted (or bought) after it; Wilson interval';
+CREATE OR REPLACE VIEW personalize.click_through AS SELECT m.* FROM personalize.measure('click_through') AS m;
+COMMENT ON VIEW personalize.click_through IS
+	'Clicks after the first exposure for each exposure; interval by the delta method, for a person''s exposures are not independent';
+CREATE OR REPLACE VIEW personalize.satisfaction AS SELECT m.* FROM personalize.measure('satisfaction') AS m;
+COMMENT ON VIEW personalize.satisfaction IS 'Mean of the persons'' mean ratings; Student''s t interval';
+CREATE OR REPLACE VIEW personalize.repeat_purchase AS SELECT m.* FROM personalize.measure('repeat_purchase') AS m;
+COMMENT ON VIEW personalize.repeat_purchase IS 'Of the persons who bought, the share that did so at two moments or more; Wilson interval';
+CREATE OR REPLACE VIEW personalize.lifetime_value AS SELECT m.* FROM personalize.measure('lifetime_value') AS m;
+COMMENT ON VIEW personalize.lifetime_value IS 'Mean of what the persons who bought have spent until now; Student''s t interval';
+
+CREATE OR REPLACE FUNCTION personalize.consent_rates(step text DEFAULT 'month', purpose text DEFAULT NULL, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
+	confidence double precision DEFAULT 0.95, k integer DEFAULT NULL)
+RETURNS TABLE (period timestamptz, purpose_name text, notice text, answered bigint, opted_in bigint, opt_in_rate double precision, opt_in_low double precision,
+	opt_in_high double precision, in_force bigint, opted_out bigint, opt_out_rate double precision, opt_out_low double precision, opt_out_high double precision, suppressed boolean)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 100
+SET search_path = pg_catalog, pg_temp
+SET jit = off	/* takes a second and spares none */
+AS $$
+#variable_conflict use_column
+DECLARE
+	least bigint := personalize.least_group_internal(consent_rates.k);
+	wanted integer := CASE WHEN consent_rates.purpose IS NOT NULL THEN personalize.purpose_id_internal(consent_rates.purpose, 'ask') END;
+BEGIN
+	PERFORM personalize.require_preloaded_internal();
+	PERFORM personalize.check_confidence_internal(consent_rates.confidence);
+	IF consent_rates.step IS NULL OR consent_rates.step NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN
+		RAISE EXCEPTION 'step must be day, week, month, quarter or year' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	RETURN QUERY
+		WITH said AS (
+			/* one line for a person who said it under several identities; what concerns single categories is no answer to the purpose */
+			SELECT DISTINCT ON (coalesce(l.group_no, e.subject_no), e.record_id, e.purpose_id) coalesce(l.group_no, e.subject_no) AS person, e.purpose_id, e.event_id,
+				e.recorded_at AS at, e.action, e.expires_at,
+				CASE WHEN n.name IS NOT NULL THEN n.name || '/' || split_part(e.notice, '/', 2) END AS notice
+			FROM personalize.consent_event AS e LEFT JOIN personalize.linked AS l ON l.subject_no = e.subject_no
+				LEFT JOIN personalize.notice_name AS n ON n.name = split_part(e.notice, '/', 1)
+			WHERE e.action IN ('given', 'ending', 'refused', 'withdrawn', 'objected') AND e.purpose_id <> 0 AND (wanted IS NULL OR e.purpose_id = wanted)
+				AND (e.categories IS NULL OR (e.action IN ('given', 'ending') AND 0 = ANY (e.categories)))
+			ORDER BY coalesce(l.group_no, e.subject_no), e.record_id, e.purpose_id, e.event_id),
+		line AS (
+			SELECT s.*, s.action IN ('given', 'ending') AS yes, lag(s.action) OVER w AS before, lag(s.notice) OVER w AS notice_before, lag(s.expires_at) OVER w AS expired_before,
+				lead(s.action) OVER w AS after, lead(s.at) OVER w AS next_at, lead(s.notice) OVER w AS next_notice
+			FROM said AS s WINDOW w AS (PARTITION BY s.person, s.purpose_id ORDER BY s.event_id)),
+		/* when consents came into force under a notice, when they ended, and whether the person ended them */
+		change AS (
+			SELECT x.at, x.purpose_id, x.notice, 1 AS began, 0 AS ended, 0 AS out
+			FROM line AS x WHERE x.yes AND NOT coalesce(x.before IN ('given', 'ending') AND (x.action = 'ending' OR x.notice_before IS NOT DISTINCT FROM x.notice)
+				AND (x.expired_before IS NULL OR x.expired_before > x.at), false)
+			UNION ALL
+			SELECT least(x.next_at, x.expires_at), x.purpose_id, x.notice, 0, 1,
+				CASE WHEN x.after NOT IN ('given', 'ending') AND (x.expires_at IS NULL OR x.next_at < x.expires_at) THEN 1 ELSE 0 END
+			FROM line AS x WHERE x.yes AND least(x.next_at, x.expires_at) <= clock_timestamp()
+				AND NOT coalesce(x.after IN ('given', 'ending') AND (x.after = 'ending' OR x.next_notice IS NOT DISTINCT FROM x.notice)
+					AND (x.expires_at IS NULL OR x.expires_at > x.next_at), false)),
+		force AS (
+			SELECT c.period, c.purpose_id, c.notice, c.out,
+				(sum(c.began) OVER w - sum(c.ended) OVER w + c.ended)::bigint AS in_force
+			FROM (SELECT date_trunc(consent_rates.step, y.at, 'UTC') AS period, y.purpose_id, y.notice, sum(y.began) AS began, sum(y.ended) AS ended, sum(y.out)::bigint AS out
+				FROM change AS y GROUP BY 1, 2, 3) AS c
+			WINDOW w AS (PARTITION BY c.purpose_id, c.notice ORDER BY c.period)),
+		/* the last answer of a person in a period */
+		answer AS (
+			SELECT a.period, a.purpose_id, a.notice, count(*) AS answered, count(*) FILTER (WHERE a.yes) AS opted_in
+			FROM (SELECT DISTINCT ON (1, x.person, x.purpose_id, x.notice) date_trunc(consent_rates.step, x.at, 'UTC') AS period, x.person, x.purpose_id, x.notice, x.yes
+				FROM line AS x WHERE x.action IN ('given', 'refused') ORDER BY 1, x.person, x.purpose_id, x.notice, x.event_id DESC) AS a
+			GROUP BY 1, 2, 3),
+		cell AS (
+			SELECT coalesce(a.period, f.period) AS period, coalesce(a.purpose_id, f.purpose_id) AS purpose_id, coalesce(a.notice, f.notice) AS notice,
+				coalesce(a.answered, 0) AS answered, coalesce(a.opted_in, 0) AS opted_in, coalesce(f.in_force, 0) AS in_force, coalesce(f.out, 0) AS out
+			FROM answer AS a FULL JOIN force AS f ON (f.period, f.purpose_id, coalesce(f.notice, '')) = (a.period, a.purpose_id, coalesce(a.notice, '')))
+		SELECT r.period, p.name, r.notice,
+			CASE WHEN a.ok THEN r.answered END, CASE WHEN a.ok THEN r.opted_in END, i.rate, i.low, i.high,
+			CASE WHEN a.force_ok THEN r.in_force END, CASE WHEN a.force_ok THEN r.out END, o.rate, o.low, o.high, NOT (a.ok AND a.force_ok)
+		FROM cell AS r JOIN personalize.registry_purpose AS p ON p.purpose_id = r.purpose_id
+			CROSS JOIN LATERAL (SELECT r.answered = 0 OR r.answered >= least AS ok, r.in_force = 0 OR r.in_force >= least AS force_ok) AS a
+			LEFT JOIN LATERAL personalize.wilson_internal(r.opted_in, r.answered, consent_rates.confidence) AS i ON a.ok
+			LEFT JOIN LATERAL personalize.wilson_internal(r.out, r.in_force, consent_rates.confidence) AS o ON a.force_ok
+		WHERE r.period >= consent_rates.since AND r.period < consent_rates.until
+		ORDER BY r.period, p.name COLLATE "C", r.notice COLLATE "C";
+END
+$$;
+COMMENT ON FUNCTION personalize.consent_rates(text, text, timestamptz, timestamptz, double precision, integer) IS
+	'For each day, week, month, quarter or year (UTC), purpose and version of the notice: of those who answered the share that opted in, and of the consents in force at some time the share that the persons ended; Wilson intervals';
+
+CREATE OR REPLACE VIEW personalize.opt_rates AS SELECT r.* FROM personalize.consent_rates('day') AS r;
+COMMENT ON VIEW personalize.opt_rates IS 'Opt-in and opt-out for each day (UTC), purpose and version of the notice: see consent_rates()';

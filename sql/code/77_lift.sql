@@ -1,0 +1,76 @@
+/*
+ * Lift: what the variants of an experiment do to a metric, against the holdout or
+ * another variant, with intervals (methods: 72_statistics.sql).
+ *
+ * Counted are persons by the variant they were assigned, whatever they were shown
+ * (intention to treat), and their outcomes from then to the end of the experiment.
+ */
+CREATE OR REPLACE FUNCTION personalize.lift(experiment text, metric text, confidence double precision DEFAULT 0.95, baseline text DEFAULT 'holdout',
+	k integer DEFAULT NULL)
+RETURNS TABLE (measure text, variant text, against text, persons bigint, value double precision, against_persons bigint, against_value double precision,
+	difference double precision, low double precision, high double precision, ratio double precision, ratio_low double precision, ratio_high double precision,
+	method text, suppressed boolean)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 4
+SET search_path = pg_catalog, pg_temp
+SET jit = off	/* takes a second and spares none */
+AS $$
+#variable_conflict use_column
+DECLARE
+	e personalize.experiment;
+	m personalize.metric;
+	least bigint := personalize.least_group_internal(lift.k);
+BEGIN
+	PERFORM personalize.require_preloaded_internal();
+	PERFORM personalize.check_confidence_internal(lift.confidence);
+	e := personalize.experiment_internal(lift.experiment);
+	m := personalize.metric_internal(lift.metric);
+	IF lift.baseline IS NULL OR lift.baseline <> ALL (ARRAY['holdout'] || e.variants) THEN
+		RAISE EXCEPTION 'experiment "%" has no variant "%"', e.name, personalize.shown_internal(coalesce(lift.baseline, 'null'))
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'The baseline is holdout, or one of the variants.';
+	END IF;
+	RETURN QUERY
+		WITH enrolled AS MATERIALIZED (
+			SELECT a.person, a.variant, a.at
+			FROM personalize.assignment_person_internal AS a JOIN personalize.counted_internal AS c ON c.subject_no = a.subject_no
+			WHERE a.experiment_id = e.experiment_id
+				/* of whoever may not be measured nothing is known, which is not the same as nothing */
+				AND (m.purpose_id = e.purpose_id OR personalize.measured_at_internal(c.kind_id, c.key, m.purpose_id, a.at))),
+		done AS (
+			SELECT n.person, count(*) AS n, sum(o.value) AS total
+			FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN enrolled AS n ON n.person = c.person
+			WHERE o.metric_id = m.metric_id AND o.at >= n.at AND (e.ended_at IS NULL OR o.at < e.ended_at) GROUP BY 1),
+		person AS (
+			/* who did not rate is not dissatisfied */
+			SELECT n.variant, d.n IS NOT NULL AS has, CASE WHEN m.measures = 'satisfaction' THEN d.total / d.n ELSE coalesce(d.total, 0) END AS v
+			FROM enrolled AS n LEFT JOIN done AS d ON d.person = n.person),
+		arm AS (
+			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n, u.has, u.mean, u.variance
+			FROM (SELECT p.variant, count(*) AS n, count(*) FILTER (WHERE p.has) AS has, count(p.v) AS n_mean, avg(p.v) AS mean, var_samp(p.v) AS variance
+					FROM person AS p GROUP BY 1
+				UNION ALL
+				SELECT 'personalized', count(*), count(*) FILTER (WHERE p.has), count(p.v), avg(p.v), var_samp(p.v)
+					FROM person AS p WHERE lift.baseline = 'holdout' AND p.variant <> 'holdout' HAVING count(*) > 0) AS u
+				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),
+		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
+		hidden AS (
+			SELECT a.measure, sum(a.n) FILTER (WHERE a.n < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),
+		shown AS (
+			SELECT a.*, a.n >= least AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= least) AS ok
+			FROM arm AS a LEFT JOIN hidden AS h ON h.measure = a.measure)
+		SELECT a.measure, a.variant, lift.baseline, CASE WHEN a.ok THEN a.n END, CASE WHEN a.ok THEN CASE a.measure WHEN 'rate' THEN a.has::double precision / a.n ELSE a.mean END END,
+			CASE WHEN b.ok THEN b.n END, CASE WHEN b.ok THEN CASE a.measure WHEN 'rate' THEN b.has::double precision / b.n ELSE b.mean END END,
+			i.difference, i.low, i.high, i.ratio, i.ratio_low, i.ratio_high,
+			CASE a.measure WHEN 'rate' THEN 'Newcombe hybrid score' ELSE 'Welch t' END, NOT (a.ok AND coalesce(b.ok, false))
+		FROM shown AS a LEFT JOIN shown AS b ON b.measure = a.measure AND b.variant = lift.baseline
+			LEFT JOIN LATERAL (
+				SELECT r.difference, r.low, r.high, r.ratio, r.ratio_low, r.ratio_high
+					FROM personalize.proportions_internal(a.has, a.n, b.has, b.n, lift.confidence) AS r WHERE a.measure = 'rate'
+				UNION ALL
+				SELECT r.difference, r.low, r.high, r.ratio, r.ratio_low, r.ratio_high
+					FROM personalize.means_internal(a.mean, a.variance, a.n, b.mean, b.variance, b.n, lift.confidence) AS r WHERE a.measure = 'mean') AS i ON a.ok AND b.ok
+		WHERE a.variant <> lift.baseline
+		ORDER BY a.measure DESC, a.variant <> 'personalized', array_position(ARRAY['holdout'] || e.variants, a.variant);
+END
+$$;
+COMMENT ON FUNCTION personalize.lift(text, text, double precision, text, integer) IS
+	'Each variant of an experiment, and all together (personalized), against the holdout or another variant: the share of persons with an outcome (rate) and the mean of its sum per person (mean), difference and ratio with intervals; groups below k are suppressed';
