@@ -82,7 +82,11 @@ BEGIN
 		AND (NOT (SELECT d.permitted FROM personalize.decision_internal(kind_id, key, purpose_id, clock_timestamp()) AS d)
 			OR EXISTS (SELECT FROM personalize.suppression AS x JOIN personalize.subject AS s ON s.subject_no = x.subject_no
 				WHERE s.kind_id = measurable_internal.kind_id AND s.key = measurable_internal.key COLLATE "C"
-					AND x.purpose_id = measurable_internal.purpose_id AND x.cause <> 'cap' AND x.until > clock_timestamp())) THEN
+					AND x.cause <> 'cap' AND x.until > clock_timestamp()
+					/* exclusions reach as src/consent_suppression.c says */
+					AND (x.purpose_id = ANY (personalize.purposes_above_internal(ARRAY[measurable_internal.purpose_id]))
+						OR (x.purpose_id = 0 AND (SELECT p.legal_basis FROM personalize.registry_purpose AS p WHERE p.purpose_id = measurable_internal.purpose_id)
+							IN ('consent', 'explicit_consent', 'legitimate_interest'))))) THEN
 		RETURN false;
 	END IF;
 	/* now() is when the transaction began: what is said to have happened then happens now */

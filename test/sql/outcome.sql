@@ -33,11 +33,16 @@ RESET ROLE;
 SELECT personalize.set_frequency_cap('out_ads', 1, '1 day');
 SELECT personalize.record_exposure(3, 'out_ads', kind => 'out') > 0 AS shown;
 SELECT personalize.permitted(3, 'out_ads', 'out'), personalize.record_outcome(3, 'out_clicks', kind => 'out') > 0 AS kept;
-INSERT INTO personalize.suppression (subject_no, purpose_id, cause, cause_id)
-	SELECT s.subject_no, p.purpose_id, 'exclusion', 1 FROM personalize.subject AS s JOIN personalize.registry_kind AS k USING (kind_id), personalize.registry_purpose AS p
-	WHERE k.name = 'out' AND s.key IN ('3', '4') AND p.name = 'out_ads';
-SELECT personalize.record_outcome(3, 'out_clicks', kind => 'out') IS NULL AS excluded, personalize.record_outcome(4, 'out_clicks', kind => 'out') IS NULL AS excluded;
-DELETE FROM personalize.suppression WHERE cause = 'exclusion' AND cause_id = 1;
+SELECT personalize.define_purpose('out_wide', 'for tests');
+SELECT personalize.define_purpose('out_ads', 'for tests', parents => '{out_wide}');
+SELECT personalize.define_exclusion('out_' || x, reason => 'for tests', purposes => CASE x WHEN 'all' THEN NULL ELSE ARRAY['out_' || x] END) FROM unnest('{ads,wide,all}'::text[]) AS x;
+SELECT x, personalize.exclude(3, 'out_' || x, kind => 'out') AS capped_too, personalize.exclude(4, 'out_' || x, kind => 'out') AS other,
+	personalize.record_outcome(3, 'out_clicks', kind => 'out') IS NULL AS excluded, personalize.record_outcome(4, 'out_clicks', kind => 'out') IS NULL AS excluded,
+	personalize.unexclude(3, 'out_' || x, kind => 'out') AS back, personalize.unexclude(4, 'out_' || x, kind => 'out') AS back
+	FROM unnest('{ads,wide,all}'::text[]) AS x;
+SELECT personalize.drop_exclusion('out_' || x) FROM unnest('{ads,wide,all}'::text[]) AS x;
+SELECT personalize.define_purpose('out_ads', 'for tests');
+SELECT personalize.retire_purpose('out_wide');
 SELECT personalize.set_frequency_cap('out_ads', NULL, '1 day');
 /* many at once: the same rules, and all or none where something is wrong */
 SET ROLE regress_out_app;
