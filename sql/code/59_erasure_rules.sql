@@ -278,6 +278,14 @@ $$;
 COMMENT ON FUNCTION personalize.anonymous_internal(integer, jsonb, uuid) IS
 	'New values of the columns that a rule anonymizes, and of the one that leads to the person';
 
+CREATE OR REPLACE VIEW personalize.path_end_internal AS
+	WITH RECURSIVE way AS (
+		SELECT p.path_id, p.via_path_id, p.column_names FROM personalize.registry_path AS p
+		UNION ALL
+		SELECT w.path_id, p.via_path_id, p.column_names FROM way AS w JOIN personalize.registry_path AS p ON p.path_id = w.via_path_id)
+	SELECT w.path_id, w.column_names FROM way AS w WHERE w.via_path_id IS NULL;
+COMMENT ON VIEW personalize.path_end_internal IS 'The columns with the key at the end of each path, its own where it leads nowhere else';
+
 CREATE OR REPLACE FUNCTION personalize.set_erasure(relation regclass, action text, columns jsonb DEFAULT '{}', reason text DEFAULT NULL,
 	keep_for interval DEFAULT NULL, subject name DEFAULT NULL)
 RETURNS void
@@ -305,11 +313,18 @@ BEGIN
 		RAISE EXCEPTION 'a reason must be given for what is retained'
 			USING ERRCODE = 'null_value_not_allowed', HINT = 'It stands on the certificate, for example "tax law, 10 years".';
 	END IF;
+	IF set_erasure.action = 'retain' AND set_erasure.columns <> '{}' THEN
+		RAISE EXCEPTION 'rows that are retained keep their columns'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use anonymize for columns, or retain without columns.';
+	END IF;
 	IF set_erasure.keep_for <= interval '0' THEN
 		RAISE EXCEPTION 'keep_for must be longer than nothing' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	/* a foreign key may lead to several persons: then by the column that ends the way, too */
 	SELECT p.path_id, p.ownership INTO path FROM personalize.registry_path AS p
-		WHERE p.relid = r.relid AND (set_erasure.subject IS NULL OR set_erasure.subject = ANY (p.column_names)) ORDER BY p.path_id LIMIT 1;
+		WHERE p.relid = r.relid AND (set_erasure.subject IS NULL OR set_erasure.subject = ANY (p.column_names)
+			OR EXISTS (SELECT FROM personalize.path_end_internal AS w, unnest(p.column_names) AS x (name), unnest(w.column_names) AS y (name)
+				WHERE p.via_path_id IS NOT NULL AND w.path_id = p.path_id AND set_erasure.subject = (x.name || '.' || y.name)::name)) ORDER BY p.path_id LIMIT 1;
 	IF path.path_id IS NULL THEN
 		RAISE EXCEPTION 'column %.% does not lead to a subject', personalize.relation_text_internal(r.relid), quote_ident(set_erasure.subject)
 			USING ERRCODE = 'undefined_object', HINT = 'The view personalize.protected_relations lists the paths.';
@@ -360,9 +375,11 @@ COMMENT ON FUNCTION personalize.set_erasure(regclass, text, jsonb, text, interva
 	'Says what erasure does with rows of a relation: delete, anonymize (columns become NULL, a value, or a pseudonym that keeps grouping) or retain, with the reason and for how long';
 
 CREATE OR REPLACE VIEW personalize.erasure_rules AS
-	SELECT pg_catalog.format('%I.%I', r.schema_name, r.relation_name) AS relation_name, p.column_names::text[] AS subject, p.ownership,
+	SELECT pg_catalog.format('%I.%I', r.schema_name, r.relation_name) AS relation_name, p.column_names::text[] AS subject,
+		CASE WHEN p.via_path_id IS NOT NULL THEN w.column_names::text[] END AS leads_to, p.ownership,
 		COALESCE(e.action, CASE p.ownership WHEN 'owner' THEN 'delete' ELSE 'anonymize' END) AS action, e.columns, e.reason, e.keep_for
 	FROM personalize.registry_path AS p JOIN personalize.registry_relation AS r ON r.relid = p.relid
+		JOIN personalize.path_end_internal AS w ON w.path_id = p.path_id
 		LEFT JOIN personalize.registry_erasure AS e ON e.path_id = p.path_id;
 COMMENT ON VIEW personalize.erasure_rules IS
 	'What erasure does with the rows of each protected relation';

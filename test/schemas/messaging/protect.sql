@@ -28,6 +28,6 @@ SELECT personalize.set_erasure('messaging.chat_group', 'anonymize');
 SELECT personalize.set_erasure('messaging.post', 'anonymize', '{"body": "(removed)"}');
 SELECT personalize.set_erasure('messaging.contact', 'anonymize', '{"called": null}', subject => 'other');
 -- what hangs on a message or was copied from it is the sender's, too: where the receiver keeps the row, without it
-SELECT personalize.set_erasure('messaging.attachment', 'delete', '{"file_name": "(removed)"}', subject => 'message_id');
-SELECT personalize.set_erasure('messaging.thumbnail', 'delete', '{"picture": null}', subject => 'attachment_id');
-SELECT personalize.set_erasure('messaging.search_index', 'delete', '{"words": null}', subject => 'message_id');
+SELECT personalize.set_erasure('messaging.attachment', 'delete', '{"file_name": "(removed)"}', subject => 'message_id.sender');
+SELECT personalize.set_erasure('messaging.thumbnail', 'delete', '{"picture": null}', subject => 'attachment_id.sender');
+SELECT personalize.set_erasure('messaging.search_index', 'delete', '{"words": null}', subject => 'message_id.sender');
