@@ -311,7 +311,10 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 						   edata->constraint_name, edata->table_name) :
 				 errdetail("A constraint, trigger or rule of the relation raised an error."),
 				 deletes ?
-				 errhint("Protect the referencing relations too, so that they are processed first, or give their foreign keys ON DELETE CASCADE.") :
+				 errhint("Rows that stay refer to them. Have set_erasure() retain or anonymize these, too; "
+						 "or protect the referencing relation, so that it is processed first, or give its foreign key ON DELETE CASCADE.") :
+				 edata->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION ?
+				 errhint("Rows that stay refer to the old value. Have set_erasure() anonymize these, too, or retain the relation, with the columns that need not stay.") :
 				 errhint("The new values must fit the types and constraints of the columns, and no trigger may stand against them.")));
 	}
 	PG_END_TRY();

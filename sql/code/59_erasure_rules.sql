@@ -202,7 +202,7 @@ $$;
 COMMENT ON FUNCTION personalize.pseudonym_internal(oid, uuid) IS
 	'What stands for an erased person in a column of a type: the same for all rows, and never said of anybody else; NULL for types that can have none';
 
-CREATE OR REPLACE FUNCTION personalize.anonymous_spec_internal(path_id integer, rule jsonb)
+CREATE OR REPLACE FUNCTION personalize.anonymous_spec_internal(path_id integer, rule jsonb, leads boolean)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -213,13 +213,13 @@ DECLARE
 	spec jsonb;
 BEGIN
 	FOR item IN
-		/* the person's own column goes in any case */
+		/* the person's own column goes in any case, unless the row is to lead to the person still */
 		SELECT u.name::text AS name, CASE WHEN a.attnotnull THEN '{"pseudonym": true}' ELSE 'null'::jsonb END AS spec, a.attname, a.attnotnull,
 				coalesce(nullif(t.typbasetype, 0), t.oid) AS base, p.relid, a.attnum
 			FROM personalize.registry_path AS p CROSS JOIN LATERAL unnest(p.columns, p.column_names) WITH ORDINALITY AS u (attnum, name, place)
 				JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attnum = u.attnum JOIN pg_type AS t ON t.oid = a.atttypid
 			/* of several columns those that may be null are enough; by a foreign key, the row referred to is cut off */
-			WHERE p.path_id = anonymous_spec_internal.path_id AND NOT rule ? a.attname::text AND p.via_path_id IS NULL
+			WHERE p.path_id = anonymous_spec_internal.path_id AND NOT leads AND NOT rule ? a.attname::text AND p.via_path_id IS NULL
 				AND (NOT a.attnotnull OR (u.place = cardinality(p.columns) AND NOT EXISTS (SELECT FROM pg_attribute AS x
 					WHERE x.attrelid = p.relid AND x.attnum = ANY (p.columns) AND NOT x.attnotnull)))
 		UNION ALL
@@ -253,8 +253,8 @@ BEGIN
 	RETURN changes;
 END
 $$;
-COMMENT ON FUNCTION personalize.anonymous_spec_internal(integer, jsonb) IS
-	'What becomes of the columns that a rule anonymizes, and of those that lead to the person: for each an object with a value, or with the type of a pseudonym';
+COMMENT ON FUNCTION personalize.anonymous_spec_internal(integer, jsonb, boolean) IS
+	'What becomes of the columns that a rule anonymizes, and, unless it leads there still, of those that lead to the person: for each an object with a value, or with the type of a pseudonym';
 
 CREATE OR REPLACE FUNCTION personalize.anonymous_values_internal(spec jsonb, pseudonym uuid)
 RETURNS jsonb
@@ -267,16 +267,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION personalize.anonymous_values_internal(jsonb, uuid) IS
 	'New values of anonymized columns for a person with a pseudonym';
-
-CREATE OR REPLACE FUNCTION personalize.anonymous_internal(path_id integer, rule jsonb, pseudonym uuid)
-RETURNS jsonb
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT personalize.anonymous_values_internal(personalize.anonymous_spec_internal($1, $2), $3)
-$$;
-COMMENT ON FUNCTION personalize.anonymous_internal(integer, jsonb, uuid) IS
-	'New values of the columns that a rule anonymizes, and of the one that leads to the person';
 
 CREATE OR REPLACE VIEW personalize.path_end_internal AS
 	WITH RECURSIVE way AS (
@@ -313,10 +303,6 @@ BEGIN
 		RAISE EXCEPTION 'a reason must be given for what is retained'
 			USING ERRCODE = 'null_value_not_allowed', HINT = 'It stands on the certificate, for example "tax law, 10 years".';
 	END IF;
-	IF set_erasure.action = 'retain' AND set_erasure.columns <> '{}' THEN
-		RAISE EXCEPTION 'rows that are retained keep their columns'
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use anonymize for columns, or retain without columns.';
-	END IF;
 	IF set_erasure.keep_for <= interval '0' THEN
 		RAISE EXCEPTION 'keep_for must be longer than nothing' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
@@ -336,6 +322,11 @@ BEGIN
 	FOR item IN SELECT e.key, e.value FROM jsonb_each(set_erasure.columns) AS e ORDER BY e.key COLLATE "C" LOOP
 		IF octet_length(item.key) > 63 THEN
 			RAISE EXCEPTION 'name of column is too long' USING ERRCODE = 'undefined_column';
+		END IF;
+		IF set_erasure.action = 'retain' AND EXISTS (SELECT FROM personalize.registry_path AS p
+			WHERE p.relid = r.relid AND item.key::name = ANY (p.column_names)) THEN
+			RAISE EXCEPTION 'column % leads to a subject: rows that are retained keep it', quote_ident(item.key)
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'By it they are found when they need not be retained any more; until then they are withheld.';
 		END IF;
 		IF jsonb_typeof(item.value) IN ('string', 'number', 'boolean') AND EXISTS (SELECT FROM personalize.registry_path AS p
 			WHERE p.relid = r.relid AND item.key::name = ANY (p.column_names)) THEN
@@ -372,7 +363,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION personalize.set_erasure(regclass, text, jsonb, text, interval, name) IS
-	'Says what erasure does with rows of a relation: delete, anonymize (columns become NULL, a value, or a pseudonym that keeps grouping) or retain, with the reason and for how long';
+	'Says what erasure does with rows of a relation: delete, anonymize (columns become NULL, a value, or a pseudonym that keeps grouping) or retain, with the reason and for how long (of these, too, columns can be anonymized that need not be retained)';
 
 CREATE OR REPLACE VIEW personalize.erasure_rules AS
 	SELECT pg_catalog.format('%I.%I', r.schema_name, r.relation_name) AS relation_name, p.column_names::text[] AS subject,
@@ -410,7 +401,25 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION personalize.hold_subject(text, text, regclass, text) IS
-	'Places a legal hold on the rows of a person, in one relation or in all: erasure withholds them and leaves them until release_hold()';
+	'Places a legal hold on the rows of a person, in one relation, with those that it refers to, or in all: erasure withholds them and leaves them until release_hold()';
+
+CREATE OR REPLACE FUNCTION personalize.hold_reach_internal(relation oid)
+RETURNS oid[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	/* the catalog is larger than what is found */
+AS $$
+BEGIN
+	RETURN ARRAY(WITH RECURSIVE reach (relid) AS (
+			SELECT hold_reach_internal.relation
+			UNION
+			SELECT f.confrelid FROM reach AS r JOIN pg_constraint AS f ON f.conrelid = r.relid AND f.contype = 'f' AND f.conparentid = 0
+				JOIN personalize.registry_relation AS x ON x.relid = f.confrelid)
+		SELECT r.relid FROM reach AS r ORDER BY r.relid);
+END
+$$;
+COMMENT ON FUNCTION personalize.hold_reach_internal(oid) IS
+	'Where a legal hold on rows of a relation is: there, and in the protected relations that its rows refer to, which could not go before them';
 
 CREATE OR REPLACE VIEW personalize.holds AS
 	SELECT h.hold_id, k.name AS kind, COALESCE(s.key, h.key) AS subject, h.relation, h.reason, h.placed_at, h.placed_by, h.key IS NOT NULL AS erasure_waits

@@ -78,7 +78,7 @@ $$;
 COMMENT ON FUNCTION personalize.erase_plan_internal(integer) IS
 	'The protected relations that lead to a kind of subject, children before parents; a relation that cannot be found or a cycle is an error';
 
-CREATE OR REPLACE FUNCTION personalize.cascade_check_internal(kind_id integer, keys text[], steps personalize.erase_step[], parent oid, acting oid[])
+CREATE OR REPLACE FUNCTION personalize.cascade_check_internal(kind_id integer, keys text[], steps personalize.erase_step[], parent oid, acting oid[], forbidding boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
@@ -90,21 +90,27 @@ DECLARE
 	refer_to text;
 	named jsonb;
 BEGIN
-	IF cardinality(acting) = 0 THEN
+	IF cardinality(acting) = 0 AND NOT forbidding THEN
 		RETURN;
 	END IF;
-	/* foreign keys that delete rows of protected relations: those of the persons go before, in relations whose turn is earlier */
-	FOR f IN SELECT c.conname, c.conrelid, c.confrelid, c.conkey, c.confkey, p.condition, p.path_id AS from_path, p.relation_name AS from_name,
+	/* foreign keys that delete rows of protected relations, or forbid that what they refer to goes: those of the persons go before, in relations whose turn is earlier */
+	FOR f IN SELECT c.conname, c.confdeltype, p.action, c.conrelid, c.confrelid, c.conkey, c.confkey, p.condition, p.path_id AS from_path, p.relation_name AS from_name,
 				(SELECT min(x.path_id) FROM personalize.registry_path AS x WHERE x.relid = c.conrelid) AS path_id,
 				c.conrelid = c.confrelid OR coalesce((SELECT max(x.step) FROM unnest(steps) AS x WHERE x.relid = c.conrelid) < p.step, false) AS earlier,
 				(SELECT x.relowner FROM pg_class AS x WHERE x.oid = c.conrelid) = (SELECT x.relowner FROM pg_class AS x WHERE x.oid = c.confrelid) AS one_owner
-			FROM pg_constraint AS c JOIN unnest(steps) AS p ON p.relid = c.confrelid AND p.action = 'delete'
-			WHERE c.oid = ANY (acting) AND c.confdeltype = 'c' AND c.conrelid IN (SELECT x.relid FROM personalize.registry_path AS x) AND c.confrelid = coalesce(parent, c.confrelid)
+			FROM pg_constraint AS c JOIN unnest(steps) AS p ON p.relid = c.confrelid
+			WHERE CASE WHEN c.contype <> 'f' OR c.conparentid <> 0 THEN false
+					WHEN p.action = 'delete' THEN CASE WHEN c.confdeltype = 'c' THEN c.oid = ANY (acting) ELSE forbidding AND c.confdeltype IN ('a', 'r') END
+					/* a key that becomes another */
+					ELSE forbidding AND p.action = 'anonymize' AND c.confupdtype IN ('a', 'r') AND EXISTS (
+						SELECT FROM jsonb_object_keys(personalize.anonymous_spec_internal(p.path_id, p.columns, false)) AS k (name)
+							JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname = k.name WHERE a.attnum = ANY (c.confkey)) END
+				AND c.conrelid IN (SELECT x.relid FROM personalize.registry_path AS x) AND c.confrelid = coalesce(parent, c.confrelid)
 			ORDER BY c.conname
 	LOOP
 		/* where the column that leads to the person refers to that of the person, the rows are the person's */
 		CONTINUE WHEN f.earlier AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id
-				AND p.columns = f.conkey AND p.via_path_id IS NULL)
+				AND p.columns = f.conkey AND p.via_path_id IS NULL AND (f.confdeltype = 'c' OR NOT EXISTS (SELECT FROM unnest(steps) AS y WHERE y.path_id = p.path_id AND y.action = 'retain')))
 			AND EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = f.confrelid AND p.kind_id = cascade_check_internal.kind_id
 				AND p.columns = f.confkey);
 		/* rows that are gone by then, or that do not refer to it any more: a path by the foreign key itself is left as it is */
@@ -113,7 +119,13 @@ BEGIN
 					WHERE y.relid = f.conrelid AND y.action = 'delete'
 				UNION ALL
 				SELECT personalize.rights_are_internal(p.path_id) FROM personalize.registry_path AS p
-					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND p.via_path_id IS NULL AND f.earlier) AS x;
+					WHERE p.relid = f.conrelid AND p.kind_id = cascade_check_internal.kind_id AND p.columns = f.conkey AND p.via_path_id IS NULL AND f.earlier
+						AND (f.confdeltype = 'c' OR NOT EXISTS (SELECT FROM unnest(steps) AS y WHERE y.path_id = p.path_id AND y.action = 'retain'))
+				UNION ALL
+				SELECT y.condition FROM unnest(steps) AS y
+					WHERE y.relid = f.conrelid AND y.action = 'anonymize' AND f.earlier AND f.confdeltype <> 'c' AND EXISTS (
+						SELECT FROM jsonb_object_keys(personalize.anonymous_spec_internal(y.path_id, y.columns, false)) AS k (name)
+							JOIN pg_attribute AS a ON a.attrelid = y.relid AND a.attname = k.name WHERE a.attnum = ANY (f.conkey))) AS x;
 		SELECT string_agg(format('%I', a.attname), ', ' ORDER BY u.place), string_agg(format('%I', b.attname), ', ' ORDER BY u.place)
 			INTO refers, refer_to
 			FROM unnest(f.conkey, f.confkey) WITH ORDINALITY AS u (conkey, confkey, place)
@@ -132,18 +144,25 @@ BEGIN
 				INTO refer_to
 				FROM unnest(f.conkey) WITH ORDINALITY AS u (conkey, place) JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = u.conkey;
 		END IF;
-		IF personalize.rights_run_set_internal(f.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE (%s) IN (%s)%s', personalize.relation_text_internal(f.conrelid),
-				refers, refer_to, coalesce(' AND (' || own || ') IS NOT TRUE', '')), keys, named) <> 0 THEN
+		CONTINUE WHEN personalize.rights_run_set_internal(f.path_id, format('SELECT pg_catalog.count(*) FROM %s WHERE (%s) IN (%s)%s', personalize.relation_text_internal(f.conrelid),
+				refers, refer_to, coalesce(' AND (' || own || ') IS NOT TRUE', '')), keys, named) = 0;
+		IF f.action = 'delete' AND f.confdeltype = 'c' THEN
 			RAISE EXCEPTION 'rows of relation % that belong to others would go with those of the subject, by foreign key %',
 					personalize.relation_text_internal(f.conrelid), quote_ident(f.conname)
 				USING ERRCODE = 'object_not_in_prerequisite_state',
 					HINT = 'Have them refer to something else first, or give the foreign key another action than CASCADE; nothing was erased.';
 		END IF;
+		/* as the run says it: see src/rights_run.c */
+		RAISE EXCEPTION 'could not process the rows of the subject in relation %', f.from_name
+			USING ERRCODE = 'foreign_key_violation', DETAIL = format('Constraint "%s" of relation "%s" stands against it.', f.conname,
+				(SELECT c.relname FROM pg_class AS c WHERE c.oid = f.conrelid)),
+				HINT = CASE f.action WHEN 'anonymize' THEN 'Rows that stay refer to the old value. Have set_erasure() anonymize these, too, or retain the relation, with the columns that need not stay.'
+					ELSE 'Rows that stay refer to them. Have set_erasure() retain or anonymize these, too; or protect the referencing relation, so that it is processed first, or give its foreign key ON DELETE CASCADE.' END;
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION personalize.cascade_check_internal(integer, text[], personalize.erase_step[], oid, oid[]) IS
-	'Refuses an erasure whose deletes would take rows of others along by a foreign key ON DELETE CASCADE';
+COMMENT ON FUNCTION personalize.cascade_check_internal(integer, text[], personalize.erase_step[], oid, oid[], boolean) IS
+	'Refuses an erasure whose deletes would take rows of others along by a foreign key ON DELETE CASCADE; and, for a dry run, one that a foreign key of a protected relation will forbid';
 
 CREATE OR REPLACE FUNCTION personalize.erase_acting_internal(steps personalize.erase_step[])
 RETURNS oid[]
@@ -312,8 +331,9 @@ BEGIN
 	SELECT array_agg(x.key), array_agg(x.subject_no) INTO h.known_keys, h.known_nos
 		FROM personalize.subject AS x WHERE x.kind_id = erase_holds_internal.kind_id AND x.key = ANY (erase_holds_internal.keys);
 	SELECT array_agg(x.key), array_agg(x.relid) INTO h.keys, h.relids
-		FROM (SELECT coalesce(u.key, y.key) AS key, y.relation::oid AS relid
+		FROM (SELECT coalesce(u.key, y.key) AS key, z.relid
 			FROM personalize.hold AS y LEFT JOIN unnest(h.known_keys, h.known_nos) AS u (key, no) ON u.no = y.subject_no
+				LEFT JOIN LATERAL unnest(personalize.hold_reach_internal(y.relation)) AS z (relid) ON true
 			WHERE y.released_at IS NULL AND y.kind_id = erase_holds_internal.kind_id AND (u.key IS NOT NULL OR y.key = ANY (erase_holds_internal.keys))) AS x;
 	RETURN h;
 END
@@ -425,7 +445,7 @@ DECLARE
 	spec jsonb;
 	names text[];
 BEGIN
-	spec := personalize.anonymous_spec_internal(s.path_id, s.columns);
+	spec := personalize.anonymous_spec_internal(s.path_id, s.columns, s.action = 'retain');
 	names := ARRAY(SELECT k.name FROM jsonb_object_keys(spec) AS k (name));
 	/* the same for everybody, or to each a pseudonym */
 	IF cardinality(keys) = 1 OR NOT EXISTS (SELECT FROM jsonb_each(spec) AS e WHERE e.value ? 'pseudonym') THEN
@@ -438,7 +458,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION personalize.erase_anonymize_internal(personalize.erase_step, text[], text[], uuid[]) IS
-	'Anonymizes the rows of a step of an erasure; returns how many';
+	'Anonymizes the rows of a step of an erasure, or columns of rows that are retained; returns how many';
 
 CREATE OR REPLACE FUNCTION personalize.erase_certificates_internal(keys text[], steps personalize.erase_step[], tally personalize.erase_tally, known_keys text[], known_nos bigint[], used_keys text[], used_times bigint[], copies jsonb[], erased_at timestamptz, common jsonb)
 RETURNS TABLE (place bigint, key text, subject_no bigint, there boolean, certificate jsonb)
@@ -456,7 +476,8 @@ BEGIN
 	), counted AS (
 		SELECT w.key, sum(f.rows) AS total,
 			jsonb_agg(CASE WHEN x.action = 'retain' THEN jsonb_strip_nulls(jsonb_build_object('relation', x.relation_name,
-						'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0), 'reason', x.reason, 'until', erased_at + x.keep_for))
+						'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0), 'reason', x.reason, 'until', erased_at + x.keep_for,
+						'anonymized', CASE WHEN NOT coalesce(f.held, false) THEN nullif((SELECT jsonb_agg(y.name ORDER BY y.name COLLATE "C") FROM jsonb_object_keys(x.columns) AS y (name)), '[]') END))
 					ELSE jsonb_build_object('relation', x.relation_name, 'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0)) END
 				ORDER BY x.step) AS relations
 		FROM who AS w CROSS JOIN unnest(steps) AS x

@@ -75,7 +75,7 @@ BEGIN
 			FROM unnest(holds.known_keys, holds.known_nos) AS u (key, no)
 			WHERE h.subject_no = u.no AND h.released_at IS NULL
 				AND EXISTS (SELECT FROM unnest(tally.steps, tally.keys, tally.rows, tally.held) AS f (step, key, rows, held) JOIN unnest(prepared.steps) AS x ON x.step = f.step
-					WHERE f.held AND f.rows > 0 AND f.key = u.key AND (h.relation IS NULL OR h.relation = x.relid));
+					WHERE f.held AND f.rows > 0 AND f.key = u.key AND (h.relation IS NULL OR x.relid = ANY (personalize.hold_reach_internal(h.relation))));
 	END IF;
 	/* what was requested is done */
 	UPDATE personalize.erasure_request AS q SET status = 'done', key = NULL, certificate_id = (gone.documents[array_position(gone.keys, q.key)] ->> 'certificate_id')::uuid
@@ -130,12 +130,13 @@ BEGIN
 				FROM personalize.erase_count_internal(s, free_keys, false) AS c;
 			retained[s.step] := (SELECT coalesce(sum(u.rows), 0) FROM unnest(tally.rows[n + 1 :]) AS u (rows));
 		END IF;
-		IF s.action = 'anonymize' THEN
+		IF s.action = 'anonymize' OR s.columns <> '{}' THEN
 			pseudonyms := coalesce(pseudonyms, ARRAY(SELECT gen_random_uuid() FROM unnest(keys)));
 			/* what cannot be anonymized is said by the dry run, too */
-			PERFORM personalize.anonymous_spec_internal(s.path_id, s.columns);
-		ELSIF s.action = 'delete' AND cardinality(prepared.acting) > 0 THEN
-			PERFORM personalize.cascade_check_internal(kind_id, free_keys, prepared.steps, s.relid, prepared.acting);
+			PERFORM personalize.anonymous_spec_internal(s.path_id, s.columns, s.action = 'retain');
+		END IF;
+		IF dry_run AND s.action <> 'retain' OR s.action = 'delete' AND cardinality(prepared.acting) > 0 THEN
+			PERFORM personalize.cascade_check_internal(kind_id, free_keys, prepared.steps, s.relid, prepared.acting, dry_run);
 		END IF;
 	END LOOP;
 
@@ -144,12 +145,12 @@ BEGIN
 
 	IF NOT dry_run THEN
 		FOREACH s IN ARRAY prepared.steps LOOP
-			CONTINUE WHEN s.action = 'retain';
+			CONTINUE WHEN s.action = 'retain' AND s.columns = '{}';
 			IF holds.keys IS NOT NULL THEN
 				free_keys := personalize.erase_free_internal(s, keys, holds);
 				CONTINUE WHEN cardinality(free_keys) = 0;
 			END IF;
-			IF s.action = 'anonymize' THEN
+			IF s.action <> 'delete' THEN
 				PERFORM personalize.erase_anonymize_internal(s, free_keys, keys, pseudonyms);
 				CONTINUE;
 			END IF;

@@ -78,7 +78,7 @@ AS $$
 	FROM personalize.registry_path AS p
 		CROSS JOIN LATERAL (SELECT array_agg(coalesce(h.key, s.key)) AS keys, personalize.rights_are_internal(p.path_id) AS led
 			FROM personalize.hold AS h LEFT JOIN personalize.subject AS s ON s.subject_no = h.subject_no
-			WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR h.relation = p.relid) AND coalesce(h.key, s.key) IS NOT NULL) AS x
+			WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR p.relid = ANY (personalize.hold_reach_internal(h.relation))) AND coalesce(h.key, s.key) IS NOT NULL) AS x
 	WHERE p.relid = $1 AND x.keys IS NOT NULL
 $$;
 COMMENT ON FUNCTION personalize.held_condition_internal(oid) IS
@@ -91,7 +91,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT x.* FROM personalize.retained AS x JOIN personalize.registry_path AS p ON p.path_id = x.path_id
 	WHERE x.until <= clock_timestamp() AND NOT EXISTS (SELECT FROM personalize.hold AS h
-		WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR h.relation = p.relid)
+		WHERE h.released_at IS NULL AND h.kind_id = p.kind_id AND (h.relation IS NULL OR p.relid = ANY (personalize.hold_reach_internal(h.relation)))
 			AND (h.key = x.key OR EXISTS (SELECT FROM personalize.subject AS s WHERE s.subject_no = h.subject_no AND s.key = x.key)))
 	ORDER BY x.until, x.path_id, x.key LIMIT 1
 $$;
@@ -133,7 +133,7 @@ BEGIN
 			p.mine || personalize.rights_lone_internal(p.relid, p.kind_id), rows), kept.key, '{}');
 		IF n = 0 THEN
 			/* what others own, too */
-			changes := personalize.anonymous_internal(kept.path_id, '{}', gen_random_uuid());
+			changes := personalize.anonymous_values_internal(personalize.anonymous_spec_internal(kept.path_id, '{}', false), gen_random_uuid());
 			PERFORM personalize.rights_run_internal(kept.path_id, personalize.rights_update_text_internal(kept.path_id,
 				ARRAY(SELECT k.name FROM jsonb_object_keys(changes) AS k (name)), p.mine), kept.key, changes);
 			DELETE FROM personalize.retained AS x WHERE x.path_id = kept.path_id AND x.key = kept.key;

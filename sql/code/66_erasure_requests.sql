@@ -141,11 +141,11 @@ BEGIN
 	prepared := personalize.erase_prepared_internal(q.kind_id);
 	FOREACH s IN ARRAY prepared.steps LOOP
 		IF s.action <> 'delete' OR EXISTS (SELECT FROM personalize.hold AS h
-			WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR h.relation = s.relid)) THEN
+			WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR s.relid = ANY (personalize.hold_reach_internal(h.relation)))) THEN
 			CONTINUE WHEN personalize.rights_run_set_internal(s.path_id, s.count_text, ARRAY[q.key], '{}') = 0;
 			EXIT;
 		END IF;
-		PERFORM personalize.cascade_check_internal(q.kind_id, ARRAY[q.key], prepared.steps, s.relid, prepared.acting);
+		PERFORM personalize.cascade_check_internal(q.kind_id, ARRAY[q.key], prepared.steps, s.relid, prepared.acting, false);
 		n := personalize.rights_run_set_internal(s.path_id, personalize.batch_text_internal(s.relid, s.condition, rows), ARRAY[q.key], '{}');
 		IF n > 0 THEN
 			UPDATE personalize.erasure_request AS x SET status = 'running', tried_at = clock_timestamp(),

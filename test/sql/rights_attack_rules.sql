@@ -130,7 +130,7 @@ INSERT INTO ra.orders VALUES (1, 101), (2, 102), (3, 106), (4, 107);
 SELECT personalize.protect('ra.cust', 'id', kind => 'ra', columns => '{"*":"ra_c"}');
 SELECT personalize.protect('ra.orders', 'cust', kind => 'ra', columns => '{"*":"ra_c"}');
 SELECT personalize.hold_subject(101, 'case 1', 'ra.orders', 'ra') AS h \gset
-SELECT personalize.erase_subject(101, kind => 'ra');
+SELECT personalize.erase_subject(101, kind => 'ra') -> 'relations' AS held;
 SELECT personalize.erase_subject(103, dry_run => true, kind => 'ra');
 SELECT personalize.erase_subject(103, kind => 'ra');
 SELECT personalize.erase_subject(105, kind => 'ra') -> 'subjects' AS nobody_below;
@@ -160,7 +160,7 @@ SET LOCAL personalize.purpose = 'backup';
 SELECT * FROM ra.orders ORDER BY 1;
 SELECT id FROM ra.cust ORDER BY 1;
 COMMIT;
-SELECT personalize.release_hold(:'h');
+SELECT personalize.release_hold(:'h') -> 'relations' AS released;
 /* deferred foreign keys, pseudonyms of all types, and columns that can have none */
 CREATE TABLE ra.late (cust bigint REFERENCES ra.cust DEFERRABLE INITIALLY DEFERRED);
 INSERT INTO ra.late VALUES (107);

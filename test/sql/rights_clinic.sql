@@ -78,7 +78,7 @@ SELECT personalize.request_erasure('P00011'::text, 'letter 9', '14 days', 'patie
 SELECT personalize.cancel_erasure(:'asked');
 SELECT personalize.hold_subject('P00011'::text, 'case 12', 'clinic.appointment', 'patient') AS hold \gset
 /* an appointment refers to the patient: what is held holds that */
-SELECT personalize.erase_subject('P00011'::text, 'letter 9', kind => 'patient');
+SELECT e.value - 'until' AS step FROM jsonb_array_elements(personalize.erase_subject('P00011'::text, 'letter 9', true, 'patient') -> 'relations') AS e WHERE e.value ->> 'action' = 'hold';
 SELECT personalize.release_hold(:'hold') IS NULL AS nothing_waited;
 SELECT personalize.hold_subject('P00011'::text, 'case 12', 'clinic.lab_result', 'patient') AS hold \gset
 RESET ROLE;

@@ -40,7 +40,7 @@ SELECT personalize.set_erasure('rules.customer', 'anonymize', '[]');
 SELECT personalize.set_erasure('rules.customer', 'anonymize', subject => 'name');
 SELECT personalize.set_erasure('rules.mention', 'delete', subject => 'about');
 SELECT personalize.set_erasure('rules.invoice', 'retain');
-SELECT personalize.set_erasure('rules.invoice', 'retain', '{"total":0}', reason => 'tax law');
+SELECT personalize.set_erasure('rules.invoice', 'retain', '{"customer_id":null}', reason => 'tax law');
 SELECT personalize.set_erasure('rules.invoice', 'retain', reason => 'x', keep_for => '-1 day');
 SELECT personalize.set_erasure('rules.invoice', 'anonymize', '{"total":"x"}');
 SELECT personalize.set_erasure('rules.invoice', 'anonymize', '{"doubled":1}');
