@@ -187,14 +187,20 @@ suite_tap()
 
 suite_extra()
 {
-	local file name log status
+	local file name log status packages
 
 	[ $# != 0 ] || { pz_say 'extra: no scripts'; return; }
 	pz_say "extra: $# scripts"
+	. "$PZ_TREE/test/lib/packages.sh"
 	for file in "$@"; do
 		name=$(basename "$file" .sh)
 		log=$PZ_TMP/extra_$name.log
-		run pz_extra "$file" >"$log" 2>&1
+		packages=$(pz_packages_of "$file")
+		# without them the script says that it cannot go on, and why
+		: >"$log"
+		# shellcheck disable=SC2086
+		[ -z "$packages" ] || pz_packages $packages >"$log" 2>&1 || true
+		run pz_extra "$file" >>"$log" 2>&1
 		status=$?
 		case $status in
 			0)
@@ -231,7 +237,7 @@ pz_extra()
 {
 	pz_find_real_lines
 	(cd "$PZ_TREE" && pz_as_user env PGBIN="$PGBIN" PG_CONFIG="$PG_CONFIG" PATH="$PGBIN:$PATH" \
-		PZ_WORK="$PZ_WORK" PZ_TREE="$PZ_TREE" PZ_TMP="$PZ_TMP" PZ_USER="$PZ_USER" \
+		PZ_WORK="$PZ_WORK" PZ_TREE="$PZ_TREE" PZ_TMP="$PZ_TMP" PZ_USER="$PZ_USER" PZ_PREFIX="$PZ_PREFIX" \
 		ONLINE_RETAIL_CSV="${ONLINE_RETAIL_CSV:-}" "$1")
 }
 
