@@ -282,6 +282,9 @@ extern void pz_explain_finished(QueryDesc *queryDesc);
 extern bool pz_explain_runs(void);
 extern void pz_explain_planned(PlannedStmt *pstmt, const BufferUsage *before);
 extern void pz_explain_check_print(PlannedStmt *pstmt);
+extern void pz_explain_used(void);
+extern void pz_explain_forget(void);
+extern void pz_explain_message(ErrorData *edata);
 
 /* enforce_detail.c */
 typedef struct PzDetail

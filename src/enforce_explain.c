@@ -46,6 +46,7 @@ typedef struct Explained
 } Explained;
 
 static bool explaining = false; /* an EXPLAIN runs */
+static bool used = false;		/* this transaction has read a protected relation */
 static Explained *explained = NULL;
 
 /*
@@ -274,6 +275,42 @@ pz_explain_planned(PlannedStmt *pstmt, const BufferUsage *before)
 {
 	if (explaining && names_protected(pstmt) && is_kept_out())
 		pgBufferUsage = *before;
+}
+
+/* A statement starts that reads protected relations. */
+void
+pz_explain_used(void)
+{
+	used = true;
+}
+
+/* The transaction is over. */
+void
+pz_explain_forget(void)
+{
+	used = false;
+}
+
+/*
+ * A message is about to be sent.  Modules such as auto_explain print the plans
+ * of statements that ran, with all their numbers, for the log of the server;
+ * but who sets client_min_messages to log, as everybody may, has them sent,
+ * too.  In a transaction that reads protected relations such messages go to the
+ * log only, unless a superuser who acts as nobody else is at the client.  Those
+ * of auto_explain do at any level that reaches the log: EmitErrorReport() does
+ * not call its hook for others.  Looks nothing up: anything may be held here.
+ */
+void
+pz_explain_message(ErrorData *edata)
+{
+	if (!used || !edata->output_to_client)
+		return;
+	if (edata->elevel > LOG && (edata->funcname == NULL || edata->elevel >= ERROR ||
+								strcmp(edata->funcname, "explain_ExecutorEnd") != 0))
+		return;
+	if (GetSessionUserIsSuperuser() && GetUserId() == GetSessionUserId())
+		return;
+	edata->output_to_client = false;
 }
 
 /*

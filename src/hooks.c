@@ -44,6 +44,7 @@ static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static needs_fmgr_hook_type prev_needs_fmgr = NULL;
 static fmgr_hook_type prev_fmgr = NULL;
 static object_access_hook_type prev_object_access = NULL;
+static emit_log_hook_type prev_emit_log = NULL;
 
 /*
  * Can the registry be asked at all?  Outside of a database or a transaction
@@ -165,6 +166,8 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 					(errcode(PZ_ERR_STATE),
 					 errmsg("cannot read a protected relation in a parallel worker"),
 					 errhint("Mark the function that reads it PARALLEL RESTRICTED.")));
+		if (uses != NIL)
+			pz_explain_used();
 		if (uses != NIL && !(eflags & EXEC_FLAG_EXPLAIN_ONLY))
 			frame = pz_frame_start(queryDesc, uses);
 	}
@@ -598,6 +601,15 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		sync_registry();
 }
 
+/* A message goes to the log, and perhaps to the client. */
+static void
+pz_emit_log(ErrorData *edata)
+{
+	pz_explain_message(edata);
+	if (prev_emit_log)
+		prev_emit_log(edata);
+}
+
 /*
  * End of a transaction: settings go back before commit, abandoned frames and
  * replaced registries go.
@@ -619,6 +631,7 @@ pz_xact_callback(XactEvent event, void *arg)
 			pz_ri_end_transaction();
 			pz_copies_forget();
 			pz_explain_leave(false);
+			pz_explain_forget();
 			pz_detail_end_transaction();
 			pz_hard_command(false);
 			pz_registry_release();
@@ -667,6 +680,8 @@ pz_hooks_install(void)
 	fmgr_hook = pz_fmgr;
 	prev_object_access = object_access_hook;
 	object_access_hook = pz_object_access;
+	prev_emit_log = emit_log_hook;
+	emit_log_hook = pz_emit_log;
 
 	pz_frame_init(frame_abandoned);
 	pz_refuse_init(pz_audit_refused);

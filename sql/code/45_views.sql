@@ -107,6 +107,14 @@ BEGIN
 		'wal_level is ' || current_setting('wal_level'),
 		CASE WHEN current_setting('wal_level') = 'minimal' THEN 'Set wal_level to replica or logical and restart the server.' END;
 
+	/* what the log of the server does not take goes to clients past every module */
+	RETURN QUERY SELECT 'auto_explain'::text, false, format('auto_explain sends plans at level %s', x.level),
+			'Set auto_explain.log_level to log: clients would be sent the numbers of plans of protected relations.'::text
+		FROM (SELECT l.level, l.level = 'log' OR array_position(l.levels, l.level) >= array_position(l.levels, current_setting('log_min_messages')) AS told
+			FROM (SELECT current_setting('auto_explain.log_level', true) AS level,
+				'{debug5,debug4,debug3,debug2,debug1,debug,info,notice,warning}'::text[] AS levels) AS l WHERE l.level IS NOT NULL) AS x
+		WHERE x.told IS DISTINCT FROM true;
+
 	RETURN QUERY SELECT 'registry'::text, coalesce(a.here, true),
 		CASE WHEN a.here IS NULL THEN 'the registry was not used yet'
 			WHEN a.here THEN 'the registry belongs to this database'
