@@ -79,7 +79,7 @@ $(SQL_INSTALL): $(SQL_PARTS) Makefile
 	cat $(SQL_PARTS) | sed -E 's/^CREATE OR REPLACE /CREATE /' > $@.tmp
 	mv $@.tmp $@
 
-.PHONY: test demo bench lint list-tests check-user
+.PHONY: test demo bench lint list-tests check-user dist
 
 test:
 	@test/run.sh
@@ -91,6 +91,11 @@ demo:
 bench:
 	@test/bench/work.sh
 	@test/bench/point.sh
+
+# What PGXN takes, from the commit: the same bytes whoever makes it.
+dist:
+	@git diff --quiet HEAD -- || { echo 'There are changes that are not committed.' >&2; exit 1; }
+	TZ=UTC git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
 
 lint:
 	@test/lint/run_all.sh
