@@ -90,9 +90,11 @@ if [ -n "$deb" ]; then
 	trap 'pz_cluster_stop || true; cp --remove-destination "$work/kept.so" "$lib/personalize.so"' EXIT
 	cp --remove-destination "$work/root/usr/lib/postgresql/$major/lib/personalize.so" "$lib/personalize.so"
 	pz_cluster_start package_server
-	pz_client psql -X -q -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION personalize'
+	pz_client psql -X -q -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION personalize' -c 'CREATE TABLE t (id bigint)' \
+		-c "SELECT FROM personalize.define_category('c', 'for tests')" -c "SELECT FROM personalize.protect('t', 'id', columns => '{\"*\":\"c\"}')" \
+		-c "BEGIN; SET LOCAL personalize.purpose = 'backup'; SELECT FROM t; COMMIT"
 	wrong() { pz_client psql -X -q -A -t -v ON_ERROR_STOP=1 -c "SELECT string_agg(check_name || ': ' || detail, '; ') FROM personalize.status() WHERE NOT ok"; }
-	# the worker of the database starts
+	# the worker of the database starts with the first use
 	for _ in $(seq 1 100); do
 		[ -n "$(wrong)" ] || break
 		sleep 0.1	# lint: poll interval
