@@ -79,7 +79,7 @@ $(SQL_INSTALL): $(SQL_PARTS) Makefile
 	cat $(SQL_PARTS) | sed -E 's/^CREATE OR REPLACE /CREATE /' > $@.tmp
 	mv $@.tmp $@
 
-.PHONY: test demo bench lint list-tests check-user dist
+.PHONY: test demo bench lint list-tests check-user dist objects
 
 test:
 	@test/run.sh
@@ -91,6 +91,10 @@ demo:
 bench:
 	@test/bench/work.sh
 	@test/bench/point.sh
+
+# docs/objects.md, from the comments in the database
+objects:
+	@ACCEPT=1 TESTS=objects test/run.sh build extra >/dev/null || TESTS=objects test/run.sh build extra
 
 # What PGXN takes, from the commit: the same bytes whoever makes it.
 dist:
