@@ -79,13 +79,17 @@ $(SQL_INSTALL): $(SQL_PARTS) Makefile
 	cat $(SQL_PARTS) | sed -E 's/^CREATE OR REPLACE /CREATE /' > $@.tmp
 	mv $@.tmp $@
 
-.PHONY: test demo bench lint list-tests check-user dist objects
+.PHONY: test demo bench check-deep lint list-tests check-user dist objects
 
 test:
 	@test/run.sh
 
 demo:
 	@test/demo.sh
+
+# Hours: see the head of the script.
+check-deep:
+	@test/deep.sh
 
 # Figures, on private servers; minutes each.  See the head of each script.
 bench:

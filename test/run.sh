@@ -14,6 +14,8 @@
 #				extra scripts to run; 00_install always runs
 #	ACCEPT=1	copy what the regress tests and specs printed to expected/
 #	KEEP=1		copy results/ to test_output/ although nothing failed
+#	PZ_SETTINGS	a line for the configuration of the servers
+#	PZ_COVERAGE	say which lines of the C code ran, see test/lib/coverage.sh
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 . "$ROOT/test/lib/runner.sh"
@@ -259,6 +261,7 @@ pz_bootstrap || exit 1
 pz_workdir_make "$ROOT" || exit 1
 cd "$PZ_TREE" || exit 1
 STARTED=1
+[ -z "${PZ_SETTINGS:-}" ] || printf '%s\n' "$PZ_SETTINGS" >>test/personalize.conf
 rm -rf "$ROOT/test_output" 2>/dev/null
 pz_say "$PZ_PGVERSION, servers run as $PZ_USER, working in $PZ_WORK"
 
@@ -292,6 +295,10 @@ if [ ${#SUITES[@]} = 0 ] || [ "${SUITES[*]}" != lint ]; then
 	fi
 	if wanted extra; then
 		suite_extra "${EXTRA[@]}"
+	fi
+	if [ -n "${PZ_COVERAGE:-}" ]; then
+		. "$PZ_TREE/test/lib/coverage.sh"
+		pz_coverage "$ROOT/test_output/coverage"
 	fi
 fi
 exit 0
