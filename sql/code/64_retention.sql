@@ -25,9 +25,7 @@ BEGIN
 		DELETE FROM personalize.registry_retention AS x WHERE x.relid = r.relid;
 		RETURN;
 	END IF;
-	IF set_retention.keep_for <= interval '0' THEN
-		RAISE EXCEPTION 'keep_for must be longer than nothing' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL ends the retention.';
-	END IF;
+	PERFORM personalize.check_period_internal('keep_for', set_retention.keep_for);
 	SELECT coalesce(nullif(t.typbasetype, 0), t.oid) INTO type FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 		WHERE a.attrelid = r.relid AND a.attnum = personalize.column_number_internal(r.relid, set_retention."column");
 	IF type IS NULL OR type NOT IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype) THEN
