@@ -140,7 +140,8 @@ BEGIN
 	END IF;
 	swept := personalize.retention_due_internal();
 	IF swept.relid IS NULL THEN
-		RETURN false;
+		/* last: there may always be one */
+		RETURN personalize.exclusion_batch_internal();
 	END IF;
 	n := personalize.rights_run_internal((SELECT min(x.path_id) FROM personalize.registry_path AS x WHERE x.relid = swept.relid),
 		personalize.batch_text_internal(swept.relid::oid, format('%I OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) %L::pg_catalog.interval)%s',

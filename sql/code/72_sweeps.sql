@@ -135,7 +135,7 @@ BEGIN
 		PERFORM personalize.purpose_batch_internal(due, sweep_batch_internal.rows);
 		RETURN true;
 	END IF;
-	RETURN personalize.exclusion_batch_internal();
+	RETURN false;
 END
 $$;
 COMMENT ON FUNCTION personalize.sweep_batch_internal(integer) IS

@@ -440,8 +440,14 @@ BEGIN
 	END IF;
 	PERFORM personalize.registry_begin_internal();
 	BEGIN
+		/* whoever lists somebody, or writes to the table of an exclusion, waits behind us */
+		PERFORM set_config('lock_timeout', '1s', true);
 		PERFORM personalize.exclusion_refresh_internal(id);
+		PERFORM set_config('lock_timeout', '0', true);
 	EXCEPTION
+		WHEN lock_not_available THEN
+			/* a transaction that goes on for long: the worker comes again */
+			RETURN false;
 		WHEN deadlock_detected OR serialization_failure THEN
 			RAISE;
 		WHEN OTHERS THEN

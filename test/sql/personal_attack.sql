@@ -223,7 +223,7 @@ SELECT personalize.protect('pa.orders', via => 'customer', columns => '{"*":"pa_
 SELECT * FROM personalize.parity('pa_buys', 'pa.orders', 'paid', 'pa_ads');
 SELECT personalize.unprotect('pa.orders');
 SELECT personalize.audit_sync();
-SELECT u.db_role, u.relation_name, u.columns, u.purpose, u.subjects_used, u.status FROM personalize.usage AS u WHERE u.db_role = 'regress_pa_officer' AND u.purpose LIKE 'pa%' ORDER BY u.usage_id;
+SELECT u.db_role, u.relation_name, u.columns, u.purpose, u.subjects_used, u.status FROM personalize.usage AS u WHERE u.db_role = 'regress_pa_officer' AND u.purpose LIKE 'pa\_%' ORDER BY u.usage_id;
 SELECT DISTINCT u.relation_name FROM personalize.usage_of(50, kind => 'pa') AS u WHERE u.db_role = 'regress_pa_officer' ORDER BY 1;
 
 /* what was inferred is for those to whom the purpose is granted, and a use */
@@ -276,14 +276,14 @@ SELECT count(personalize.record_exposure(i, 'pa_ads', kind => 'pa')) FROM genera
 SELECT personalize.hold_subject(6, 'case', kind => 'pa') IS NOT NULL AS held;
 UPDATE personalize.exposure AS e SET at = now() - CASE s.key WHEN '3' THEN interval '400 days' WHEN '4' THEN '362 days' WHEN '5' THEN '20 days' ELSE '400 days' END
 FROM personalize.subject AS s WHERE s.subject_no = e.subject_no AND s.kind_id = :kind AND s.key IN ('3', '4', '5', '6');
-DELETE FROM personalize.outcome AS o USING personalize.metric AS m WHERE m.metric_id = o.metric_id AND m.name LIKE 'pa%';
+DELETE FROM personalize.outcome AS o USING personalize.metric AS m WHERE m.metric_id = o.metric_id AND m.name LIKE 'pa\_%';
 SELECT count(personalize.record_outcome(i, 'pa_buys', kind => 'pa')), count(personalize.record_outcome(i, 'pa_served', kind => 'pa')) FROM generate_series(3, 6) AS i;
 UPDATE personalize.outcome AS o SET at = now() - interval '31 days' FROM personalize.subject AS s WHERE s.subject_no = o.subject_no AND s.kind_id = :kind AND s.key IN ('3', '6');
 SELECT personalize.rights_due_internal();
 DO $$ BEGIN WHILE personalize.sweep_batch_internal(1) LOOP NULL; END LOOP; END $$;
 SELECT s.key, count(*) FROM personalize.exposure AS e JOIN personalize.subject AS s USING (subject_no) WHERE s.kind_id = :kind AND s.key IN ('3', '4', '5', '6') GROUP BY 1 ORDER BY 1;
-SELECT s.key, m.name FROM personalize.outcome AS o JOIN personalize.subject AS s USING (subject_no) JOIN personalize.metric AS m USING (metric_id) WHERE m.name LIKE 'pa%' ORDER BY 1, 2;
-SELECT p.name, x.exposures_swept, x.outcomes_swept, x.swept_at IS NOT NULL AS done FROM personalize.purpose_sweep AS x JOIN personalize.registry_purpose AS p USING (purpose_id) WHERE p.name LIKE 'pa%';
+SELECT s.key, m.name FROM personalize.outcome AS o JOIN personalize.subject AS s USING (subject_no) JOIN personalize.metric AS m USING (metric_id) WHERE m.name LIKE 'pa\_%' ORDER BY 1, 2;
+SELECT p.name, x.exposures_swept, x.outcomes_swept, x.swept_at IS NOT NULL AS done FROM personalize.purpose_sweep AS x JOIN personalize.registry_purpose AS p USING (purpose_id) WHERE p.name LIKE 'pa\_%';
 /* by 360 days, too, what a year counts is kept: a cap that counts it would let the person be reached once more */
 SELECT personalize.set_exposure_retention('360 days');
 DO $$ BEGIN WHILE personalize.sweep_batch_internal(1) LOOP NULL; END LOOP; END $$;
@@ -291,8 +291,8 @@ SELECT s.key, count(*) FROM personalize.exposure AS e JOIN personalize.subject A
 ROLLBACK;
 
 SELECT personalize.drop_exclusion('pa_list') >= 0 AS persons, personalize.end_experiment('pa_trial'), personalize.retire_incentive('pa_club'), personalize.unpublish_preferences('pa.wants');
-DELETE FROM personalize.outcome AS o USING personalize.metric AS m WHERE m.metric_id = o.metric_id AND m.name LIKE 'pa%';
-DELETE FROM personalize.assignment AS a USING personalize.experiment AS e WHERE e.experiment_id = a.experiment_id AND e.name LIKE 'pa%';
+DELETE FROM personalize.outcome AS o USING personalize.metric AS m WHERE m.metric_id = o.metric_id AND m.name LIKE 'pa\_%';
+DELETE FROM personalize.assignment AS a USING personalize.experiment AS e WHERE e.experiment_id = a.experiment_id AND e.name LIKE 'pa\_%';
 SELECT personalize.unprotect('pa.customer'), personalize.unprotect('pa.wants');
 SELECT personalize.revoke_duty(r::regrole, 'app') FROM unnest('{regress_pa_app,regress_pa_app2}'::text[]) AS r;
 SELECT personalize.revoke_duty('regress_pa_officer', 'officer'), personalize.revoke_purpose('pa_ads', 'regress_pa_app'), personalize.retire_purpose('pa_ads'), personalize.retire_purpose('pa_shop');

@@ -51,6 +51,16 @@ is($node->safe_psql('postgres', seen(3)), '0', 'whom it held it holds');
 $node->safe_psql('postgres', q{INSERT INTO hardship VALUES (1, '2001-01-01')});
 ok($node->poll_query_until('postgres', seen(1), '0'), 'others are looked at all the same');
 
+# whoever goes on for long holds the worker up, and nobody else
+$node->safe_psql('postgres', q{
+	SELECT personalize.define_exclusion('list', purposes => '{ads}', reason => 'for tests');
+	BEGIN;
+	SELECT personalize.exclude(1, 'list');
+	PREPARE TRANSACTION 'long';});
+ok($node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'personalize.exclusion_member'::regclass AND NOT granted)}), 'the worker waits');
+is($node->safe_psql('postgres', q{SET statement_timeout = '30s'; SELECT personalize.exclude(3, 'list'); INSERT INTO hardship VALUES (3, '2001-01-01');}), 't', 'others do not wait for it');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'long'; DELETE FROM hardship WHERE who = 3; SELECT personalize.drop_exclusion('list');});
+
 # kept no longer than the purpose says
 $node->safe_psql('postgres', q{
 	SELECT personalize.define_purpose('ads', 'for tests', categories => '{general}', retention => '10 days');
