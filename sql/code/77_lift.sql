@@ -18,6 +18,7 @@ AS $$
 DECLARE
 	e personalize.experiment;
 	m personalize.metric;
+	nos bigint[];
 	least bigint := personalize.least_group_internal(lift.k);
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
@@ -28,10 +29,12 @@ BEGIN
 		RAISE EXCEPTION 'experiment "%" has no variant "%"', e.name, personalize.shown_internal(coalesce(lift.baseline, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The baseline is holdout, or one of the variants.';
 	END IF;
-	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id,
-		ARRAY(SELECT a.subject_no FROM personalize.assignment AS a WHERE a.experiment_id = e.experiment_id));
-	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id,
-		ARRAY(SELECT DISTINCT o.subject_no FROM personalize.outcome AS o WHERE o.metric_id = m.metric_id));
+	/* with all identities: whoever is enrolled may have an outcome under another */
+	nos := ARRAY(SELECT a.subject_no FROM personalize.assignment AS a WHERE a.experiment_id = e.experiment_id
+		UNION SELECT o.subject_no FROM personalize.assignment AS a JOIN personalize.linked AS l ON l.subject_no = a.subject_no
+			JOIN personalize.linked AS o ON o.group_no = l.group_no WHERE a.experiment_id = e.experiment_id);
+	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id, nos);
+	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, nos);
 	RETURN QUERY
 		WITH enrolled AS MATERIALIZED (
 			SELECT a.person, a.variant, a.at
