@@ -45,6 +45,7 @@
 #include "utils/ruleutils.h"
 #include "utils/uuid.h"
 
+#include "compat.h"
 #include "enforce_mark.h"
 #include "enforce_path.h"
 #include "errors.h"
@@ -200,10 +201,7 @@ parse(Relation rel, const char *text, bool computed)
 	node = transformExpr(pstate, only_expression(text), EXPR_KIND_CHECK_CONSTRAINT);
 	node = coerce_to_boolean(pstate, node, "WHERE");
 	assign_expr_collations(pstate, node);
-	full = node;
-#if PG_VERSION_NUM >= 180000
-	full = expand_generated_columns_in_expr(copyObject(node), rel, 1);
-#endif
+	full = pz_expand_generated_compat(node, rel);
 	if (pz_opaque_node(full, NULL) || contain_volatile_functions(full))
 		refuse("the condition may call nothing but built-in functions that compute");
 	if (depends_on_session(full, NULL))

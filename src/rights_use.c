@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * audit_figures.c
+ * rights_use.c
  *	  Uses of what the extension keeps of people itself: outcomes, exposures,
  *	  what was inferred.
  *
