@@ -527,17 +527,45 @@ $$;
 COMMENT ON FUNCTION personalize.exclusions_moved_internal(bigint, bigint) IS
 	'What excludes a subject excludes another, which is the same';
 
+CREATE OR REPLACE FUNCTION personalize.exclusion_wrong_internal(exclusion_id integer)
+RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	e personalize.exclusion;
+BEGIN
+	SELECT x.* INTO e FROM personalize.exclusion AS x WHERE x.exclusion_id = exclusion_wrong_internal.exclusion_id;
+	IF e.condition IS NULL OR personalize.relation_text_internal(e.relation) IS NULL THEN
+		RETURN NULL;
+	END IF;
+	IF e.path_id IS NULL AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = e.relation AND a.attname = e.subject AND NOT a.attisdropped) THEN
+		RETURN format('column "%s" does not exist', e.subject);
+	END IF;
+	PERFORM personalize.exclusion_condition_internal(e.relation, e.condition);
+	RETURN NULL;
+EXCEPTION
+	/* names of columns and categories, no values */
+	WHEN undefined_column OR undefined_function OR datatype_mismatch OR ambiguous_function OR insufficient_privilege OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
+		RETURN SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION personalize.exclusion_wrong_internal(integer) IS
+	'Why the condition of an exclusion cannot be computed any more; NULL if it can';
+
 CREATE OR REPLACE FUNCTION personalize.exclusion_status_internal()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
-LANGUAGE sql STABLE PARALLEL SAFE CALLED ON NULL INPUT
+LANGUAGE sql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'exclusion'::text, false,
-		CASE WHEN e.message IS NOT NULL THEN format('exclusion "%s" was not refreshed: %s', e.name, e.message)
+		CASE WHEN w.wrong IS NOT NULL THEN format('exclusion "%s" stops writes to its table: %s', e.name, w.wrong)
+			WHEN e.message IS NOT NULL THEN format('exclusion "%s" was not refreshed: %s', e.name, e.message)
 			ELSE format('exclusion "%s" is not kept current by a trigger on %s', e.name, coalesce(personalize.relation_text_internal(e.relation), 'its table, which is gone')) END,
 		'Call define_exclusion() again, or drop_exclusion().'::text
-	FROM personalize.exclusion AS e
-	WHERE e.message IS NOT NULL
+	FROM personalize.exclusion AS e CROSS JOIN LATERAL (SELECT personalize.exclusion_wrong_internal(e.exclusion_id)) AS w (wrong)
+	WHERE e.message IS NOT NULL OR w.wrong IS NOT NULL
 		/* partitions have triggers of their own, which can be switched off by themselves */
 		OR (e.condition IS NOT NULL AND EXISTS (SELECT FROM (SELECT e.relation AS relid UNION SELECT t.relid FROM pg_partition_tree(e.relation) AS t) AS r
 			WHERE NOT EXISTS (SELECT FROM pg_trigger AS g JOIN pg_proc AS f ON f.oid = g.tgfoid

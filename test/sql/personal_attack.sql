@@ -121,6 +121,19 @@ DROP TABLE pa.sum;
 SELECT personalize.refresh_exclusions('pa_sum');
 SELECT i, personalize.permitted(i, 'pa_ads', 'pa') FROM generate_series(16, 17) AS i;
 SELECT personalize.drop_exclusion('pa_sum');
+/* a column that is gone stops writes: status() says so before somebody writes */
+SELECT personalize.define_exclusion('pa_note', 'pa.note', 'amount > 5', '{pa_ads}', 'debts', "column" => 'who', kind => 'pa');
+ALTER TABLE pa.note RENAME COLUMN amount TO sum;
+SELECT detail FROM personalize.status() WHERE check_name = 'exclusion';
+ALTER TABLE pa.note RENAME COLUMN sum TO amount;
+ALTER TABLE pa.note RENAME COLUMN who TO whom;
+SELECT detail FROM personalize.status() WHERE check_name = 'exclusion';
+ALTER TABLE pa.note RENAME COLUMN whom TO who;
+SELECT personalize.drop_exclusion('pa_note');
+/* and so would an end of protection, where the exclusion goes by the path */
+SELECT personalize.define_exclusion('pa_named', 'pa.customer', 'name = ''n30''', '{pa_ads}', 'asked');
+SELECT personalize.unprotect('pa.customer');
+SELECT personalize.permitted(30, 'pa_ads', 'pa'), personalize.drop_exclusion('pa_named');
 /* keys that are nobody's neither stop the application nor get a number */
 SELECT personalize.define_exclusion('pa_cookie', 'pa.cookie', 'flag', '{pa_ads}', 'asked', "column" => 'who', kind => 'pa_cookie');
 INSERT INTO pa.cookie SELECT x, true FROM unnest(ARRAY['', repeat('x', 1025), (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 200) AS i)]) AS x;
@@ -238,6 +251,7 @@ SELECT u.db_role, u.columns, u.purpose FROM personalize.usage_of(35, kind => 'pa
 
 /* text that names a person who is erased: whoever typed it, names, values, and the copy that queries join */
 SELECT personalize.publish_preferences('pa.wants');
+SELECT personalize.unprotect('pa.wants');
 SELECT personalize.define_incentive('pa_club', 'pa_ads', 'be in', '5 %');
 BEGIN;
 SET LOCAL personalize.app_user = 'agent 36';
