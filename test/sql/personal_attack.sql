@@ -134,6 +134,18 @@ SELECT personalize.drop_exclusion('pa_note');
 SELECT personalize.define_exclusion('pa_named', 'pa.customer', 'name = ''n30''', '{pa_ads}', 'asked');
 SELECT personalize.unprotect('pa.customer');
 SELECT personalize.permitted(30, 'pa_ads', 'pa'), personalize.drop_exclusion('pa_named');
+/* the key of somebody erased does not come back by a row that was left; the person does, and is held */
+SELECT personalize.define_exclusion('pa_left', 'pa.note', 'said = ''left''', '{pa_ads}', 'grief', "column" => 'who', kind => 'pa');
+INSERT INTO pa.note (who, said) VALUES (28, 'left'), (29, 'left');
+SELECT personalize.erase_subject(i, 'asked', kind => 'pa') IS NOT NULL AS erased FROM generate_series(28, 29) AS i;
+SELECT personalize.refresh_exclusions('pa_left');
+UPDATE pa.note SET words = 'again' WHERE who = 28;
+DELETE FROM pa.note WHERE who = 29;
+INSERT INTO pa.note (who, said) VALUES (28, 'left');
+SELECT count(*) FROM personalize.subject AS s JOIN personalize.registry_kind AS k USING (kind_id) WHERE k.name = 'pa' AND s.key IN ('28', '29');
+SELECT personalize.grant_consent(i, 'pa_ads', kind => 'pa') > 0 AS came_back FROM generate_series(28, 29) AS i;
+SELECT i, personalize.permitted(i, 'pa_ads', 'pa') FROM generate_series(28, 29) AS i;
+SELECT personalize.drop_exclusion('pa_left');
 /* keys that are nobody's neither stop the application nor get a number */
 SELECT personalize.define_exclusion('pa_cookie', 'pa.cookie', 'flag', '{pa_ads}', 'asked', "column" => 'who', kind => 'pa_cookie');
 INSERT INTO pa.cookie SELECT x, true FROM unnest(ARRAY['', repeat('x', 1025), (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 200) AS i)]) AS x;
