@@ -103,6 +103,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 SET enable_bitmapscan = off
 SET enable_seqscan = off	/* by index, whatever the statistics say of a table that just grew */
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 BEGIN
 	/* a sub-select for each key uses both columns of the index; a join might not */

@@ -15,6 +15,7 @@ SET enable_nestloop = off	/* arrays look small to a generic plan and are not */
 SET enable_mergejoin = off
 SET enable_bitmapscan = off
 SET enable_seqscan = off	/* tables by index, whatever the statistics say of one that just grew */
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 #variable_conflict use_column
 DECLARE

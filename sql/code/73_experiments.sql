@@ -144,6 +144,7 @@ RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off	/* by index, whatever the statistics say of a table that just grew */
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 	/* of identities that were joined later, what the person got first */
 	SELECT a.variant FROM personalize.assignment AS a WHERE a.experiment_id = $1 AND a.subject_no = ANY ($2) ORDER BY a.at, a.subject_no LIMIT 1

@@ -86,8 +86,8 @@ BEGIN
 	PERFORM personalize.exclusion_condition_internal(e.relation, e.condition);
 	RETURN NULL;
 EXCEPTION
-	/* names of columns and categories, no values */
-	WHEN undefined_column OR undefined_function OR datatype_mismatch OR ambiguous_function OR insufficient_privilege OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
+	/* no row is looked at, so it names columns and the like, and no value */
+	WHEN OTHERS THEN
 		RETURN SQLERRM;
 END
 $$;

@@ -166,6 +166,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	/* arrays look small to a generic plan and are not */
 SET enable_mergejoin = off
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 #variable_conflict use_column
 DECLARE
