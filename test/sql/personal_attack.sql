@@ -319,6 +319,8 @@ ROLLBACK;
 SELECT personalize.drop_exclusion('pa_list') >= 0 AS persons, personalize.end_experiment('pa_trial'), personalize.retire_incentive('pa_club'), personalize.unpublish_preferences('pa.wants');
 DELETE FROM personalize.outcome AS o USING personalize.metric AS m WHERE m.metric_id = o.metric_id AND m.name LIKE 'pa\_%';
 DELETE FROM personalize.assignment AS a USING personalize.experiment AS e WHERE e.experiment_id = a.experiment_id AND e.name LIKE 'pa\_%';
+DELETE FROM personalize.preference AS p USING personalize.subject AS s, personalize.registry_kind AS k WHERE s.subject_no = p.subject_no AND k.kind_id = s.kind_id AND k.name LIKE 'pa\_%';
+DELETE FROM personalize.preference AS p USING personalize.subject AS s WHERE s.subject_no = p.subject_no AND s.kind_id = :kind;
 SELECT personalize.unprotect('pa.customer'), personalize.unprotect('pa.wants');
 SELECT personalize.revoke_duty(r::regrole, 'app') FROM unnest('{regress_pa_app,regress_pa_app2}'::text[]) AS r;
 SELECT personalize.revoke_duty('regress_pa_officer', 'officer'), personalize.revoke_purpose('pa_ads', 'regress_pa_app'), personalize.retire_purpose('pa_ads'), personalize.retire_purpose('pa_shop');
