@@ -227,6 +227,8 @@ SELECT personalize.record_outcomes('pa.outcomes');
 SELECT ratio, ratio_low, ratio_high FROM personalize.means_internal(1e-9, 1e10, 50, 1, 1e10, 50, 0.95);
 SELECT df > 1 AS df FROM personalize.means_internal(1e50, 1e100, 50, 1e-50, 1e-132, 50, 0.95);
 /* a mean is shown only of as many as have an outcome: two purchases among ten are two persons */
+SELECT personalize.define_experiment('pa_odd', 'pa_ads', '{a,b}', 0, ARRAY[1, 1e-400]);
+SELECT personalize.define_experiment('pa_odd', 'pa_ads', '{a,b}', 1 - 1e-400);
 SELECT personalize.define_experiment('pa_trial', 'pa_ads', '{a,b}', 0.5);
 INSERT INTO personalize.assignment (experiment_id, subject_no, variant, epoch, at)
 	SELECT e.experiment_id, s.subject_no, CASE WHEN s.key::integer <= 49 THEN 'holdout' WHEN s.key::integer <= 54 THEN 'a' ELSE 'b' END, 1, now() - interval '1 day'
