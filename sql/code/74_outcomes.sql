@@ -97,23 +97,14 @@ $$;
 COMMENT ON FUNCTION personalize.measurable_internal(integer, text, integer, timestamptz) IS
 	'Whether what a person did at a time may be measured for a purpose: permitted now and then, a frequency cap aside';
 
-CREATE OR REPLACE FUNCTION personalize.is_value_internal(value double precision)
-RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	/* fourth powers of what is larger or smaller are no numbers, and no figure could be computed any more; NaN is greater than all */
-	SELECT value = 0 OR abs(value) BETWEEN 1e-50 AND 1e50
-$$;
-COMMENT ON FUNCTION personalize.is_value_internal(double precision) IS 'Can a number be the value of an outcome?';
-
 CREATE OR REPLACE FUNCTION personalize.check_outcome_internal(value double precision, at timestamptz)
 RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (personalize.is_value_internal(value)) IS NOT TRUE THEN
+	/* fourth powers of what is larger or smaller are no numbers, and no figure could be computed any more; NaN is greater than all */
+	IF (value = 0 OR abs(value) BETWEEN 1e-50 AND 1e50) IS NOT TRUE THEN
 		RAISE EXCEPTION 'value must be 0, or a number from 1e-50 to 1e50, or the negative of one' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	IF at IS NULL OR at > clock_timestamp() OR at = '-infinity' THEN
@@ -199,7 +190,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	SELECT count(*) INTO bad FROM unnest("values", ats) AS u (value, at)
-		WHERE NOT personalize.is_value_internal(coalesce(u.value, 1)) OR u.at > clock_timestamp() OR u.at = '-infinity';
+		WHERE NOT (u.value = 0 OR abs(coalesce(u.value, 1)) BETWEEN 1e-50 AND 1e50) OR u.at > clock_timestamp() OR u.at = '-infinity';
 	IF bad > 0 THEN
 		RAISE EXCEPTION '% rows have a value that cannot be, or a time that has not been', bad USING ERRCODE = 'invalid_parameter_value';
 	END IF;
