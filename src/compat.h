@@ -377,4 +377,11 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_counts_compat(rel)	((rel)->pgstat_info->t_counts)
 #endif
 
+/* 18 (83ea6c540): an expression on a row with what virtual generated columns are in place of them; needs rewriteHandler.h */
+#if PG_VERSION_NUM >= 180000
+#define pz_expand_generated_compat(node, rel)	expand_generated_columns_in_expr(copyObject(node), rel, 1)
+#else
+#define pz_expand_generated_compat(node, rel)	((void) (rel), (node))
+#endif
+
 #endif							/* PZ_COMPAT_H */

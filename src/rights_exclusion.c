@@ -29,12 +29,14 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
 #include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -43,11 +45,14 @@
 #include "utils/ruleutils.h"
 #include "utils/uuid.h"
 
+#include "compat.h"
 #include "enforce_mark.h"
 #include "enforce_path.h"
 #include "errors.h"
 #include "rights.h"
 #include "shmem.h"
+
+#define KEY_MAX	1024			/* bytes; a longer key is nobody's */
 
 /* How the caller ran */
 typedef struct Caller
@@ -74,7 +79,17 @@ typedef struct Watch
 
 /* Settings under which conditions mean the same in every session; 74_exclusions.sql has them, too */
 static const char *const settings[][2] = {
-	{"search_path", "pg_catalog, pg_temp"}, {"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"IntervalStyle", "postgres"}
+	{"search_path", "pg_catalog, pg_temp"}, {"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"IntervalStyle", "postgres"},
+	/* or 'a\b' in a text that was written under another setting would be something else, and text @@ text, and numbers as text */
+	{"standard_conforming_strings", "on"}, {"default_text_search_config", "pg_catalog.simple"}, {"extra_float_digits", "1"}, {"bytea_output", "hex"},
+	/* text that is read as a time, a number, an amount of money, XML or an array */
+	{"timezone_abbreviations", "Default"}, {"lc_time", "C"}, {"lc_monetary", "C"}, {"lc_numeric", "C"}, {"xmloption", "content"}, {"array_nulls", "on"}
+};
+
+/* Built-in functions whose result says something of the session, which is the caller's to choose */
+static const char *const of_session[] = {
+	"current_setting", "inet_client_addr", "inet_client_port", "pg_backend_pid", "pg_trigger_depth", "current_schemas", "current_query",
+	"pg_current_xact_id", "pg_current_xact_id_if_assigned", "txid_current", "txid_current_if_assigned", "pg_is_other_temp_schema", "pg_my_temp_schema"
 };
 
 /* Become the owner of a table, who may do nothing but compute. */
@@ -139,14 +154,46 @@ only_expression(const char *text)
 	return target->val;
 }
 
-/* A condition on rows of a table as an expression.  To be called as the owner.  ERROR if it is none that is harmless. */
+/* Is a function one of those? */
+static bool
+is_of_session(Oid funcid, void *context)
+{
+	char	   *name = get_func_name(funcid);
+	int			i;
+
+	for (i = 0; name && i < lengthof(of_session); i++)
+		if (strcmp(name, of_session[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Does an expression depend on who computes it? */
+static bool
+depends_on_session(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	/* CURRENT_USER is always the owner */
+	if (IsA(node, SQLValueFunction) && ((SQLValueFunction *) node)->op == SVFOP_SESSION_USER)
+		return true;
+	if (check_functions_in_node(node, is_of_session, context))
+		return true;
+	return expression_tree_walker(node, depends_on_session, context);
+}
+
+/*
+ * A condition on rows of a table as an expression; computed: with what virtual generated
+ * columns are, which a row does not have.  To be called as the owner.  ERROR if it is
+ * none that is harmless.
+ */
 static Node *
-parse(Relation rel, const char *text)
+parse(Relation rel, const char *text, bool computed)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	ErrorContextCallback callback = {error_context_stack, no_position, NULL};
 	ParseNamespaceItem *item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, true);
 	Node	   *node;
+	Node	   *full;
 	ListCell   *lc;
 
 	error_context_stack = &callback;
@@ -154,14 +201,17 @@ parse(Relation rel, const char *text)
 	node = transformExpr(pstate, only_expression(text), EXPR_KIND_CHECK_CONSTRAINT);
 	node = coerce_to_boolean(pstate, node, "WHERE");
 	assign_expr_collations(pstate, node);
-	if (pz_opaque_node(node, NULL) || contain_volatile_functions(node))
+	full = pz_expand_generated_compat(node, rel);
+	if (pz_opaque_node(full, NULL) || contain_volatile_functions(full))
 		refuse("the condition may call nothing but built-in functions that compute");
+	if (depends_on_session(full, NULL))
+		refuse("the condition may not depend on the session in which it is computed");
 	foreach(lc, pull_var_clause(node, 0))
 		if (lfirst_node(Var, lc)->varattno <= 0)
 			refuse("the condition may name columns only");
 	free_parsestate(pstate);
 	error_context_stack = callback.previous;
-	return node;
+	return computed ? full : node;
 }
 
 /*
@@ -235,7 +285,7 @@ checked_text(Relation rel, const char *text, bool *timely)
 	char	   *result;
 
 	become_owner(rel->rd_rel->relowner, &caller);
-	node = parse(rel, text);
+	node = parse(rel, text, false);
 	if (timely)
 		*timely = contain_mutable_functions(node);
 	result = deparse_expression(node, deparse_context_for(RelationGetRelationName(rel), RelationGetRelid(rel)), false, false);
@@ -413,7 +463,7 @@ watch_begin(Relation rel, int32 exclusion_id, MemoryContext mcxt)
 			watch->way = pz_way_open(mcxt, path_id, watch->ncolumns, watch->types);
 		watch->estate = CreateExecutorState();
 		become_owner(watch->owner, &caller);
-		watch->condition = ExecPrepareExpr((Expr *) parse(rel, condition), watch->estate);
+		watch->condition = ExecPrepareExpr((Expr *) parse(rel, condition, true), watch->estate);
 		become_caller(&caller);
 		MemoryContextSwitchTo(old);
 	}
@@ -525,6 +575,10 @@ personalize_exclusion_changed(PG_FUNCTION_ARGS)
 		lost = key_of(watch, old_slot);
 	if (new_slot && is_true(watch, new_slot))
 		found = key_of(watch, new_slot);
+	if (lost && (lost[0] == '\0' || strlen(lost) > KEY_MAX))
+		lost = NULL;
+	if (found && (found[0] == '\0' || strlen(found) > KEY_MAX))
+		found = NULL;
 	if (lost || found)
 	{
 		SPI_connect();

@@ -37,6 +37,26 @@ $$;
 COMMENT ON FUNCTION personalize.check_name_internal(text, text) IS
 	'Refuses a name of a kind, category or purpose that is null, empty, too long or has control characters';
 
+CREATE OR REPLACE FUNCTION personalize.check_period_internal(what text, period interval)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	/* a month less 30 days is longer than nothing, and in February is not */
+	IF period <= interval '0' OR least(extract(year FROM period), extract(month FROM period), extract(day FROM period),
+		extract(hour FROM period), extract(minute FROM period), extract(second FROM period)) < 0 THEN
+		RAISE EXCEPTION '% must be longer than nothing', what USING ERRCODE = 'invalid_parameter_value', HINT = 'For example interval ''7 days''.';
+	END IF;
+	/* that long before now is still a time */
+	IF period > interval '1000 years' THEN
+		RAISE EXCEPTION '% must not be longer than 1000 years', what USING ERRCODE = 'invalid_parameter_value', HINT = 'Nobody lives as long.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION personalize.check_period_internal(text, interval) IS
+	'Refuses an interval that is not longer than nothing at every time of the year, or than anything can be kept; NULL is not looked at';
+
 CREATE OR REPLACE FUNCTION personalize.shown_internal(name text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT

@@ -127,6 +127,7 @@ BEGIN
 	IF define_purpose.retention < interval '0' THEN
 		RAISE EXCEPTION 'retention must not be negative' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	PERFORM personalize.check_period_internal('retention', nullif(define_purpose.retention, interval '0'));
 	SELECT r.* INTO p FROM personalize.registry_purpose AS r WHERE r.name = define_purpose.name;
 	IF p.purpose_id IS NOT NULL THEN
 		PERFORM personalize.purpose_id_internal(p.name, 'change');

@@ -536,6 +536,16 @@ BEGIN
 		RAISE EXCEPTION 'relations lead to subjects by way of %: %', personalize.relation_text_internal(r.relid), others
 			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Unprotect these first.';
 	END IF;
+	/* its trigger would stop all writes, and what is published would be open to everybody */
+	SELECT string_agg(format('exclusion "%s"', e.name), ', ' ORDER BY e.name COLLATE "C") INTO others
+		FROM personalize.exclusion AS e JOIN personalize.registry_path AS p ON p.path_id = e.path_id WHERE p.relid = r.relid;
+	IF EXISTS (SELECT FROM personalize.preference_copy AS c WHERE c.relation = r.relid) THEN
+		others := concat_ws(', ', others, 'preferences that are published');
+	END IF;
+	IF others IS NOT NULL THEN
+		RAISE EXCEPTION 'relation % is needed for %', personalize.relation_text_internal(r.relid), others
+			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Call drop_exclusion(), or unpublish_preferences(), first.';
+	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', personalize.relation_text_internal(r.relid));
 	PERFORM personalize.close_window_internal(r.relid);
 	/* the registry first: from here on the library no longer defends the policies */

@@ -103,6 +103,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 SET enable_bitmapscan = off
 SET enable_seqscan = off	/* by index, whatever the statistics say of a table that just grew */
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 BEGIN
 	/* a sub-select for each key uses both columns of the index; a join might not */
@@ -134,6 +135,7 @@ AS $$
 DECLARE
 	lifted bigint := 0;
 	marked bigint[];
+	digests bytea[];
 BEGIN
 	/* a marked subject has a tombstone: without any there is nothing to look for */
 	IF NOT EXISTS (SELECT 1 FROM personalize.tombstone AS t WHERE t.kind_id = tombstone_lift_internal.kind_id) THEN
@@ -142,11 +144,14 @@ BEGIN
 	marked := ARRAY(SELECT s.subject_no FROM personalize.subject AS s
 		WHERE s.kind_id = tombstone_lift_internal.kind_id AND s.tombstoned AND s.key = ANY (keys));
 	PERFORM personalize.ledger_unlock_internal(true);
-	DELETE FROM personalize.tombstone AS t
-		WHERE t.kind_id = tombstone_lift_internal.kind_id
-			AND t.digest = ANY (ARRAY(SELECT personalize.tombstone_digest_internal(tombstone_lift_internal.kind_id, u.key)
-				FROM unnest(keys) AS u (key)));
-	GET DIAGNOSTICS lifted = ROW_COUNT;
+	WITH gone AS (
+		DELETE FROM personalize.tombstone AS t
+			WHERE t.kind_id = tombstone_lift_internal.kind_id
+				AND t.digest = ANY (ARRAY(SELECT personalize.tombstone_digest_internal(tombstone_lift_internal.kind_id, u.key)
+					FROM unnest(keys) AS u (key)))
+		RETURNING t.digest)
+	SELECT array_agg(g.digest) INTO digests FROM gone AS g;
+	lifted := coalesce(cardinality(digests), 0);
 	IF cardinality(marked) > 0 THEN
 		UPDATE personalize.subject AS s SET tombstoned = false WHERE s.subject_no = ANY (marked);
 		lifted := greatest(lifted, cardinality(marked));
@@ -155,6 +160,11 @@ BEGIN
 	DELETE FROM personalize.retained AS x USING personalize.registry_path AS p
 		WHERE p.path_id = x.path_id AND p.kind_id = tombstone_lift_internal.kind_id AND x.key = ANY (keys);
 	PERFORM personalize.ledger_unlock_internal(false);
+	/* rows that exclude them may have waited all the time */
+	IF lifted > 0 THEN
+		PERFORM personalize.exclusions_returned_internal(tombstone_lift_internal.kind_id, ARRAY(SELECT u.key FROM unnest(keys) AS u (key)
+			WHERE personalize.tombstone_digest_internal(tombstone_lift_internal.kind_id, u.key) = ANY (digests)));
+	END IF;
 	RETURN lifted;
 END
 $$;

@@ -162,6 +162,14 @@ AS 'MODULE_PATHNAME', 'personalize_audit_end_sync';
 COMMENT ON FUNCTION personalize.audit_end_sync_internal(pg_lsn) IS
 	'Returns once every use that had ended then is readable in usage; 0/0: as audit_sync()';
 
+CREATE OR REPLACE FUNCTION personalize.note_use_internal(relation oid, columns text, purpose_id integer, numbers bigint[]) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'personalize_note_use';
+COMMENT ON FUNCTION personalize.note_use_internal(oid, text, integer, bigint[]) IS
+	'Puts on record that whoever asks uses what a table of the extension has of persons, for a purpose';
+CREATE OR REPLACE FUNCTION personalize.may_use_internal(purpose_id integer) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'personalize_may_use';
+COMMENT ON FUNCTION personalize.may_use_internal(integer) IS 'Has whoever asks been granted a purpose?';
+
 /* --------------------------------------------------------------- after a crash */
 
 CREATE OR REPLACE FUNCTION personalize.audit_census_internal(relid oid)

@@ -140,6 +140,14 @@ BEGIN
 		WHERE e.app_user IS NOT NULL AND personalize.keys_in_internal(e.app_user, keys, true, stamp) IS NOT NULL
 			AND (personalize.text_names_internal(e.app_user, personalize.keys_in_internal(e.app_user, numbers, true, stamp))
 				OR personalize.text_is_of_internal(e.app_user, personalize.keys_in_internal(e.app_user, others, true, stamp)));
+	UPDATE personalize.preference AS e SET app_user = NULL
+		WHERE e.app_user IS NOT NULL AND personalize.keys_in_internal(e.app_user, keys, true, stamp) IS NOT NULL
+			AND (personalize.text_names_internal(e.app_user, personalize.keys_in_internal(e.app_user, numbers, true, stamp))
+				OR personalize.text_is_of_internal(e.app_user, personalize.keys_in_internal(e.app_user, others, true, stamp)));
+	UPDATE personalize.incentive_event AS e SET app_user = NULL
+		WHERE e.app_user IS NOT NULL AND personalize.keys_in_internal(e.app_user, keys, true, stamp) IS NOT NULL
+			AND (personalize.text_names_internal(e.app_user, personalize.keys_in_internal(e.app_user, numbers, true, stamp))
+				OR personalize.text_is_of_internal(e.app_user, personalize.keys_in_internal(e.app_user, others, true, stamp)));
 	IF cardinality(others) = 0 THEN
 		RETURN;
 	END IF;

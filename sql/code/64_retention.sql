@@ -25,9 +25,7 @@ BEGIN
 		DELETE FROM personalize.registry_retention AS x WHERE x.relid = r.relid;
 		RETURN;
 	END IF;
-	IF set_retention.keep_for <= interval '0' THEN
-		RAISE EXCEPTION 'keep_for must be longer than nothing' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL ends the retention.';
-	END IF;
+	PERFORM personalize.check_period_internal('keep_for', set_retention.keep_for);
 	SELECT coalesce(nullif(t.typbasetype, 0), t.oid) INTO type FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 		WHERE a.attrelid = r.relid AND a.attnum = personalize.column_number_internal(r.relid, set_retention."column");
 	IF type IS NULL OR type NOT IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype) THEN
@@ -142,7 +140,8 @@ BEGIN
 	END IF;
 	swept := personalize.retention_due_internal();
 	IF swept.relid IS NULL THEN
-		RETURN false;
+		/* last: there may always be one */
+		RETURN personalize.exclusion_batch_internal();
 	END IF;
 	n := personalize.rights_run_internal((SELECT min(x.path_id) FROM personalize.registry_path AS x WHERE x.relid = swept.relid),
 		personalize.batch_text_internal(swept.relid::oid, format('%I OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) %L::pg_catalog.interval)%s',

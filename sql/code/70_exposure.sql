@@ -4,7 +4,7 @@
  * record_exposure() is called before something is shown, and says whether it may be.
  * The rows of all identities of the person are locked, so exposures of a person are
  * recorded one after the other and none is over the cap.  Whoever has reached it is suppressed until the
- * oldest exposure that counts is out of the interval: the row filter of the purpose keeps
+ * oldest exposure that counts is out of the interval (in UTC: the time zone is the caller's to choose): the row filter of the purpose keeps
  * the person's rows back from the moment of the commit, and the consent set knows it
  * (src/consent_suppression.c).  Several identities of a person are capped together.
  */
@@ -19,20 +19,22 @@ DECLARE
 	cap record;
 	oldest timestamptz;
 BEGIN
-	FOR cap IN SELECT c.cap_id, c.max_uses, c.per FROM personalize.frequency_cap AS c WHERE c.purpose_id = cap_reached_internal.purpose_id LOOP
+	/* AT TIME ZONE with an interval: a name could mean what the session says it does */
+	FOR cap IN SELECT c.cap_id, c.max_uses, c.per, (cap_reached_internal.at AT TIME ZONE interval '0' - c.per) AT TIME ZONE interval '0' AS since
+			FROM personalize.frequency_cap AS c WHERE c.purpose_id = cap_reached_internal.purpose_id LOOP
 		/* the exposure that is the last to count, of the newest so many */
 		IF cardinality(nos) = 1 THEN
 			SELECT e.at INTO oldest FROM personalize.exposure AS e
-				WHERE e.subject_no = nos[1] AND e.purpose_id = cap_reached_internal.purpose_id AND e.at > cap_reached_internal.at - cap.per
+				WHERE e.subject_no = nos[1] AND e.purpose_id = cap_reached_internal.purpose_id AND e.at > cap.since
 				ORDER BY e.at DESC OFFSET cap.max_uses - 1 LIMIT 1;
 		ELSE
 			SELECT e.at INTO oldest FROM personalize.exposure AS e
-				WHERE e.subject_no = ANY (nos) AND e.purpose_id = cap_reached_internal.purpose_id AND e.at > cap_reached_internal.at - cap.per
+				WHERE e.subject_no = ANY (nos) AND e.purpose_id = cap_reached_internal.purpose_id AND e.at > cap.since
 				ORDER BY e.at DESC OFFSET cap.max_uses - 1 LIMIT 1;
 		END IF;
 		CONTINUE WHEN NOT FOUND;
 		INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
-			SELECT u.no, cap_reached_internal.purpose_id, 'cap', cap.cap_id, oldest + cap.per FROM unnest(nos) AS u (no)
+			SELECT u.no, cap_reached_internal.purpose_id, 'cap', cap.cap_id, (oldest AT TIME ZONE interval '0' + cap.per) AT TIME ZONE interval '0' FROM unnest(nos) AS u (no)
 			ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = greatest(s.until, EXCLUDED.until), since = EXCLUDED.since;
 	END LOOP;
 END
@@ -62,14 +64,16 @@ DECLARE
 	id integer;
 	cap integer;
 	now_is timestamptz;
+	starts timestamptz;
 	reached bigint := 0;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	PERFORM personalize.require_newest_internal();
 	id := personalize.purpose_id_internal(set_frequency_cap.purpose, 'consent');
-	IF set_frequency_cap.per IS NULL OR set_frequency_cap.per <= interval '0' THEN
-		RAISE EXCEPTION 'per must be longer than nothing' USING ERRCODE = 'invalid_parameter_value', HINT = 'For example interval ''7 days''.';
+	IF set_frequency_cap.per IS NULL THEN
+		RAISE EXCEPTION 'per must not be null' USING ERRCODE = 'null_value_not_allowed', HINT = 'For example interval ''7 days''.';
 	END IF;
+	PERFORM personalize.check_period_internal('per', set_frequency_cap.per);
 	IF set_frequency_cap.max_uses <= 0 THEN
 		RAISE EXCEPTION 'max_uses must be greater than zero' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL takes the cap away; retire_purpose() ends the purpose.';
 	END IF;
@@ -90,13 +94,14 @@ BEGIN
 		ON CONFLICT (purpose_id, per) DO UPDATE SET max_uses = EXCLUDED.max_uses, set_at = clock_timestamp(), set_by = EXCLUDED.set_by
 		RETURNING c.cap_id INTO cap;
 	now_is := clock_timestamp();
+	starts := (now_is AT TIME ZONE interval '0' - set_frequency_cap.per) AT TIME ZONE interval '0';
 	/* whoever has been reached so often already; identities of a person count together */
 	INSERT INTO personalize.suppression (subject_no, purpose_id, cause, cause_id, until)
-		SELECT coalesce(m.subject_no, x.person), id, 'cap', cap, x.at + set_frequency_cap.per
+		SELECT coalesce(m.subject_no, x.person), id, 'cap', cap, (x.at AT TIME ZONE interval '0' + set_frequency_cap.per) AT TIME ZONE interval '0'
 		FROM (SELECT coalesce(l.group_no, e.subject_no) AS person, l.group_no, e.at,
 				row_number() OVER (PARTITION BY coalesce(l.group_no, e.subject_no) ORDER BY e.at DESC) AS place
 			FROM personalize.exposure AS e LEFT JOIN personalize.linked AS l ON l.subject_no = e.subject_no
-			WHERE e.purpose_id = id AND e.at > now_is - set_frequency_cap.per) AS x
+			WHERE e.purpose_id = id AND e.at > starts) AS x
 			LEFT JOIN personalize.linked AS m ON m.group_no = x.group_no
 		WHERE x.place = set_frequency_cap.max_uses
 		ON CONFLICT ON CONSTRAINT suppression_pkey DO NOTHING;

@@ -15,6 +15,7 @@ SET enable_nestloop = off	/* arrays look small to a generic plan and are not */
 SET enable_mergejoin = off
 SET enable_bitmapscan = off
 SET enable_seqscan = off	/* tables by index, whatever the statistics say of one that just grew */
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -129,7 +130,9 @@ BEGIN
 	/* how often the person may still be reached; NULL: as often as you like */
 	room AS MATERIALIZED (
 		SELECT x.person, x.purpose, (SELECT min(c.max_uses - (SELECT count(*) FROM personalize.exposure AS e
-				WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose AND e.at > now_is - c.per))
+				WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose AND e.at > (now_is AT TIME ZONE interval '0' - c.per) AT TIME ZONE interval '0'
+					/* a month after the 31st is sooner over than a month before today goes back */
+					AND (e.at AT TIME ZONE interval '0' + c.per) AT TIME ZONE interval '0' > now_is))
 			FROM personalize.frequency_cap AS c WHERE c.purpose_id = x.purpose) AS most
 		FROM (SELECT y.person, y.purpose, CASE WHEN y.group_no IS NULL THEN ARRAY[y.person]
 				ELSE ARRAY(SELECT m.subject_no FROM personalize.linked AS m WHERE m.group_no = y.group_no) END AS nos
@@ -168,13 +171,13 @@ BEGIN
 	/* who has reached a cap now: see cap_reached_internal() */
 	IF full_nos IS NOT NULL THEN
 		INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
-			SELECT m.no, x.purpose_id, 'cap', c.cap_id, k.at + c.per
+			SELECT m.no, x.purpose_id, 'cap', c.cap_id, (k.at AT TIME ZONE interval '0' + c.per) AT TIME ZONE interval '0'
 			FROM (SELECT u.purpose AS purpose_id, CASE WHEN u.group_no IS NULL THEN ARRAY[u.no]
 						ELSE ARRAY(SELECT o.subject_no FROM personalize.linked AS o WHERE o.group_no = u.group_no) END AS nos
 					FROM unnest(full_nos, full_groups, full_purposes) AS u (no, group_no, purpose)) AS x
 				JOIN personalize.frequency_cap AS c ON c.purpose_id = x.purpose_id
 				CROSS JOIN LATERAL (SELECT e.at FROM personalize.exposure AS e
-					WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose_id AND e.at > now_is - c.per
+					WHERE e.subject_no = ANY (x.nos) AND e.purpose_id = x.purpose_id AND e.at > (now_is AT TIME ZONE interval '0' - c.per) AT TIME ZONE interval '0'
 					ORDER BY e.at DESC OFFSET c.max_uses - 1 LIMIT 1) AS k
 				CROSS JOIN LATERAL unnest(x.nos) AS m (no)
 			ORDER BY m.no, x.purpose_id, c.cap_id

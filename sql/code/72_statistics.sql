@@ -65,8 +65,9 @@ CREATE OR REPLACE FUNCTION personalize.means_internal(mean1 double precision, va
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+	/* where a mean is next to nothing, its ratio can be anything: exp() of that would be out of range */
 	SELECT mean1 - mean2, mean1 - mean2 - coalesce(q.t, 0) * sqrt(q.s1 + q.s2), mean1 - mean2 + coalesce(q.t, 0) * sqrt(q.s1 + q.s2), q.df,
-		mean1 / nullif(mean2, 0), r.ratio * exp(- r.reach), r.ratio * exp(r.reach)
+		mean1 / nullif(mean2, 0), CASE WHEN r.reach < 300 THEN r.ratio * exp(- r.reach) ELSE r.ratio * 0 END, CASE WHEN r.reach < 300 THEN r.ratio * exp(r.reach) ELSE r.ratio * 'Infinity' END
 	FROM (SELECT p.*, personalize.t_quantile_internal((1 + confidence) / 2, p.df) AS t
 		FROM (SELECT s.*, CASE WHEN s1 + s2 > 0 THEN power(s1 + s2, 2) / nullif(power(s1, 2) / nullif(n1 - 1, 0) + power(s2, 2) / nullif(n2 - 1, 0), 0) END AS df
 			FROM (SELECT variance1 / nullif(n1, 0) AS s1, variance2 / nullif(n2, 0) AS s2) AS s) AS p) AS q

@@ -82,15 +82,15 @@ BEGIN
 	PERFORM personalize.check_name_internal('experiment', define_experiment.name);
 	id := personalize.purpose_id_internal(define_experiment.purpose, 'consent');
 	names := personalize.variant_names_internal(define_experiment.variants);
-	/* NaN is greater than all numbers */
-	IF define_experiment.holdout IS NULL OR define_experiment.holdout < 0 OR define_experiment.holdout >= 1 THEN
-		RAISE EXCEPTION 'holdout must be at least 0 and below 1' USING ERRCODE = 'invalid_parameter_value', HINT = '0.1 keeps one in ten out.';
+	/* NaN is greater than all numbers; by what next to nobody is expected in no figure can be divided */
+	IF define_experiment.holdout IS NULL OR (define_experiment.holdout <> 0 AND define_experiment.holdout NOT BETWEEN 1e-6 AND 1 - 1e-6) THEN
+		RAISE EXCEPTION 'holdout must be 0, or from 0.000001 to 0.999999' USING ERRCODE = 'invalid_parameter_value', HINT = '0.1 keeps one in ten out.';
 	END IF;
 	shares := coalesce(define_experiment.weights, array_fill(1::numeric, ARRAY[cardinality(names)]));
 	IF array_ndims(shares) IS DISTINCT FROM 1 OR cardinality(shares) <> cardinality(names)
-		OR EXISTS (SELECT FROM unnest(shares) AS u (share) WHERE u.share IS NULL OR u.share < 0 OR u.share > 1e9)
+		OR EXISTS (SELECT FROM unnest(shares) AS u (share) WHERE u.share IS NULL OR (u.share <> 0 AND u.share NOT BETWEEN 1e-9 AND 1e9))
 		OR (SELECT sum(u.share) FROM unnest(shares) AS u (share)) = 0 THEN
-		RAISE EXCEPTION 'weights must be numbers from 0 to 1e9, one for each variant, and not all 0' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL: all alike.';
+		RAISE EXCEPTION 'weights must be 0 or from 1e-9 to 1e9, one for each variant, and not all 0' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL: all alike.';
 	END IF;
 	/* nobody is enrolled meanwhile */
 	LOCK TABLE personalize.assignment IN SHARE ROW EXCLUSIVE MODE;
@@ -144,6 +144,7 @@ RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off	/* by index, whatever the statistics say of a table that just grew */
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 	/* of identities that were joined later, what the person got first */
 	SELECT a.variant FROM personalize.assignment AS a WHERE a.experiment_id = $1 AND a.subject_no = ANY ($2) ORDER BY a.at, a.subject_no LIMIT 1

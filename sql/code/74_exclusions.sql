@@ -12,7 +12,8 @@
  * looks at all rows locks it SHARE ROW EXCLUSIVE before: what others found by then is
  * committed, and what they find later they add themselves.
  *
- * Why somebody is excluded is told to officers only.
+ * Why somebody is excluded is told to officers only.  The list: 74_exclusions_list.sql;
+ * minors, erasure, identities, status and export: 74_exclusions_persons.sql.
  */
 
 CREATE OR REPLACE FUNCTION personalize.exclusion_condition_internal(relid oid, condition text, OUT checked text, OUT timely boolean)
@@ -21,6 +22,8 @@ COMMENT ON FUNCTION personalize.exclusion_condition_internal(oid, text) IS
 	'A condition on rows of a table as it is to be kept, and whether it can change with time; an error if it could do anything but compute';
 CREATE OR REPLACE FUNCTION personalize.exclusion_keys_internal(relid oid, path_id integer, subject name, condition text, key text) RETURNS SETOF text
 	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, MDY' SET intervalstyle = 'postgres'
+	SET standard_conforming_strings = on SET default_text_search_config = 'pg_catalog.simple' SET extra_float_digits = 1 SET bytea_output = hex
+	SET timezone_abbreviations = 'Default' SET lc_time = 'C' SET lc_monetary = 'C' SET lc_numeric = 'C' SET xmloption = content SET array_nulls = on
 	AS 'MODULE_PATHNAME', 'personalize_exclusion_keys';
 COMMENT ON FUNCTION personalize.exclusion_keys_internal(oid, integer, name, text, text) IS
 	'Canonical keys of those whom a condition is true for, as the owner of the table; with a key, of that person at most';
@@ -74,7 +77,8 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.no = s.subject_no AND w.purpose_id = s.purpose_id))
 	INSERT INTO personalize.suppression AS s (subject_no, purpose_id, cause, cause_id, until)
 		SELECT w.no, w.purpose_id, 'exclusion', e.exclusion_id, w.until FROM wanted AS w ORDER BY w.no, w.purpose_id
-		ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = EXCLUDED.until WHERE s.until <> EXCLUDED.until;
+		/* of single persons in any case: whoever takes it away under an older snapshot, which has not all that holds them, must fail */
+		ON CONFLICT ON CONSTRAINT suppression_pkey DO UPDATE SET until = EXCLUDED.until WHERE s.until <> EXCLUDED.until OR nos IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION personalize.exclusion_level_internal(integer, bigint[]) IS
@@ -112,16 +116,32 @@ $$;
 COMMENT ON FUNCTION personalize.exclusion_begin_internal(integer, text) IS
 	'Number of a subject, made if there is none, with all identities of the person locked until the transaction ends';
 
+CREATE OR REPLACE FUNCTION personalize.is_erased_internal(kind_id integer, key text)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL RESTRICTED STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM personalize.tombstone AS t WHERE t.kind_id = $1)
+		AND EXISTS (SELECT FROM personalize.tombstone AS t WHERE t.digest = personalize.tombstone_digest_internal($1, $2))
+		AND NOT EXISTS (SELECT FROM personalize.subject AS s WHERE s.kind_id = $1 AND s.key = $2 COLLATE "C")
+$$;
+COMMENT ON FUNCTION personalize.is_erased_internal(integer, text) IS
+	'Is a key that of somebody erased, who has no number?';
+
 CREATE OR REPLACE FUNCTION personalize.exclusion_found_internal(exclusion_id integer, key text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	kind_no integer := (SELECT e.kind_id FROM personalize.exclusion AS e WHERE e.exclusion_id = exclusion_found_internal.exclusion_id);
 	no bigint;
 BEGIN
-	no := personalize.exclusion_begin_internal((SELECT e.kind_id FROM personalize.exclusion AS e WHERE e.exclusion_id = exclusion_found_internal.exclusion_id),
-		exclusion_found_internal.key);
+	/* is kept back anyway, and the key is not to come back by this: see exclusions_returned_internal() */
+	IF personalize.is_erased_internal(kind_no, exclusion_found_internal.key) THEN
+		RETURN;
+	END IF;
+	no := personalize.exclusion_begin_internal(kind_no, exclusion_found_internal.key);
 	/* written in any case: whoever takes it away under an older snapshot must fail */
 	INSERT INTO personalize.exclusion_member AS m (exclusion_id, subject_no, source, recorded_by)
 		VALUES (exclusion_found_internal.exclusion_id, no, 'condition', session_user)
@@ -141,6 +161,9 @@ DECLARE
 	no bigint;
 BEGIN
 	SELECT x.* INTO STRICT e FROM personalize.exclusion AS x WHERE x.exclusion_id = exclusion_lost_internal.exclusion_id;
+	IF personalize.is_erased_internal(e.kind_id, exclusion_lost_internal.key) THEN
+		RETURN;
+	END IF;
 	no := personalize.exclusion_begin_internal(e.kind_id, exclusion_lost_internal.key);
 	/* a statement of its own: it sees the rows of whoever held the lock before */
 	IF NOT EXISTS (SELECT FROM personalize.exclusion_keys_internal(e.relation, e.path_id, e.subject, e.condition, exclusion_lost_internal.key)) THEN
@@ -152,33 +175,79 @@ $$;
 COMMENT ON FUNCTION personalize.exclusion_lost_internal(integer, text) IS
 	'A row is gone for which the condition of an exclusion was true: looks whether there is another of the person';
 
+CREATE OR REPLACE FUNCTION personalize.exclusions_returned_internal(kind_id integer, keys text[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	item record;
+	holds boolean;
+BEGIN
+	FOR item IN SELECT e.exclusion_id, e.relation, e.path_id, e.subject, e.condition, u.key
+		FROM personalize.exclusion AS e CROSS JOIN unnest(keys) AS u (key)
+		WHERE e.kind_id = exclusions_returned_internal.kind_id AND e.condition IS NOT NULL ORDER BY e.exclusion_id, u.key COLLATE "C"
+	LOOP
+		BEGIN
+			holds := EXISTS (SELECT FROM personalize.exclusion_keys_internal(item.relation, item.path_id, item.subject, item.condition, item.key));
+		EXCEPTION
+			WHEN OTHERS THEN
+				/* nobody knows: kept back, until a refresh tells; what the person says must be recorded all the same */
+				holds := true;
+		END;
+		IF holds THEN
+			PERFORM personalize.exclusion_found_internal(item.exclusion_id, item.key);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.exclusions_returned_internal(integer, text[]) IS
+	'Looks at the tables of exclusions for persons who had been erased, and are not any more';
+
 CREATE OR REPLACE FUNCTION personalize.exclusion_refresh_internal(exclusion_id integer)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	/* arrays look small to a generic plan and are not */
 SET enable_mergejoin = off
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 #variable_conflict use_column
 DECLARE
 	e personalize.exclusion;
 	nos bigint[] := '{}';
+	held_before bigint[];
 BEGIN
 	SELECT x.* INTO STRICT e FROM personalize.exclusion AS x WHERE x.exclusion_id = exclusion_refresh_internal.exclusion_id;
+	IF e.relation IS NOT NULL AND personalize.relation_text_internal(e.relation) IS NULL THEN
+		RAISE EXCEPTION 'the table of exclusion "%" does not exist any more', e.name
+			USING ERRCODE = 'undefined_table', HINT = 'Whom it held it holds. Call define_exclusion() again, or drop_exclusion().';
+	END IF;
 	LOCK TABLE personalize.exclusion_member IN SHARE ROW EXCLUSIVE MODE;
 	IF e.relation = 'personalize.minor'::regclass THEN
 		nos := ARRAY(SELECT x.no FROM (SELECT DISTINCT m.subject_no AS no FROM personalize.minor AS m) AS x WHERE personalize.minor_now_internal(x.no));
 	ELSIF e.condition IS NOT NULL THEN
-		nos := ARRAY(SELECT personalize.subject_no_internal(e.kind_id, x.key, true)
+		/* those that have a number are not locked, or we would wait for whoever has them and waits for us: all that matters to us locks the table */
+		nos := ARRAY(SELECT coalesce(s.subject_no, personalize.subject_no_internal(e.kind_id, x.key, true))
 			FROM (SELECT k.key FROM personalize.exclusion_keys_internal(e.relation, e.path_id, e.subject, e.condition, NULL) AS k (key)
-				WHERE k.key IS NOT NULL ORDER BY k.key COLLATE "C") AS x);
+				/* longer ones are nobody's: src/keys.c */
+				WHERE octet_length(k.key) BETWEEN 1 AND 1024 ORDER BY k.key COLLATE "C") AS x
+				LEFT JOIN personalize.subject AS s ON s.kind_id = e.kind_id AND s.key = x.key COLLATE "C"
+			WHERE s.subject_no IS NOT NULL OR NOT personalize.is_erased_internal(e.kind_id, x.key));
 	END IF;
 	DELETE FROM personalize.exclusion_member AS m WHERE m.exclusion_id = e.exclusion_id AND m.source = 'condition'
 		AND NOT EXISTS (SELECT FROM unnest(nos) AS u (no) WHERE u.no = m.subject_no);
-	INSERT INTO personalize.exclusion_member (exclusion_id, subject_no, source, recorded_by)
-		SELECT DISTINCT e.exclusion_id, u.no, 'condition', session_user FROM unnest(nos) AS u (no) ON CONFLICT DO NOTHING;
+	WITH new AS (
+		INSERT INTO personalize.exclusion_member (exclusion_id, subject_no, source, recorded_by)
+			SELECT DISTINCT e.exclusion_id, u.no, 'condition', session_user FROM unnest(nos) AS u (no) ON CONFLICT DO NOTHING
+			RETURNING subject_no)
+	SELECT array_agg(n.subject_no) INTO held_before FROM new AS n
+		WHERE EXISTS (SELECT FROM personalize.suppression AS s WHERE s.subject_no = n.subject_no AND s.cause = 'exclusion' AND s.cause_id = e.exclusion_id);
 	DELETE FROM personalize.exclusion_member AS m WHERE m.exclusion_id = e.exclusion_id AND m.until <= clock_timestamp();
 	PERFORM personalize.exclusion_level_internal(e.exclusion_id, NULL);
+	IF held_before IS NOT NULL THEN
+		PERFORM personalize.exclusion_level_internal(e.exclusion_id, held_before);
+	END IF;
 	UPDATE personalize.exclusion AS x SET refreshed_at = clock_timestamp(), message = NULL WHERE x.exclusion_id = e.exclusion_id;
 END
 $$;
@@ -251,9 +320,10 @@ BEGIN
 	IF coalesce(btrim(define_exclusion.reason), '') = '' THEN
 		RAISE EXCEPTION 'an exclusion needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why these people are left out; officers read it.';
 	END IF;
-	IF define_exclusion.refresh_every IS NULL OR define_exclusion.refresh_every <= interval '0' THEN
-		RAISE EXCEPTION 'refresh_every must be longer than nothing' USING ERRCODE = 'invalid_parameter_value';
+	IF define_exclusion.refresh_every IS NULL THEN
+		RAISE EXCEPTION 'refresh_every must not be null' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	PERFORM personalize.check_period_internal('refresh_every', define_exclusion.refresh_every);
 	IF define_exclusion.purposes IS NOT NULL THEN
 		ids := ARRAY(SELECT DISTINCT personalize.purpose_id_internal(u.name, 'consent') FROM unnest(define_exclusion.purposes) AS u (name) ORDER BY 1);
 		IF cardinality(ids) = 0 THEN
@@ -352,6 +422,8 @@ DECLARE
 	n bigint;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
+	/* or whom somebody put there meanwhile would be kept back for ever */
+	PERFORM personalize.require_newest_internal();
 	e := personalize.exclusion_internal(drop_exclusion.name);
 	IF e.relation IS NOT NULL AND personalize.relation_text_internal(e.relation) IS NOT NULL THEN
 		PERFORM personalize.exclusion_trigger_internal(e.exclusion_id, e.relation, false);
@@ -419,8 +491,14 @@ BEGIN
 	END IF;
 	PERFORM personalize.registry_begin_internal();
 	BEGIN
+		/* whoever lists somebody, or writes to the table of an exclusion, waits behind us */
+		PERFORM set_config('lock_timeout', '1s', true);
 		PERFORM personalize.exclusion_refresh_internal(id);
+		PERFORM set_config('lock_timeout', '0', true);
 	EXCEPTION
+		WHEN lock_not_available THEN
+			/* a transaction that goes on for long: the worker comes again */
+			RETURN false;
 		WHEN deadlock_detected OR serialization_failure THEN
 			RAISE;
 		WHEN OTHERS THEN
@@ -433,222 +511,3 @@ END
 $$;
 COMMENT ON FUNCTION personalize.exclusion_batch_internal() IS
 	'Looks at all rows of the table of an exclusion for which it is time; false if there is none';
-
-/* -------------------------------------------------------------- the list */
-
-CREATE OR REPLACE FUNCTION personalize.exclude(subject text, name text, until timestamptz DEFAULT NULL, kind text DEFAULT 'subject')
-RETURNS boolean
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	e personalize.exclusion;
-	key text;
-	no bigint;
-	ends timestamptz := coalesce(exclude.until, 'infinity');
-	is_new boolean;
-BEGIN
-	PERFORM personalize.require_preloaded_internal();
-	e := personalize.exclusion_internal(exclude.name);
-	key := personalize.canonical_key_internal(exclude.kind, exclude.subject);
-	IF ends <= clock_timestamp() THEN
-		RAISE EXCEPTION 'until is in the past' USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave it out to mean without end.';
-	END IF;
-	no := personalize.exclusion_begin_internal(personalize.ensure_kind_internal(exclude.kind), key);
-	is_new := NOT EXISTS (SELECT FROM personalize.exclusion_member AS m WHERE m.exclusion_id = e.exclusion_id AND m.subject_no = no AND m.source = 'list' AND m.until > clock_timestamp());
-	INSERT INTO personalize.exclusion_member AS m (exclusion_id, subject_no, source, until, recorded_by)
-		VALUES (e.exclusion_id, no, 'list', ends, session_user)
-		ON CONFLICT ON CONSTRAINT exclusion_member_pkey DO UPDATE SET until = EXCLUDED.until, since = CASE WHEN is_new THEN EXCLUDED.since ELSE m.since END,
-			recorded_by = EXCLUDED.recorded_by;
-	INSERT INTO personalize.exclusion_event (exclusion_id, subject_no, action, until, recorded_by) VALUES (e.exclusion_id, no, 'listed', exclude.until, session_user);
-	PERFORM personalize.exclusion_level_internal(e.exclusion_id, personalize.numbers_internal(no));
-	RETURN is_new;
-END
-$$;
-COMMENT ON FUNCTION personalize.exclude(text, text, timestamptz, text) IS
-	'Puts a person on the list of an exclusion, until a moment or without end: withheld from the commit on; false if the person was on it already';
-
-CREATE OR REPLACE FUNCTION personalize.is_officer_internal()
-RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = personalize.outer_role_internal() AND r.rolsuper)
-		OR EXISTS (SELECT FROM personalize.registry_duty AS d JOIN pg_roles AS r ON r.oid = d.role_oid
-			WHERE d.duty = 'officer' AND pg_has_role(personalize.outer_role_internal(), r.oid, 'USAGE'))
-$$;
-COMMENT ON FUNCTION personalize.is_officer_internal() IS 'Has whoever asks the duty officer?';
-
-CREATE OR REPLACE FUNCTION personalize.unexclude(subject text, name text, kind text DEFAULT 'subject')
-RETURNS boolean
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	e personalize.exclusion;
-	kind_no integer;
-	person text;
-	no bigint;
-	nos bigint[];
-BEGIN
-	PERFORM personalize.require_preloaded_internal();
-	e := personalize.exclusion_internal(unexclude.name);
-	kind_no := personalize.kind_id_internal(unexclude.kind);
-	person := personalize.canonical_key_internal(unexclude.kind, unexclude.subject);
-	IF NOT EXISTS (SELECT FROM personalize.subject AS s WHERE s.kind_id = kind_no AND s.key = person) THEN
-		RETURN false;
-	END IF;
-	no := personalize.exclusion_begin_internal(kind_no, person);
-	nos := personalize.numbers_internal(no);
-	/* whoever put the person there may think again; others must be officers */
-	IF NOT personalize.is_officer_internal() AND EXISTS (SELECT FROM personalize.exclusion_member AS m
-		WHERE m.exclusion_id = e.exclusion_id AND m.subject_no = ANY (nos) AND m.source = 'list' AND m.recorded_by <> session_user) THEN
-		RAISE EXCEPTION 'somebody else put the person on this list'
-			USING ERRCODE = 'insufficient_privilege', HINT = 'A privacy officer may take the person off it.';
-	END IF;
-	INSERT INTO personalize.exclusion_event (exclusion_id, subject_no, action, recorded_by)
-		SELECT e.exclusion_id, m.subject_no, 'unlisted', session_user FROM personalize.exclusion_member AS m
-		WHERE m.exclusion_id = e.exclusion_id AND m.subject_no = ANY (nos) AND m.source = 'list' ORDER BY m.subject_no;
-	DELETE FROM personalize.exclusion_member AS m WHERE m.exclusion_id = e.exclusion_id AND m.subject_no = ANY (nos) AND m.source = 'list';
-	IF NOT FOUND THEN
-		RETURN false;
-	END IF;
-	PERFORM personalize.exclusion_level_internal(e.exclusion_id, nos);
-	RETURN true;
-END
-$$;
-COMMENT ON FUNCTION personalize.unexclude(text, text, text) IS
-	'Takes a person off the list of an exclusion (officers, and who put the person there); a condition that holds goes on to hold. False if the person was not on it';
-
-CREATE OR REPLACE FUNCTION personalize.exclusions_of(subject text, kind text DEFAULT 'subject')
-RETURNS TABLE (name text, reason text, purposes text[], source text, since timestamptz, until timestamptz, recorded_by text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER ROWS 5
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	kind_no integer := personalize.kind_id_internal(exclusions_of.kind);
-	wanted text := personalize.canonical_key_internal(exclusions_of.kind, exclusions_of.subject);
-BEGIN
-	PERFORM personalize.require_preloaded_internal();
-	RETURN QUERY SELECT e.name, e.reason,
-			CASE WHEN e.purposes IS NOT NULL THEN ARRAY(SELECT p.name FROM personalize.registry_purpose AS p WHERE p.purpose_id = ANY (e.purposes) ORDER BY p.name COLLATE "C") END,
-			m.source, m.since, m.until, m.recorded_by
-		FROM personalize.identities_internal(kind_no, wanted) AS i JOIN personalize.exclusion_member AS m ON m.subject_no = i.subject_no
-			JOIN personalize.exclusion AS e ON e.exclusion_id = m.exclusion_id
-		WHERE m.until > clock_timestamp()
-		ORDER BY e.name COLLATE "C", m.source, m.subject_no;
-END
-$$;
-COMMENT ON FUNCTION personalize.exclusions_of(text, text) IS
-	'Which exclusions hold a person, by the list or by a condition, and why; for officers';
-
-CREATE OR REPLACE VIEW personalize.exclusions AS
-	SELECT e.name, e.relation, e.condition,
-		CASE WHEN e.purposes IS NOT NULL THEN ARRAY(SELECT p.name FROM personalize.registry_purpose AS p WHERE p.purpose_id = ANY (e.purposes) ORDER BY p.name COLLATE "C") END AS purposes,
-		e.reason, personalize.exclusion_held_internal(e.exclusion_id) AS persons,
-		(SELECT pg_catalog.count(DISTINCT m.subject_no) FROM personalize.exclusion_member AS m
-			WHERE m.exclusion_id = e.exclusion_id AND m.source = 'list' AND m.until > pg_catalog.clock_timestamp()) AS listed,
-		e.timely, e.refresh_every, e.refreshed_at, e.message, e.defined_at, e.defined_by
-	FROM personalize.exclusion AS e;
-COMMENT ON VIEW personalize.exclusions IS
-	'Exclusions, why, and how many persons each holds; purposes NULL: all that a person can say no to; message: why the table could not be looked at last time';
-
-/* ------------------------------------------------- minors, erasure, identities */
-
-CREATE OR REPLACE FUNCTION personalize.exclusion_minor_internal()
-RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	item record;
-	is_minor boolean;
-BEGIN
-	FOR item IN SELECT e.exclusion_id FROM personalize.exclusion AS e WHERE e.relation = 'personalize.minor'::regclass ORDER BY e.exclusion_id LOOP
-		LOCK TABLE personalize.exclusion_member IN ROW EXCLUSIVE MODE;
-		is_minor := personalize.minor_now_internal(NEW.subject_no);
-		IF is_minor THEN
-			INSERT INTO personalize.exclusion_member (exclusion_id, subject_no, source, recorded_by)
-				VALUES (item.exclusion_id, NEW.subject_no, 'condition', session_user) ON CONFLICT DO NOTHING;
-		ELSE
-			DELETE FROM personalize.exclusion_member AS m WHERE m.exclusion_id = item.exclusion_id
-				AND m.subject_no = ANY (personalize.numbers_internal(NEW.subject_no)) AND m.source = 'condition';
-		END IF;
-		PERFORM personalize.exclusion_level_internal(item.exclusion_id, personalize.numbers_internal(NEW.subject_no));
-	END LOOP;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION personalize.exclusion_minor_internal() IS
-	'Excludes minors where an exclusion says so; trigger on personalize.minor';
-CREATE OR REPLACE TRIGGER exclusion_minor AFTER INSERT ON personalize.minor
-	FOR EACH ROW EXECUTE FUNCTION personalize.exclusion_minor_internal();
-COMMENT ON TRIGGER exclusion_minor ON personalize.minor IS 'Excludes minors where an exclusion says so';
-
-CREATE OR REPLACE FUNCTION personalize.exclusion_erased_internal()
-RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	DELETE FROM personalize.exclusion_member AS m USING now_is AS n WHERE n.key IS NULL AND m.subject_no = n.subject_no;
-	DELETE FROM personalize.exclusion_event AS v USING now_is AS n WHERE n.key IS NULL AND v.subject_no = n.subject_no;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION personalize.exclusion_erased_internal() IS
-	'Takes what excluded a person away with the key; trigger on personalize.subject';
-CREATE OR REPLACE TRIGGER exclusion_erased AFTER UPDATE ON personalize.subject REFERENCING NEW TABLE AS now_is
-	FOR EACH STATEMENT EXECUTE FUNCTION personalize.exclusion_erased_internal();
-COMMENT ON TRIGGER exclusion_erased ON personalize.subject IS 'Takes what excluded a person away with the key';
-
-CREATE OR REPLACE FUNCTION personalize.exclusions_moved_internal(old_no bigint, new_no bigint)
-RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	INSERT INTO personalize.exclusion_member AS m (exclusion_id, subject_no, source, since, until, recorded_by)
-		SELECT o.exclusion_id, new_no, o.source, o.since, o.until, o.recorded_by FROM personalize.exclusion_member AS o WHERE o.subject_no = old_no
-		ON CONFLICT ON CONSTRAINT exclusion_member_pkey DO UPDATE SET until = greatest(m.until, EXCLUDED.until);
-	DELETE FROM personalize.exclusion_member AS m WHERE m.subject_no = old_no;
-	UPDATE personalize.exclusion_event AS v SET subject_no = new_no WHERE v.subject_no = old_no;
-	PERFORM personalize.exclusions_again_internal(personalize.numbers_internal(new_no));
-END
-$$;
-COMMENT ON FUNCTION personalize.exclusions_moved_internal(bigint, bigint) IS
-	'What excludes a subject excludes another, which is the same';
-
-CREATE OR REPLACE FUNCTION personalize.exclusion_status_internal()
-RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
-LANGUAGE sql STABLE PARALLEL SAFE CALLED ON NULL INPUT
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT 'exclusion'::text, false,
-		CASE WHEN e.message IS NOT NULL THEN format('exclusion "%s" was not refreshed: %s', e.name, e.message)
-			ELSE format('exclusion "%s" is not kept current by a trigger on %s', e.name, coalesce(personalize.relation_text_internal(e.relation), 'its table, which is gone')) END,
-		'Call define_exclusion() again, or drop_exclusion().'::text
-	FROM personalize.exclusion AS e
-	WHERE e.message IS NOT NULL
-		OR (e.condition IS NOT NULL AND NOT EXISTS (SELECT FROM pg_trigger AS g JOIN pg_proc AS f ON f.oid = g.tgfoid
-			WHERE g.tgrelid = e.relation AND g.tgname = 'personalize_exclusion_' || e.exclusion_id AND g.tgenabled IN ('A', 'O')
-				AND f.pronamespace = 'personalize'::regnamespace AND f.proname = 'exclusion_changed_internal'))
-	ORDER BY e.name COLLATE "C"
-$$;
-COMMENT ON FUNCTION personalize.exclusion_status_internal() IS 'The part of status() that is about exclusions';
-
-CREATE OR REPLACE FUNCTION personalize.export_exclusions_internal(kind_id integer, key text)
-RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT jsonb_build_object('exclusions', coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', e.name, 'reason', e.reason, 'source', m.source,
-			'since', m.since, 'until', CASE WHEN m.until <> 'infinity' THEN m.until END)) ORDER BY e.name COLLATE "C", m.source), '[]'))
-	FROM personalize.identities_internal($1, $2) AS i JOIN personalize.exclusion_member AS m ON m.subject_no = i.subject_no
-		JOIN personalize.exclusion AS e ON e.exclusion_id = m.exclusion_id
-	WHERE m.until > clock_timestamp()
-$$;
-COMMENT ON FUNCTION personalize.export_exclusions_internal(integer, text) IS
-	'Which exclusions hold a person, and why, for an export';

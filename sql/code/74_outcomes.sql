@@ -39,6 +39,7 @@ DECLARE
 	m personalize.metric;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
+	PERFORM personalize.require_newest_internal();
 	PERFORM personalize.check_name_internal('metric', define_metric.name);
 	id := personalize.purpose_id_internal(define_metric.purpose, 'consent');
 	IF define_metric.measures IS NULL OR define_metric.measures NOT IN ('conversion', 'click', 'satisfaction', 'purchase', 'other') THEN
@@ -102,8 +103,9 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF value IS NULL OR value IN ('NaN', 'Infinity', '-Infinity') THEN
-		RAISE EXCEPTION 'value must be a number' USING ERRCODE = 'invalid_parameter_value';
+	/* fourth powers of what is larger or smaller are no numbers, and no figure could be computed any more; NaN is greater than all */
+	IF (value = 0 OR abs(value) BETWEEN 1e-50 AND 1e50) IS NOT TRUE THEN
+		RAISE EXCEPTION 'value must be 0, or a number from 1e-50 to 1e50, or the negative of one' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	IF at IS NULL OR at > clock_timestamp() OR at = '-infinity' THEN
 		RAISE EXCEPTION 'at must be a time that has been' USING ERRCODE = 'invalid_parameter_value';
@@ -155,6 +157,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	/* arrays look small to a generic plan and are not */
 SET enable_mergejoin = off
+SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -187,9 +190,9 @@ BEGIN
 		END IF;
 	END LOOP;
 	SELECT count(*) INTO bad FROM unnest("values", ats) AS u (value, at)
-		WHERE coalesce(u.value, 1) IN ('NaN', 'Infinity', '-Infinity') OR u.at > clock_timestamp() OR u.at = '-infinity';
+		WHERE NOT (u.value = 0 OR abs(coalesce(u.value, 1)) BETWEEN 1e-50 AND 1e50) OR u.at > clock_timestamp() OR u.at = '-infinity';
 	IF bad > 0 THEN
-		RAISE EXCEPTION '% rows have a value that is no number, or a time that has not been', bad USING ERRCODE = 'invalid_parameter_value';
+		RAISE EXCEPTION '% rows have a value that cannot be, or a time that has not been', bad USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	SELECT array_agg(k.kind_id ORDER BY u.ord),
 			array_agg(CASE WHEN u.subject <> '' AND octet_length(u.subject) <= 1024 THEN personalize.canonical_or_null_internal(k.key_type, u.subject) END ORDER BY u.ord)

@@ -182,17 +182,23 @@ DECLARE
 	kind_no integer := personalize.kind_id_internal(inferred_preferences.kind);
 	wanted text := personalize.canonical_key_internal(inferred_preferences.kind, inferred_preferences.subject);
 	purpose_no integer := personalize.purpose_id_internal(inferred_preferences.purpose, 'consent');
+	nos bigint[];
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
+	IF NOT personalize.may_use_internal(purpose_no) THEN
+		RAISE EXCEPTION 'role % has not been granted purpose "%"', pg_get_userbyid(personalize.outer_role_internal()), inferred_preferences.purpose
+			USING ERRCODE = 'insufficient_privilege', HINT = 'A privacy officer grants it by grant_purpose().';
+	END IF;
 	IF NOT (SELECT d.permitted FROM personalize.decision_internal(kind_no, wanted, purpose_no, NULL) AS d) THEN
 		RETURN;
 	END IF;
-	RETURN QUERY SELECT x.* FROM personalize.preferences_now_internal(ARRAY(SELECT i.subject_no FROM personalize.identities_internal(kind_no, wanted) AS i
-		WHERE i.subject_no IS NOT NULL), 'inferred', purpose_no) AS x ORDER BY x.name COLLATE "C";
+	nos := ARRAY(SELECT i.subject_no FROM personalize.identities_internal(kind_no, wanted) AS i WHERE i.subject_no IS NOT NULL);
+	PERFORM personalize.note_use_internal('personalize.preference'::regclass, 'name, value', purpose_no, nos);
+	RETURN QUERY SELECT x.* FROM personalize.preferences_now_internal(nos, 'inferred', purpose_no) AS x ORDER BY x.name COLLATE "C";
 END
 $$;
 COMMENT ON FUNCTION personalize.inferred_preferences(text, text, text) IS
-	'What was inferred about a person for a purpose, as long as the person permits it';
+	'What was inferred about a person for a purpose, as long as the person permits it, to whom the purpose is granted; on record as a use';
 
 CREATE OR REPLACE FUNCTION personalize.quiet_now(subject text, at timestamptz DEFAULT NULL, kind text DEFAULT 'subject')
 RETURNS boolean
@@ -341,17 +347,29 @@ COMMENT ON TRIGGER preference_erased ON personalize.subject IS 'Takes preference
 
 CREATE OR REPLACE FUNCTION personalize.scrub_preferences_internal(keys text[], odd text[], stamp bigint)
 RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
-	UPDATE personalize.preference AS p SET
-			value = CASE WHEN personalize.evidence_is_of_internal(p.value, personalize.keys_in_internal(p.value::text, $1, false, $3) || $2) THEN NULL ELSE p.value END,
-			app_user = CASE WHEN personalize.text_is_of_internal(p.app_user, personalize.keys_in_internal(p.app_user, $1, true, $3)) THEN NULL ELSE p.app_user END
-		WHERE (cardinality($2) > 0 OR personalize.keys_in_internal(concat_ws(E'\n', p.value, p.app_user), $1, false, $3) IS NOT NULL)
-			AND (personalize.evidence_is_of_internal(p.value, personalize.keys_in_internal(p.value::text, $1, false, $3) || $2)
-				OR personalize.text_is_of_internal(p.app_user, personalize.keys_in_internal(p.app_user, $1, true, $3)));
-	UPDATE personalize.incentive_event AS e SET app_user = NULL
-		WHERE personalize.text_is_of_internal(e.app_user, personalize.keys_in_internal(e.app_user, $1, true, $3))
+#variable_conflict use_variable
+DECLARE
+	nos bigint[];
+BEGIN
+	WITH changed AS (
+		UPDATE personalize.preference AS p SET
+				name = CASE WHEN personalize.text_is_of_internal(p.name, personalize.keys_in_internal(p.name, keys, true, stamp)) THEN '(a name that named somebody)' ELSE p.name END,
+				value = CASE WHEN personalize.evidence_is_of_internal(p.value, personalize.keys_in_internal(p.value::text, keys, false, stamp) || odd) THEN NULL ELSE p.value END
+			WHERE (cardinality(odd) > 0 OR personalize.keys_in_internal(concat_ws(E'\n', p.name, p.value), keys, false, stamp) IS NOT NULL)
+				AND (personalize.text_is_of_internal(p.name, personalize.keys_in_internal(p.name, keys, true, stamp))
+					OR personalize.evidence_is_of_internal(p.value, personalize.keys_in_internal(p.value::text, keys, false, stamp) || odd))
+			RETURNING p.subject_no)
+	SELECT array_agg(DISTINCT c.subject_no ORDER BY c.subject_no) INTO nos FROM changed AS c;
+	/* what queries join says the same */
+	IF nos IS NOT NULL AND EXISTS (SELECT FROM personalize.preference_copy) THEN
+		PERFORM personalize.linked_lock_internal(ARRAY(SELECT DISTINCT m.no FROM unnest(nos) AS u (no)
+			CROSS JOIN LATERAL unnest(personalize.numbers_internal(u.no)) AS m (no) ORDER BY 1));
+		PERFORM personalize.preferences_write_internal(personalize.numbers_internal(u.no), NULL) FROM unnest(nos) AS u (no);
+	END IF;
+END
 $$;
 COMMENT ON FUNCTION personalize.scrub_preferences_internal(text[], text[], bigint) IS
-	'Takes keys out of what others want, and out of who recorded that; odd: keys that jsonb spells otherwise; stamp as for keys_in_internal()';
+	'Takes keys out of what others want, and out of the relations that queries join; odd: keys that jsonb spells otherwise; stamp as for keys_in_internal()';

@@ -47,7 +47,14 @@ BEGIN
 		RAISE EXCEPTION 'there is no measure "%"', personalize.shown_internal(coalesce(measure.what, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use conversion_rate, click_through, satisfaction, repeat_purchase or lifetime_value.';
 	END IF;
+	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, m.nos)
+		FROM (SELECT y.purpose_id, array_agg(y.subject_no) AS nos FROM (SELECT DISTINCT x.purpose_id, o.subject_no
+				FROM personalize.metric AS x JOIN personalize.outcome AS o ON o.metric_id = x.metric_id
+				WHERE x.measures = ANY (fit) AND o.at >= measure.since AND o.at < measure.until) AS y GROUP BY 1 ORDER BY 1) AS m;
 	IF measure.what IN ('conversion_rate', 'click_through') THEN
+		PERFORM personalize.note_use_internal('personalize.exposure'::regclass, 'at', s.purpose_id, s.nos)
+			FROM (SELECT y.purpose_id, array_agg(y.subject_no) AS nos FROM (SELECT DISTINCT e.purpose_id, e.subject_no FROM personalize.exposure AS e
+				WHERE e.at >= measure.since AND e.at < measure.until) AS y GROUP BY 1 ORDER BY 1) AS s;
 		RETURN QUERY
 			WITH shown AS MATERIALIZED (
 				SELECT e.purpose_id, c.person, min(e.at) AS first, count(*) AS n, min(c.subject_no) AS subject_no

@@ -18,6 +18,7 @@ AS $$
 DECLARE
 	e personalize.experiment;
 	m personalize.metric;
+	nos bigint[];
 	least bigint := personalize.least_group_internal(lift.k);
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
@@ -28,6 +29,12 @@ BEGIN
 		RAISE EXCEPTION 'experiment "%" has no variant "%"', e.name, personalize.shown_internal(coalesce(lift.baseline, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The baseline is holdout, or one of the variants.';
 	END IF;
+	/* with all identities: whoever is enrolled may have an outcome under another */
+	nos := ARRAY(SELECT a.subject_no FROM personalize.assignment AS a WHERE a.experiment_id = e.experiment_id
+		UNION SELECT o.subject_no FROM personalize.assignment AS a JOIN personalize.linked AS l ON l.subject_no = a.subject_no
+			JOIN personalize.linked AS o ON o.group_no = l.group_no WHERE a.experiment_id = e.experiment_id);
+	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id, nos);
+	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, nos);
 	RETURN QUERY
 		WITH enrolled AS MATERIALIZED (
 			SELECT a.person, a.variant, a.at
@@ -44,7 +51,9 @@ BEGIN
 			SELECT n.variant, d.n IS NOT NULL AS has, CASE WHEN m.measures = 'satisfaction' THEN d.total / d.n ELSE coalesce(d.total, 0) END AS v
 			FROM enrolled AS n LEFT JOIN done AS d ON d.person = n.person),
 		arm AS (
-			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n, u.has, u.mean, u.variance
+			/* a mean tells about those who have an outcome: the others have 0; who: of how many a figure tells */
+			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n,
+				CASE WHEN x.measure = 'rate' OR u.has = 0 THEN u.n ELSE least(u.n_mean, u.has) END AS who, u.has, u.mean, u.variance
 			FROM (SELECT p.variant, count(*) AS n, count(*) FILTER (WHERE p.has) AS has, count(p.v) AS n_mean, avg(p.v) AS mean, var_samp(p.v) AS variance
 					FROM person AS p GROUP BY 1
 				UNION ALL
@@ -53,9 +62,9 @@ BEGIN
 				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),
 		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
 		hidden AS (
-			SELECT a.measure, sum(a.n) FILTER (WHERE a.n < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),
+			SELECT a.measure, sum(a.who) FILTER (WHERE a.who < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),
 		shown AS (
-			SELECT a.*, a.n >= least AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= least) AS ok
+			SELECT a.*, a.who >= least AND a.n >= least AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= least) AS ok
 			FROM arm AS a LEFT JOIN hidden AS h ON h.measure = a.measure)
 		SELECT a.measure, a.variant, lift.baseline, CASE WHEN a.ok THEN a.n END, CASE WHEN a.ok THEN CASE a.measure WHEN 'rate' THEN a.has::double precision / a.n ELSE a.mean END END,
 			CASE WHEN b.ok THEN b.n END, CASE WHEN b.ok THEN CASE a.measure WHEN 'rate' THEN b.has::double precision / b.n ELSE b.mean END END,

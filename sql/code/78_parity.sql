@@ -19,6 +19,7 @@ AS $$
 DECLARE
 	r personalize.registry_relation;
 	type oid;
+	holders text;
 	id integer := personalize.purpose_id_internal(parity_source_internal.purpose, 'ask');
 	read_id integer := personalize.purpose_id_internal(parity_source_internal.read_for, 'ask');
 BEGIN
@@ -35,8 +36,14 @@ BEGIN
 		WHERE p.relid = r.relid AND p.via_path_id IS NULL AND cardinality(p.columns) = 1
 		ORDER BY p.ownership <> 'owner', p.path_id LIMIT 1;
 	IF NOT FOUND THEN
+		/* by foreign keys, of several columns among them */
+		WITH RECURSIVE way AS (
+			SELECT p.path_id, p.via_path_id, p.relid FROM personalize.registry_path AS p WHERE p.relid = r.relid
+			UNION ALL
+			SELECT p.path_id, p.via_path_id, p.relid FROM personalize.registry_path AS p JOIN way AS w ON p.path_id = w.via_path_id)
+		SELECT string_agg(DISTINCT personalize.relation_text_internal(w.relid), ', ') INTO holders FROM way AS w WHERE w.via_path_id IS NULL;
 		RAISE EXCEPTION 'relation % has no column that is the key of a subject', personalize.relation_text_internal(r.relid)
-			USING ERRCODE = 'wrong_object_type', HINT = 'Use the relation that holds the people themselves.';
+			USING ERRCODE = 'wrong_object_type', HINT = format('parity() does not follow foreign keys. Use %s, which it leads to people by.', holders);
 	END IF;
 	SELECT a.atttypid INTO type FROM pg_attribute AS a
 		WHERE a.attrelid = r.relid AND a.attname = parity_source_internal.attribute AND a.attnum > 0 AND NOT a.attisdropped;
@@ -72,6 +79,7 @@ DECLARE
 	m personalize.metric;
 	least bigint := personalize.least_group_internal(parity_internal.k);
 	now_is timestamptz := clock_timestamp();
+	nos bigint[];
 BEGIN
 	PERFORM personalize.check_confidence_internal(parity_internal.confidence);
 	IF parity_internal.metric IS NOT NULL THEN
@@ -79,6 +87,12 @@ BEGIN
 	END IF;
 	IF (SELECT count(DISTINCT u.g) FROM unnest(groups) AS u (g)) > 200 THEN
 		RAISE EXCEPTION 'there are more than 200 groups' USING ERRCODE = 'program_limit_exceeded', HINT = 'Use a column with fewer values, for example one that is generated from it.';
+	END IF;
+	nos := ARRAY(SELECT s.subject_no FROM (SELECT DISTINCT u.key FROM unnest(keys) AS u (key)) AS x
+		JOIN personalize.subject AS s ON s.kind_id = parity_internal.kind_id AND s.key = x.key COLLATE "C");
+	PERFORM personalize.note_use_internal('personalize.exposure'::regclass, 'at', id, nos);
+	IF m.metric_id IS NOT NULL THEN
+		PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'at', m.purpose_id, nos);
 	END IF;
 	RETURN QUERY
 		WITH named AS MATERIALIZED (
@@ -189,6 +203,9 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Define a metric for a purpose that rests on something else than consent, for example contract, legal_obligation or legitimate_interest.';
 	END IF;
+	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id,
+		ARRAY(SELECT DISTINCT o.subject_no FROM personalize.outcome AS o WHERE o.metric_id = m.metric_id
+			AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until));
 	RETURN QUERY
 		WITH person AS MATERIALIZED (
 			/* people of the kinds that the metric is about; several identities have said the same */

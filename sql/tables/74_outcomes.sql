@@ -25,3 +25,13 @@ COMMENT ON TABLE personalize.outcome IS
 COMMENT ON SEQUENCE personalize.outcome_outcome_id_seq IS 'Numbers of outcomes';
 CREATE INDEX outcome_metric ON personalize.outcome (metric_id, subject_no, at) INCLUDE (value);
 CREATE INDEX outcome_subject ON personalize.outcome (subject_no);
+CREATE INDEX outcome_at ON personalize.outcome USING brin (at);
+
+CREATE TABLE personalize.purpose_sweep (
+	purpose_id integer PRIMARY KEY,
+	swept_at timestamptz,
+	exposures_swept bigint NOT NULL DEFAULT 0,
+	outcomes_swept bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE personalize.purpose_sweep IS
+	'When exposures and outcomes were last looked for that their purpose keeps no longer, and how many were taken away';

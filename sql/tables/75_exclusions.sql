@@ -41,10 +41,10 @@ CREATE TABLE personalize.exclusion_event (
 	recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	exclusion_id integer NOT NULL,
 	subject_no bigint NOT NULL,
-	action text COLLATE "C" NOT NULL CHECK (action IN ('listed', 'unlisted')),
+	action text COLLATE "C" NOT NULL CHECK (action IN ('listed', 'unlisted', 'cleared')),
 	until timestamptz,
 	recorded_by text COLLATE "C" NOT NULL
 );
-COMMENT ON TABLE personalize.exclusion_event IS 'Who was put on the list of an exclusion and taken off it, when and by whom; append-only, erasure takes them away';
+COMMENT ON TABLE personalize.exclusion_event IS 'Who was put on the list of an exclusion and taken off it (cleared: by an officer, for all), when and by whom; append-only, erasure takes them away';
 COMMENT ON SEQUENCE personalize.exclusion_event_event_id_seq IS 'Numbers of changes of the lists of exclusions';
 CREATE INDEX exclusion_event_subject ON personalize.exclusion_event (subject_no);
