@@ -80,6 +80,7 @@ build()
 {
 	case $client in
 		jdbc) javac -cp "$driver" -d . ./*.java ;;
+		knex) node node_modules/typescript/lib/tsc.js --noEmit --strict --skipLibCheck --target es2022 --module nodenext --allowImportingTsExtensions ./*.ts ;;
 		prisma) build_prisma ;;
 	esac
 }
