@@ -40,7 +40,7 @@ COMMENT ON FUNCTION personalize.orm_key_internal(oid) IS
 
 CREATE OR REPLACE FUNCTION personalize.orm_columns_internal(relid oid, asker oid)
 RETURNS TABLE (attnum smallint, column_name text, type text, shown_type text, dimensions integer, enum_oid oid, typmod integer,
-	key_place integer, required boolean, source text, default_text text, refers text)
+	key_place integer, is_unique boolean, required boolean, source text, default_text text, refers text)
 LANGUAGE sql STABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -79,6 +79,8 @@ AS $$
 			WHEN y.typname IN (SELECT x.type FROM personalize.orm_types_internal() AS x WHERE x.type NOT IN ('enum', 'other')) THEN y.typname::text
 			ELSE 'other' END,
 		format_type(c.atttypid, c.atttypmod), l.dimensions, CASE WHEN y.typtype = 'e' THEN y.oid END, l.typmod, c.key_place,
+		EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.base_relid AND i.indisunique AND i.indisvalid AND i.indimmediate
+			AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = c.base_attnum),
 		/* null may stand for what somebody kept back, but not in the key, nor in what leads to the person or is not personal */
 		c.attnotnull AND (c.key_place IS NOT NULL OR c.root IS NULL
 			OR EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = c.root AND c.attname = ANY (p.column_names))
@@ -206,7 +208,7 @@ BEGIN
 	WHEN 'prisma' THEN
 		RETURN format('  %s %s%s', field, concat_ws(' ',
 			written || CASE WHEN c.dimensions > 0 THEN '[]' WHEN c.required OR is_key THEN '' ELSE '?' END,
-			CASE WHEN is_key AND NOT several_keys THEN '@id' END,
+			CASE WHEN is_key AND NOT several_keys THEN '@id' WHEN c.is_unique THEN '@unique' END,
 			CASE WHEN counts THEN '@default(autoincrement())' WHEN c.source IS NOT NULL AND c.type <> 'other' THEN '@default(dbgenerated())' END,
 			CASE WHEN field <> c.column_name THEN format('@map(%s)', quoted) END,
 			nullif(personalize.orm_written_internal(framework, 2, c, enum_name), '')), remark);
