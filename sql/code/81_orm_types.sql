@@ -70,6 +70,23 @@ $$;
 COMMENT ON FUNCTION personalize.orm_name_internal(text, text, text[]) IS
 	'A name that programs can have for a column or relation, not yet taken: snake (as it is, if it can be), camel or pascal';
 
+CREATE OR REPLACE FUNCTION personalize.orm_usable_internal(name text, framework text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	/* Django and Prisma put names between quotes as they are, Sequelize drops quotes; Rails makes code of names */
+	SELECT CASE framework
+		WHEN 'django' THEN name !~ '["$%]'
+		WHEN 'prisma' THEN name !~ '"'
+		WHEN 'sequelize' THEN name !~ '"'
+		WHEN 'activerecord' THEN name !~ $re$['\\]$re$ AND name <> ALL ('{class,clone,dup,freeze,hash,method,methods,object_id,send,association,attribute,attributes,becomes,changed,changes,decrement,delete,destroy,errors,
+			increment,logger,reload,save,slice,toggle,touch,transaction,update,validate}'::text[])
+		ELSE true END
+$$;
+COMMENT ON FUNCTION personalize.orm_usable_internal(text, text) IS
+	'Can a framework use a column or relation of this name? Where it cannot, its statements would be others than meant';
+
 CREATE OR REPLACE FUNCTION personalize.orm_types_internal()
 RETURNS TABLE (type text, framework text, written text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT

@@ -140,8 +140,6 @@ DECLARE
 	quoted text := personalize.orm_text_internal(c.column_name);
 	/* of an array, the type of its elements */
 	written text;
-	/* of an object; "__proto__" would be no key but its prototype */
-	key text := CASE WHEN c.column_name = '__proto__' THEN '["__proto__"]' WHEN field = c.column_name THEN field ELSE quoted END;
 	is_key boolean := c.key_place IS NOT NULL;
 	counts boolean := coalesce(c.source IN ('identity', 'always', 'serial'), false);
 	fixed boolean := false;		/* cannot be written in this framework */
@@ -156,8 +154,11 @@ BEGIN
 		ELSE class || personalize.orm_name_internal(c.column_name, 'pascal', '{}') END;
 	written := personalize.orm_written_internal(framework, 1, c, enum_name);
 	IF framework IN ('jpa', 'hibernate') THEN
-		fixed := c.dimensions > 0 OR coalesce(personalize.orm_written_internal(framework, 2, c, NULL), '') = 'ro';
-		written := CASE WHEN c.dimensions > 0 THEN 'String' ELSE written END;
+		fixed := coalesce(personalize.orm_written_internal(framework, 2, c, NULL), '') = 'ro';
+		IF c.dimensions > 0 AND (fixed OR framework = 'jpa') THEN
+			RETURN format(E'\t// column %s is left out: %s', quoted, CASE framework WHEN 'jpa' THEN 'JPA knows no arrays' ELSE 'declare a type for its array' END);
+		END IF;
+		written := written || repeat('[]', c.dimensions);
 		remark := CASE WHEN fixed THEN format('type %s, as text; declare a converter to write it', personalize.orm_text_internal(c.shown_type)) ELSE '' END;
 	END IF;
 	IF c.type = 'other' AND framework NOT IN ('prisma', 'jpa', 'hibernate') THEN
@@ -172,6 +173,9 @@ BEGIN
 	WHEN 'django' THEN
 		IF c.source = 'generated' THEN
 			RETURN format('    # %s is generated; Django would write to it', quoted);
+		END IF;
+		IF c.type = 'json' THEN
+			RETURN format('    # %s is left out: Django knows jsonb only', quoted);
 		END IF;
 		options := ARRAY[
 			CASE WHEN is_key AND NOT several_keys THEN 'primary_key=True' END,
@@ -213,16 +217,18 @@ BEGIN
 			CASE WHEN field <> c.column_name THEN format('@map(%s)', quoted) END,
 			nullif(personalize.orm_written_internal(framework, 2, c, enum_name), '')), remark);
 	WHEN 'drizzle' THEN
-		RETURN format(E'\t%s: pg.%s,%s', key, concat(written, repeat('.array()', c.dimensions),
+		RETURN format(E'\t%s: pg.%s,%s', field, concat(written, repeat('.array()', c.dimensions),
 			CASE WHEN is_key AND NOT several_keys THEN '.primaryKey()' WHEN c.required OR is_key THEN '.notNull()' END,
 			CASE c.source WHEN 'always' THEN '.generatedAlwaysAsIdentity()' WHEN 'identity' THEN '.generatedByDefaultAsIdentity()'
 				WHEN 'generated' THEN format('.generatedAlwaysAs(sql.raw(%s))', personalize.orm_text_internal(c.default_text))
 				WHEN 'serial' THEN format('.default(sql.raw(%s))', personalize.orm_text_internal(c.default_text))
 				WHEN 'default' THEN format('.default(sql.raw(%s))', personalize.orm_text_internal(c.default_text)) END), remark);
 	WHEN 'typeorm' THEN
-		RETURN format(E'\t\t%s: { %s },%s', key, concat_ws(', ', CASE WHEN field <> c.column_name THEN 'name: ' || quoted END, written,
+		RETURN format(E'\t\t%s: { %s },%s', field, concat_ws(', ', CASE WHEN field <> c.column_name THEN 'name: ' || quoted END, written,
 			CASE WHEN c.dimensions > 0 THEN 'array: true' END,
 			CASE WHEN is_key THEN 'primary: true' WHEN NOT c.required THEN 'nullable: true' END,
+			/* the driver may make an object of it, which cannot be written back */
+			CASE WHEN c.type = 'other' AND c.source IS DISTINCT FROM 'generated' AND NOT is_key THEN 'insert: false, update: false' END,
 			CASE c.source WHEN 'always' THEN 'generated: "identity", generatedIdentity: "ALWAYS"' WHEN 'identity' THEN 'generated: "identity", generatedIdentity: "BY DEFAULT"'
 				WHEN 'serial' THEN 'generated: "increment"'
 				WHEN 'generated' THEN 'insert: false, update: false'
@@ -231,7 +237,7 @@ BEGIN
 		FOR i IN 1 .. c.dimensions LOOP
 			written := format('DataTypes.ARRAY(%s)', written);
 		END LOOP;
-		RETURN format(E'\t%s: { %s },%s', key, concat_ws(', ', 'type: ' || written, CASE WHEN field <> c.column_name THEN 'field: ' || quoted END,
+		RETURN format(E'\t%s: { %s },%s', field, concat_ws(', ', 'type: ' || written, CASE WHEN field <> c.column_name THEN 'field: ' || quoted END,
 			CASE WHEN is_key THEN 'primaryKey: true' WHEN c.required AND c.source IS DISTINCT FROM 'generated' THEN 'allowNull: false' END,
 			CASE WHEN counts AND is_key THEN 'autoIncrement: true'
 				WHEN c.source IN ('default', 'serial') THEN format('defaultValue: sequelize.literal(%s)', personalize.orm_text_internal(c.default_text)) END), remark);
@@ -257,21 +263,25 @@ $$;
 COMMENT ON FUNCTION personalize.orm_field_internal(text, text, text, boolean, record) IS
 	'The line of a column in a model; the last argument is a row of orm_columns_internal()';
 
-CREATE OR REPLACE FUNCTION personalize.orm_access_internal(field text, c record)
+CREATE OR REPLACE FUNCTION personalize.orm_access_internal(framework text, field text, c record)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	made text := CASE WHEN c.dimensions > 0 THEN 'String' ELSE personalize.orm_written_internal('jpa', 1, c, NULL) END;
+	made text := personalize.orm_written_internal('jpa', 1, c, NULL) || repeat('[]', c.dimensions);
 	name text := upper(left(field, 1)) || substr(field, 2);
+	fixed boolean := coalesce(personalize.orm_written_internal('jpa', 2, c, NULL), '') = 'ro';
 BEGIN
+	IF c.dimensions > 0 AND (fixed OR framework = 'jpa') THEN
+		RETURN NULL;
+	END IF;
 	RETURN concat(format(E'\tpublic %s get%s() { return %s; }', made, name, field),
-		CASE WHEN c.dimensions = 0 AND c.source IS DISTINCT FROM 'generated' AND personalize.orm_written_internal('jpa', 2, c, NULL) IS DISTINCT FROM 'ro' THEN
+		CASE WHEN c.source IS DISTINCT FROM 'generated' AND NOT fixed THEN
 			format(E'\n\tpublic void set%s(%s value) { %s = value; }', name, made, field) END);
 END
 $$;
-COMMENT ON FUNCTION personalize.orm_access_internal(text, record) IS
+COMMENT ON FUNCTION personalize.orm_access_internal(text, text, record) IS
 	'Getter and setter of a JPA field; the record is a row of orm_columns_internal()';
 
 CREATE OR REPLACE FUNCTION personalize.orm_enum_internal(name text, enum_oid oid)
@@ -319,6 +329,7 @@ DECLARE
 	enums text[] := '{}';
 	others text[] := '{}';
 	key_types text[];
+	unusable text[] := '{}';
 	field text;
 	body text;
 BEGIN
@@ -339,6 +350,10 @@ BEGIN
 	END IF;
 	IF r.relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
 		RAISE EXCEPTION '% is not a table or view', personalize.relation_text_internal(r.oid) USING ERRCODE = 'wrong_object_type';
+	END IF;
+	IF orm_model.framework <> 'activerecord' AND NOT (personalize.orm_usable_internal(r.name, orm_model.framework) AND personalize.orm_usable_internal(r.schema, orm_model.framework)) THEN
+		RAISE EXCEPTION '% cannot use the name of relation %', orm_model.framework, personalize.relation_text_internal(r.oid)
+			USING ERRCODE = 'feature_not_supported', HINT = 'Make a view of it with a name of letters, digits and underscores.';
 	END IF;
 	base := personalize.orm_base_internal(r.oid);
 	is_protected := EXISTS (SELECT FROM personalize.registry_relation AS x WHERE x.relid = r.oid)
@@ -372,6 +387,15 @@ BEGIN
 		IF key_columns IS NULL THEN
 			c.key_place := NULL;
 		END IF;
+		IF NOT personalize.orm_usable_internal(c.column_name, orm_model.framework) THEN
+			IF c.key_place IS NOT NULL THEN
+				RAISE EXCEPTION '% cannot use the name of key column %', orm_model.framework, personalize.orm_text_internal(c.column_name)
+					USING ERRCODE = 'feature_not_supported', HINT = 'Make a view with names of letters, digits and underscores.';
+			END IF;
+			remarks := remarks || format('%scolumn %s is left out: %s cannot use its name', mark, personalize.orm_text_internal(c.column_name), orm_model.framework);
+			unusable := unusable || personalize.orm_text_internal(c.column_name);
+			CONTINUE;
+		END IF;
 		field := CASE WHEN orm_model.framework IN ('activerecord', 'knex') THEN c.column_name
 			ELSE personalize.orm_name_internal(c.column_name, CASE WHEN orm_model.framework IN ('jdbc', 'jpa', 'hibernate') THEN 'camel' ELSE 'snake' END, fields) END;
 		fields := fields || field;
@@ -385,7 +409,7 @@ BEGIN
 			others := others || CASE WHEN c.dimensions > 0 THEN format('r.getArray(%s)', personalize.orm_text_internal(c.column_name))
 				ELSE personalize.orm_written_internal('jdbc', 2, c, NULL) END;
 		ELSIF orm_model.framework IN ('jpa', 'hibernate') THEN
-			others := others || personalize.orm_access_internal(field, c);
+			others := others || personalize.orm_access_internal(orm_model.framework, field, c);
 			IF c.key_place IS NOT NULL THEN
 				key_types[c.key_place] := personalize.orm_written_internal('jpa', 1, c, NULL);
 			END IF;
@@ -422,6 +446,7 @@ BEGIN
 				ELSE format('[%s]  # Rails 7.1 or later', array_to_string(key_columns, ', ')) END,
 			/* a view shows no defaults; what is not set is left to those below */
 			CASE WHEN base IS NOT NULL THEN '  self.partial_inserts = true if respond_to?(:partial_inserts=)' END,
+			CASE WHEN unusable <> '{}' THEN format('  self.ignored_columns = [%s]', array_to_string(unusable, ', ')) END,
 			others[1], nullif(body, ''), 'end', '');
 	WHEN 'prisma' THEN
 		RETURN concat_ws(E'\n', nullif(array_to_string(enums, E'\n'), ''), array_to_string(remarks, E'\n'), format('model %s {', class), nullif(body, ''), '',
