@@ -80,7 +80,7 @@ AS $$
 		WHEN 'django' THEN name !~ '["$%]'
 		WHEN 'prisma' THEN name !~ '"'
 		WHEN 'sequelize' THEN name !~ '"'
-		WHEN 'activerecord' THEN name !~ $re$['\\]$re$ AND name <> ALL ('{class,clone,dup,freeze,hash,method,methods,object_id,send,association,attribute,attributes,becomes,changed,changes,decrement,delete,destroy,errors,
+		WHEN 'activerecord' THEN strpos(name, '''') = 0 AND strpos(name, chr(92)) = 0 AND name <> ALL ('{class,clone,dup,freeze,hash,method,methods,object_id,send,association,attribute,attributes,becomes,changed,changes,decrement,delete,destroy,errors,
 			increment,logger,reload,save,slice,toggle,touch,transaction,update,validate}'::text[])
 		ELSE true END
 $$;

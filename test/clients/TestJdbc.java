@@ -188,6 +188,25 @@ public class TestJdbc extends Checks
 		});
 	}
 
+	void types()
+	{
+		check("types", () -> {
+			try (Statement s = c.createStatement())
+			{
+				ResultSet r = s.executeQuery("SELECT * FROM " + Every.RELATION + " WHERE " + Every.KEY[0] + " = 1");
+				r.next();
+				Every row = Every.of(r);
+				same(List.of(row.yes(), List.of((Object[]) row.tags().getArray()), row.mood(), row.bounded().toString(), row.fixed(), row.doc(),
+					row.oddExitCOne(), row.classColumn(), row.twice()),
+					List.of(false, List.of("a", "b"), "so so", "12345.678", "fix", "{\"a\": 1}", "odd", "class", "plainplain"));
+				same(s.executeUpdate("UPDATE " + Every.RELATION + " SET plain = 'new' WHERE " + Every.KEY[0] + " = 1"), 1);
+				r = s.executeQuery("INSERT INTO " + Every.RELATION + " (plain) SELECT plain FROM " + Every.RELATION + " RETURNING *");
+				r.next();
+				same(Every.of(r).twice(), "newnew");
+			}
+		});
+	}
+
 	void pooling() throws SQLException
 	{
 		PGConnectionPoolDataSource source = new PGConnectionPoolDataSource();
@@ -255,6 +274,7 @@ public class TestJdbc extends Checks
 		TestJdbc test = new TestJdbc();
 		test.reading();
 		test.writing();
+		test.types();
 		test.pooling();
 	}
 }

@@ -15,6 +15,7 @@ PZ_PORT=$((20000 + RANDOM % 20000))
 PZ_LISTEN=127.0.0.1
 here=$PZ_TREE/test/clients
 driver=/usr/share/java/postgresql.jar
+jpa=/usr/share/java/eclipselink.jar:/usr/share/java/eclipselink-jpa-2.1-spec.jar:$driver
 failed=0
 
 psql_()
@@ -36,13 +37,13 @@ not_ok()
 # The blocks of a page that begin with ```LANGUAGE FILE, as files.
 extract()
 {
-	mkdir -p "$2/shop"
+	mkdir -p "$2/shop" "$2/META-INF"
 	awk -v to="$2/" '/^```[a-z]+ [^ ]+$/ { file = to $2; next } /^```$/ { file = "" } file != "" { print > file }' "$1"
 }
 
 fresh_shop()
 {
-	psql_ -c 'DROP DATABASE IF EXISTS shop' -c 'CREATE DATABASE shop' && PZ_DATABASE=shop psql_ -c 'CREATE EXTENSION personalize' -f "$setup/shop.sql" -o /dev/null
+	psql_ -c 'DROP DATABASE IF EXISTS shop' -c 'CREATE DATABASE shop' && PZ_DATABASE=shop psql_ -c 'CREATE EXTENSION personalize' -f "$setup/shop.sql" -f "$here/every.sql" -o /dev/null
 }
 
 # Why a client cannot run here; nothing if it can.
@@ -65,6 +66,11 @@ missing()
 				echo 'there is no JDK, or no JDBC driver'
 			fi
 			;;
+		jpa)
+			if ! command -v javac >/dev/null || ! command -v java >/dev/null || ! [ -e "$driver" ] || ! [ -e "${jpa%%:*}" ]; then
+				echo 'there is no JDK, no JDBC driver, or no EclipseLink'
+			fi
+			;;
 		*)
 			if [ -n "$CLIENTS_NPM_WHY" ]; then
 				echo "$CLIENTS_NPM_WHY"
@@ -75,20 +81,56 @@ missing()
 	esac
 }
 
+# In the client's directory: the model of shop.every, as a file of its own.
+every_model()
+{
+	local file before=''
+
+	case $client in
+		django) file=shop/every.py ;;
+		sqlalchemy)
+			file=every.py
+			before='from models import Base'
+			;;
+		activerecord) file=every.rb ;;
+		jdbc | jpa) file=Every.java ;;
+		knex) file=every.ts ;;
+		drizzle | sequelize | typeorm) file=every.mjs ;;
+		prisma) file=every.prisma ;;
+		*) return 0 ;;
+	esac
+	{
+		[ -z "$before" ] || echo "$before"
+		PZ_DATABASE=shop psql_ -c "SET ROLE shop_app" -c "SELECT personalize.orm_model('$client', 'shop.every')"
+	} >"$file"
+}
+
 # In the client's directory: what it needs before anything runs.
 build()
 {
 	case $client in
-		jdbc) javac -cp "$driver" -d . ./*.java ;;
+		jdbc)
+			rm TestJpa.java && javac -cp "$driver" -d . ./*.java
+			;;
+		jpa) build_jpa ;;
 		knex) node node_modules/typescript/lib/tsc.js --noEmit --strict --skipLibCheck --target es2022 --module nodenext --allowImportingTsExtensions ./*.ts ;;
 		prisma) build_prisma ;;
 	esac
 }
 
+# Debian's EclipseLink knows JPA by its former name, and no uuid yet. Two more entities: a view that shows everybody, and every type.
+build_jpa()
+{
+	rm TestJdbc.java && sed 's/MarketingCustomer/ServiceCustomer/; s/"marketing"/"service"/' MarketingCustomer.java >ServiceCustomer.java &&
+		sed -i 's/^import jakarta\./import javax./' ./*.java &&
+		sed -i '/ident/d; /Ident/d' Every.java &&
+		sed -i 's#<class>MarketingCustomer</class>#&<class>ServiceCustomer</class><class>Every</class>#' META-INF/persistence.xml && javac -cp "$jpa" -d . ./*.java
+}
+
 # The client is made of the schema of the page and what the tests add to it. The engine is for migrations only, and is not fetched.
 build_prisma()
 {
-	{ sed 's/^model Customer {$/&\n  purchases Purchase[]/' schema.prisma && cat test_prisma.prisma; } >all.prisma &&
+	{ sed 's/^model Customer {$/&\n  purchases Purchase[]/' schema.prisma && cat test_prisma.prisma every.prisma; } >all.prisma &&
 		PRISMA_SCHEMA_ENGINE_BINARY=/bin/true CHECKPOINT_DISABLE=1 node node_modules/prisma/build/index.js generate --schema all.prisma
 }
 
@@ -103,6 +145,7 @@ example()
 		psycopg | sqlalchemy | django) in_shop /usr/bin/python3 example.py ;;
 		psycopg2) in_shop /usr/bin/python3 example2.py ;;
 		activerecord) in_shop /usr/bin/ruby example.rb ;;
+		jpa) in_shop java -Declipselink.logging.level=OFF -cp ".:$jpa" Example "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop?user=shop_app" ;;
 		jdbc) in_shop java -cp ".:$driver" Example "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop?user=shop_app" ;;
 		*) in_shop node example.mjs ;;
 	esac
@@ -113,6 +156,7 @@ tests()
 	case $client in
 		psycopg | psycopg2 | sqlalchemy | django) in_shop /usr/bin/python3 "test_$client.py" ;;
 		activerecord) in_shop /usr/bin/ruby test_activerecord.rb ;;
+		jpa) in_shop java -cp ".:$jpa" TestJpa "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop" ;;
 		jdbc) in_shop java -cp ".:$driver" TestJdbc "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop" ;;
 		*) in_shop node "test_$client.mjs" ;;
 	esac
@@ -173,7 +217,7 @@ run_client()
 	cp test/clients/checks.txt test/clients/lib/* test/clients/[Tt]est* "$work/"
 	[ -z "$CLIENTS_NPM" ] || ln -sfn "$CLIENTS_NPM/node_modules" "$work/node_modules"
 	cd "$work" || return
-	if ! build >build.log 2>&1 || ! fresh_shop >>build.log 2>&1; then
+	if ! fresh_shop >build.log 2>&1 || ! every_model 2>>build.log || ! build >>build.log 2>&1; then
 		not_ok howto
 		sed 's/^/# /' build.log
 	elif ! example >printed 2>printed.err || ! cmp -s printed "$expected"; then

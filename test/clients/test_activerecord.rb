@@ -211,3 +211,14 @@ check(:error) do
   same([state(error), error.cause.result.error_field(PG::PG_DIAG_MESSAGE_HINT).start_with?(HINT)], ["42501", true])
   same(state(raises(REFUSED) { Purpose.for("service", Idle) { ids(IdleCustomer) } }), "42501")
 end
+
+check(:types) do
+  require_relative "every"
+  odd = Every.attribute_names.find { |name| name.start_with?("odd") }
+  row = Every.find(1)
+  same([row.yes, row.tags, row.mood, row.bounded.to_s, row.fixed, row.doc, row[odd]],
+    [false, %w[a b], "so so", "12345.678", "fix", { "a" => 1 }, "odd"])
+  row.update!(odd => "changed")
+  made = Every.create!(plain: "new").reload
+  same([Every.find_by(odd => "changed").id, made.twice], [1, "newnew"])
+end

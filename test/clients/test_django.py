@@ -253,3 +253,15 @@ def error():
         with purpose("service", using="idle"):
             ids(Customer.objects.using("idle"))
     same(code(raises(ProgrammingError, refused)), "42501")
+
+
+@check
+def types():
+    from shop.every import Every
+    row = Every.objects.get(pk=1)
+    same((row.yes, row.tags, row.mood, str(row.bounded), row.fixed, row.bin, row.odd_exit_c_one, row.column_class),
+         (False, ["a", "b"], "so so", "12345.678", "fix", {"b": 2}, "odd", "class"))
+    row.odd_exit_c_one = "changed"
+    row.save()
+    made = Every.objects.create(plain="new")
+    same([Every.objects.get(odd_exit_c_one="changed").pk, sql("SELECT twice FROM shop.every WHERE id = %s", [made.pk])], [1, ["newnew"]])

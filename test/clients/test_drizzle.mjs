@@ -3,7 +3,7 @@ import { asc, eq, inArray, isNull, like, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import * as core from "drizzle-orm/pg-core";
 import pg from "pg";
-import { HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
+import { DEFAULT, HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
 import { customer, marketingCustomer } from "./models.mjs";
 import { forPurpose } from "./purpose.mjs";
 
@@ -177,6 +177,18 @@ await check("error", async () => {
 	same([e.cause instanceof pg.DatabaseError, e.cause.hint.startsWith(HINT)], [true, true]);
 	const idle = connect("shop_idle");
 	await refused(() => forPurpose(idle, "service", (tx) => ids(tx)));
+});
+
+await check("types", async () => {
+	const { every } = await import("./every.mjs");
+	const odd = "odd_exit_c_one";
+	const [row] = await db.select().from(every).where(eq(every.id, 1));
+	same([row.yes, row.tags, row.mood, row.bounded, row.fixed, row.doc, row[odd], row.column_class, row.twice],
+		[false, ["a", "b"], "so so", "12345.678", "fix", { a: 1 }, "odd", "class", "plainplain"]);
+	await db.update(every).set({ [odd]: "changed" }).where(eq(every.id, 1));
+	same(await db.select({ id: every.id }).from(every).where(eq(every[odd], "changed")), [{ id: 1 }]);
+	const [made] = await db.insert(every).values({ plain: "new" }).returning();
+	same([made.twice, made.column_class], ["newnew", DEFAULT]);
 });
 
 await Promise.all(pools.map((pool) => pool.end()));

@@ -1,6 +1,6 @@
 // Knex.
 import makeKnex from "knex";
-import { HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
+import { DEFAULT, HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
 import { forPurpose } from "./purpose.mjs";
 
 const { check } = checks("knex");
@@ -149,6 +149,17 @@ await check("error", async () => {
 	const idle = connect("shop_idle");
 	await raises("42501", () => forPurpose(idle, "service", (trx) => ids(trx)));
 	await idle.destroy();
+});
+
+await check("types", async () => {
+	// the types are for the compiler, which has read them in test_knex.ts
+	const row = await knex("shop.every").first();
+	const odd = Object.keys(row).find((key) => key.startsWith("odd"));
+	same([row.yes, row.tags, row.mood, row.bounded, row.fixed, row.doc, row[odd], row.class, row.twice],
+		[false, ["a", "b"], "so so", "12345.678", "fix", { a: 1 }, "odd", "class", "plainplain"]);
+	same(await knex("shop.every").where({ id: 1 }).update({ [odd]: "changed" }), 1);
+	same(await knex("shop.every").where({ [odd]: "changed" }).pluck("id"), [1]);
+	same(await knex("shop.every").insert({ plain: "new" }).returning(["twice", "class"]), [{ twice: "newnew", class: DEFAULT }]);
 });
 
 await knex.destroy();

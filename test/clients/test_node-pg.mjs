@@ -170,4 +170,5 @@ await check("error", async () => {
 });
 
 cannot("model", "has no models");
+cannot("types", "has no models");
 await pool.end();

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { PrismaPg } from "@prisma/adapter-pg";
 import { PrismaClient } from "./client/index.js";
-import { HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
+import { DEFAULT, HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
 import { forPurpose, withPurpose } from "./purpose.mjs";
 
 const { check } = checks("prisma");
@@ -169,6 +169,17 @@ await check("error", async () => {
 	same([e.name, e.code, cause(e).hint?.startsWith(HINT)], ["PrismaClientKnownRequestError", "P2039", true]);
 	const idle = connect("shop_idle");
 	await refused(() => forPurpose(idle, "service", (tx) => ids(tx.customer)));
+});
+
+await check("types", async () => {
+	const odd = "odd_exit_c_one";
+	const row = await db.every.findUnique({ where: { id: 1 } });
+	same([row.yes, row.tags, row.mood, row.bounded.toString(), row.fixed, row.doc, row[odd], row.column_class, row.twice],
+		[false, ["a", "b"], "so_so", "12345.678", "fix", { a: 1 }, "odd", "class", "plainplain"]);
+	await db.every.update({ where: { id: 1 }, data: { [odd]: "changed" } });
+	same(await db.every.findMany({ where: { [odd]: "changed" }, select: { id: true } }), [{ id: 1 }]);
+	const made = await db.every.create({ data: { plain: "new" } });
+	same([made.twice, made.column_class], ["newnew", DEFAULT]);
 });
 
 await Promise.all(open.map((client) => client.$disconnect()));

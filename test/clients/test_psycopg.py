@@ -195,3 +195,4 @@ def error():
 
 
 check.cannot("model", "has no models")
+check.cannot("types", "has no models")

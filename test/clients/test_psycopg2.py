@@ -221,3 +221,4 @@ def error():
 
 
 check.cannot("model", "has no models")
+check.cannot("types", "has no models")

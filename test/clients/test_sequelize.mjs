@@ -1,6 +1,6 @@
 // Sequelize.
 import { DataTypes, Op, QueryTypes, Sequelize } from "sequelize";
-import { HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
+import { DEFAULT, HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
 import * as models from "./models.mjs";
 import { forPurpose } from "./purpose.mjs";
 
@@ -180,6 +180,19 @@ await check("error", async () => {
 	same([e.name, e.parent.hint.startsWith(HINT)], ["SequelizeDatabaseError", true]);
 	const idle = connect("shop_idle");
 	await refused(() => forPurpose(idle, "service", (t) => ids(idle.models.Customer, t)));
+});
+
+await check("types", async () => {
+	const { Every } = await import("./every.mjs");
+	const model = Every(db, DataTypes);
+	const odd = "odd_exit_c_one";
+	const row = await model.findByPk(1);
+	same([row.yes, row.tags, row.mood, row.bounded, row.fixed, row.doc, row[odd], row.column_class, row.twice],
+		[false, ["a", "b"], "so so", "12345.678", "fix", { a: 1 }, "odd", "class", "plainplain"]);
+	await row.update({ [odd]: "changed" });
+	same((await model.findOne({ where: { [odd]: "changed" } })).id, 1);
+	const made = await model.create({ plain: "new" });
+	same([made.twice, made.column_class], ["newnew", DEFAULT]);
 });
 
 await Promise.all(open.map((s) => s.close()));

@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
-from checks import HINT, KEPT_BACK, MARKETING, SERVICE, Checks, raises, same
+from checks import DEFAULT, HINT, KEPT_BACK, MARKETING, SERVICE, Checks, raises, same
 from models import Base, Customer, MarketingCustomer
 import sqlalchemy as sa
 import purpose as _purpose
@@ -256,3 +256,18 @@ def error():
     e = raises(ProgrammingError, lambda: ids(None))
     same((e.orig.pgcode, e.orig.diag.message_hint.startswith(HINT)), ("42501", True))
     same(raises(ProgrammingError, lambda: ids("service", connect("shop_idle"))).orig.pgcode, "42501")
+
+
+@check
+def types():
+    from every import Every
+    with session_for(None) as s:
+        row = s.get(Every, 1)
+        same((row.yes, row.tags, row.mood, str(row.bounded), row.fixed, row.doc, row.odd_exit_c_one, row.column_class, row.twice),
+             (False, ["a", "b"], "so so", "12345.678", "fix", {"a": 1}, "odd", "class", "plainplain"))
+        row.odd_exit_c_one = "changed"
+        made = Every(plain="new")
+        s.add(made)
+        s.commit()
+        same((s.scalar(select(Every.id).where(Every.odd_exit_c_one == "changed")), made.twice, made.column_class),
+             (1, "newnew", DEFAULT))

@@ -1,7 +1,7 @@
 // TypeORM.
 import "reflect-metadata";
 import { DataSource, EntitySchema, In, IsNull, LessThanOrEqual, Like, QueryFailedError } from "typeorm";
-import { HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
+import { DEFAULT, HINT, KEPT_BACK, MARKETING, SERVICE, checks, raises, same } from "./checks.mjs";
 import { Customer, MarketingCustomer } from "./models.mjs";
 import { forPurpose } from "./purpose.mjs";
 
@@ -180,6 +180,21 @@ await check("error", async () => {
 	same([e instanceof QueryFailedError, e.driverError.hint.startsWith(HINT)], [true, true]);
 	const idle = await connect("shop_idle");
 	await refused(() => forPurpose(idle, "service", (m) => ids(m)));
+});
+
+await check("types", async () => {
+	const { Every } = await import("./every.mjs");
+	const source = await new DataSource({ ...db.options, entities: [Every] }).initialize();
+	open.push(source);
+	const odd = "odd_exit_c_one";
+	const row = await source.manager.findOneBy(Every, { id: 1 });
+	same([row.yes, row.tags, row.mood, row.bounded, row.fixed, row.doc, row[odd], row.column_class, row.twice],
+		[false, ["a", "b"], "so so", "12345.678", "fix", { a: 1 }, "odd", "class", "plainplain"]);
+	await source.manager.save(Every, { ...row, [odd]: "changed" });
+	same((await source.manager.findOneBy(Every, { [odd]: "changed" })).id, 1);
+	const { id } = await source.manager.save(Every, { plain: "new" });
+	const made = await source.manager.findOneBy(Every, { id });
+	same([made.twice, made.column_class], ["newnew", DEFAULT]);
 });
 
 await Promise.all(open.map((source) => source.destroy()));

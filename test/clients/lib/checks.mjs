@@ -5,6 +5,8 @@ import { isDeepStrictEqual } from "node:util";
 export const HINT = "Say what the data is used for";
 export const MARKETING = [1, 2, 3, 4, 5];
 export const KEPT_BACK = [4, 5];
+// what every.sql has for a default
+export const DEFAULT = 'it\'s "so"\n#{exit}';
 export const SERVICE = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const said = new Map(readFileSync(new URL("checks.txt", import.meta.url), "utf8").split("\n").filter((line) => line.includes("\t")).map((line) => line.split("\t")));
 

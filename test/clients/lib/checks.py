@@ -7,6 +7,8 @@ HINT = "Say what the data is used for"
 MARKETING = [1, 2, 3, 4, 5]
 KEPT_BACK = [4, 5]
 SERVICE = list(range(1, 11))
+# what every.sql has for a default
+DEFAULT = 'it\'s "so"\n#{exit}'
 
 
 class Checks:
