@@ -79,10 +79,14 @@ $(SQL_INSTALL): $(SQL_PARTS) Makefile
 	cat $(SQL_PARTS) | sed -E 's/^CREATE OR REPLACE /CREATE /' > $@.tmp
 	mv $@.tmp $@
 
-.PHONY: test demo bench check-deep lint list-tests check-user dist objects
+.PHONY: test check-clients demo bench check-deep lint list-tests check-user dist objects
 
 test:
 	@test/run.sh
+
+# Real clients: psycopg, Django, Prisma and others. Fetches them.
+check-clients:
+	@test/run.sh build clients
 
 demo:
 	@test/demo.sh

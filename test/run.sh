@@ -1,17 +1,18 @@
 #!/bin/bash
 # Runs the tests: make test.
 #
-#	test/run.sh [lint] [build] [regress] [isolation] [tap] [extra]
+#	test/run.sh [lint] [build] [regress] [isolation] [tap] [extra] [clients]
 #
-# Without arguments all of them.  Installs missing packages, builds and tests
+# Without arguments all of them but clients, which fetches what no Debian has:
+# see test/clients/lib.sh.  Installs missing packages, builds and tests
 # in a private copy, cleans up after itself.  The last line is always
 # "N passed, N failed"; the exit status is 0 only if none failed.  What failed
 # leaves its output in test_output/ of this tree.
 #
 # Environment:
 #	PG_CONFIG	the PostgreSQL to test with
-#	TESTS		names (patterns) of the regress tests, specs, TAP files or
-#				extra scripts to run; 00_install always runs
+#	TESTS		names (patterns) of the regress tests, specs, TAP files,
+#				extra scripts or clients to run; 00_install always runs
 #	ACCEPT=1	copy what the regress tests and specs printed to expected/
 #	KEEP=1		copy results/ to test_output/ although nothing failed
 #	PZ_SETTINGS	a line for the configuration of the servers
@@ -47,7 +48,7 @@ wanted()
 {
 	local suite
 
-	[ ${#SUITES[@]} = 0 ] && return 0
+	[ ${#SUITES[@]} = 0 ] && [ "$1" != clients ] && return 0
 	for suite in "${SUITES[@]}"; do
 		[ "$suite" = "$1" ] && return 0
 	done
@@ -249,9 +250,9 @@ pz_extra()
 SUITES=("$@")
 for suite in "$@"; do
 	case $suite in
-		lint | build | regress | isolation | tap | extra) ;;
+		lint | build | regress | isolation | tap | extra | clients) ;;
 		*)
-			echo "usage: $0 [lint] [build] [regress] [isolation] [tap] [extra]" >&2
+			echo "usage: $0 [lint] [build] [regress] [isolation] [tap] [extra] [clients]" >&2
 			exit 2
 			;;
 	esac
@@ -295,6 +296,10 @@ if [ ${#SUITES[@]} = 0 ] || [ "${SUITES[*]}" != lint ]; then
 	fi
 	if wanted extra; then
 		suite_extra "${EXTRA[@]}"
+	fi
+	if wanted clients; then
+		. "$ROOT/test/clients/lib.sh"
+		suite_clients
 	fi
 	if [ -n "${PZ_COVERAGE:-}" ]; then
 		. "$PZ_TREE/test/lib/coverage.sh"

@@ -9,12 +9,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT o.is_view, o.object_name
 	FROM (VALUES
-		('app', false, '{set_preference,preferences,inferred_preferences,quiet_now,accept_incentive,refuse_incentive,withdraw_incentive,incentives_of,
+		('app', false, '{orm_model,set_preference,preferences,inferred_preferences,quiet_now,accept_incentive,refuse_incentive,withdraw_incentive,incentives_of,
 			assign,record_outcome,record_outcomes,record_outcome_batch_internal,exclude,unexclude,record_exposure,record_exposures,exposures_internal,why,link_subject,grant_consent,refuse_consent,withdraw_consent,object_to,restrict_processing,lift_restriction,record_gpc,consent_receipt,privacy_notice,
 			set_jurisdiction,set_minor,is_minor,set_guardian,remove_guardian,guardians_of,consent_renewals,
 			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{incentives,metric_list,consent,purposes,categories,notices,purpose_jurisdictions,consent_lifetimes}'),
-		('officer', false, '{preferences,preference_history,publish_preferences,unpublish_preferences,define_incentive,retire_incentive,incentives_of,
+		('officer', false, '{orm_model,preferences,preference_history,publish_preferences,unpublish_preferences,define_incentive,retire_incentive,incentives_of,
 			define_experiment,end_experiment,define_metric,measure,consent_rates,lift,parity,parity_source_internal,parity_internal,opt_out_parity,
 			define_exclusion,drop_exclusion,refresh_exclusions,exclude,unexclude,exclusions_of,set_frequency_cap,set_exposure_retention,why,link_subject,unlink_subject,define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
 			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
