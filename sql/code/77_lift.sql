@@ -13,6 +13,8 @@ RETURNS TABLE (measure text, variant text, against text, persons bigint, value d
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 4
 SET search_path = pg_catalog, pg_temp
 SET jit = off	/* takes a second and spares none */
+SET work_mem = '64MB'
+SET enable_nestloop = off	/* what functions return looks small and is not */
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -29,12 +31,18 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The baseline is holdout, or one of the variants.';
 	END IF;
 	RETURN QUERY
-		WITH enrolled AS MATERIALIZED (
-			SELECT a.person, a.variant, a.at
+		WITH assigned AS MATERIALIZED (
+			SELECT a.person, a.subject_no, a.variant, a.at
 			FROM personalize.assignment_person_internal AS a JOIN personalize.counted_internal AS c ON c.subject_no = a.subject_no
-			WHERE a.experiment_id = e.experiment_id
-				/* of whoever may not be measured nothing is known, which is not the same as nothing */
-				AND (m.purpose_id = e.purpose_id OR personalize.measured_at_internal(c.kind_id, c.key, m.purpose_id, a.at))),
+			WHERE a.experiment_id = e.experiment_id),
+		/* of whoever may not be measured nothing is known, which is not the same as nothing */
+		enrolled AS MATERIALIZED (
+			SELECT a.person, a.variant, a.at FROM assigned AS a WHERE m.purpose_id = e.purpose_id
+			UNION ALL
+			SELECT a.person, a.variant, a.at FROM assigned AS a JOIN personalize.figures_decided_internal(
+					(SELECT coalesce(array_agg(x.subject_no ORDER BY x.subject_no), '{}') FROM assigned AS x WHERE m.purpose_id <> e.purpose_id), m.purpose_id,
+					(SELECT coalesce(array_agg(x.at ORDER BY x.subject_no), '{}') FROM assigned AS x WHERE m.purpose_id <> e.purpose_id)) AS d
+				ON d.subject_no = a.subject_no AND d.permitted),
 		done AS (
 			SELECT n.person, count(*) AS n, sum(o.value) AS total
 			FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN enrolled AS n ON n.person = c.person

@@ -154,17 +154,6 @@ $$;
 COMMENT ON FUNCTION personalize.parity(text, regclass, name, text, text, timestamptz, timestamptz, double precision, integer) IS
 	'Exposure for a purpose, and outcomes of a metric (NULL: none), by the value of a column of a protected relation, which is read for the purpose, or for read_for, as by any query of the caller: rate, ratio to the highest rate and whether it keeps the four-fifths rule, difference from it with an interval';
 
-CREATE OR REPLACE FUNCTION personalize.said_class_internal(kind_id integer, key text, purpose_id integer, at timestamptz)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN d.state IN ('given', 'presumed') THEN 'yes' WHEN d.state IN ('refused', 'withdrawn', 'objected') THEN 'no'
-		WHEN d.state IN ('unknown', 'expired') THEN 'silent' END
-	FROM personalize.decision_internal($1, $2, $3, $4) AS d
-$$;
-COMMENT ON FUNCTION personalize.said_class_internal(integer, text, integer, timestamptz) IS 'What a person had said to a purpose at a time: yes, no, silent; NULL where all is restricted or erased';
-
 CREATE OR REPLACE FUNCTION personalize.opt_out_parity(metric text, purpose text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
 	confidence double precision DEFAULT 0.95, k integer DEFAULT NULL)
 RETURNS TABLE (measure text, said text, persons bigint, value double precision, yes_persons bigint, yes_value double precision, ratio double precision, four_fifths boolean,
@@ -172,6 +161,8 @@ RETURNS TABLE (measure text, said text, persons bigint, value double precision, 
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 4
 SET search_path = pg_catalog, pg_temp
 SET jit = off	/* takes a second and spares none */
+SET work_mem = '64MB'
+SET enable_nestloop = off	/* what functions return looks small and is not */
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -196,29 +187,30 @@ BEGIN
 			WHERE c.kind_id IN (SELECT s.kind_id FROM personalize.outcome AS o JOIN personalize.subject AS s ON s.subject_no = o.subject_no WHERE o.metric_id = m.metric_id)
 			GROUP BY 1),
 		known AS MATERIALIZED (
-			SELECT p.person, s.subject_no, s.kind_id, s.key FROM person AS p JOIN personalize.subject AS s ON s.subject_no = p.subject_no
-			WHERE personalize.measured_at_internal(s.kind_id, s.key, m.purpose_id, ends)),
+			SELECT p.person, p.subject_no FROM person AS p JOIN personalize.figures_decided_internal(
+				(SELECT coalesce(array_agg(x.subject_no), '{}') FROM person AS x), m.purpose_id, (SELECT coalesce(array_agg(ends), '{}') FROM person AS x)) AS d
+				ON d.subject_no = p.subject_no AND d.permitted),
 		/* what a person has said within the time: at its start, by each word, at its end */
 		word AS MATERIALIZED (
-			SELECT n.person, t.at, personalize.said_class_internal(n.kind_id, n.key, id, t.at) AS said
-			FROM known AS n CROSS JOIN LATERAL (
-				SELECT e.recorded_at AS at FROM personalize.consent_event AS e
-					WHERE e.subject_no = n.subject_no AND e.recorded_at >= opt_out_parity.since AND e.recorded_at < ends
-				UNION SELECT opt_out_parity.since WHERE opt_out_parity.since > '-infinity'
-					AND EXISTS (SELECT FROM personalize.consent_event AS e WHERE e.subject_no = n.subject_no AND e.recorded_at < opt_out_parity.since)
-				UNION SELECT ends) AS t),
+			SELECT n.person, s.* FROM known AS n JOIN personalize.figures_said_internal(
+				(SELECT coalesce(array_agg(x.subject_no), '{}') FROM known AS x), id, opt_out_parity.since, ends) AS s ON s.subject_no = n.subject_no),
 		unit AS (
-			SELECT DISTINCT w.person, w.said FROM word AS w),
+			SELECT w.person, u.said FROM word AS w CROSS JOIN LATERAL (VALUES ('yes', w.yes), ('no', w.no), ('silent', w.silent)) AS u (said, is_so) WHERE u.is_so),
+		outcome AS MATERIALIZED (
+			SELECT w.person, w.subject_no, o.value, o.at, CASE WHEN o.at >= w.steady_since THEN w.steady END AS steady
+			FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN word AS w ON w.person = c.person
+			WHERE o.metric_id = m.metric_id AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until),
 		/* whoever never changed sides need not be asked again for each outcome */
-		steady AS (
-			SELECT w.person, min(w.at) AS since, min(w.said) AS said FROM word AS w
-			GROUP BY 1 HAVING min(w.said) = max(w.said) AND count(w.said) = count(*)),
+		changed AS MATERIALIZED (
+			SELECT row_number() OVER () AS ord, o.person, o.subject_no, o.value, o.at FROM outcome AS o WHERE o.steady IS NULL),
 		done AS (
 			SELECT x.person, x.said, avg(x.value) AS mean
-			FROM (SELECT n.person, o.value, CASE WHEN o.at >= y.since THEN y.said ELSE personalize.said_class_internal(n.kind_id, n.key, id, o.at) END AS said
-				FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN known AS n ON n.person = c.person
-					LEFT JOIN steady AS y ON y.person = n.person
-				WHERE o.metric_id = m.metric_id AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until) AS x
+			FROM (SELECT o.person, o.value, o.steady AS said FROM outcome AS o WHERE o.steady IS NOT NULL
+				UNION ALL
+				SELECT o.person, o.value, CASE WHEN d.state IN ('given', 'presumed') THEN 'yes' WHEN d.state IN ('refused', 'withdrawn', 'objected') THEN 'no'
+					WHEN d.state IN ('unknown', 'expired') THEN 'silent' END
+				FROM changed AS o JOIN personalize.figures_decided_internal((SELECT coalesce(array_agg(y.subject_no ORDER BY y.ord), '{}') FROM changed AS y), id,
+					(SELECT coalesce(array_agg(y.at ORDER BY y.ord), '{}') FROM changed AS y)) AS d ON d.ord = o.ord) AS x
 			GROUP BY 1, 2),
 		total AS (
 			SELECT coalesce(u.said, d.said) AS said, count(*) AS n, count(d.person) AS has, avg(d.mean) AS mean, var_samp(d.mean) AS variance
