@@ -13,6 +13,28 @@
 #include "utils/array.h"
 #include "utils/hsearch.h"
 
+/* How much memory persons may take before they are divided */
+#define FIGURES_MEMORY	(INT64CONST(256) * 1024 * 1024)
+
+/* See sql/tables/70_exposure.sql, 73_experiments.sql and 74_outcomes.sql */
+enum
+{
+	EXPOSURE_SUBJECT = 2, EXPOSURE_PURPOSE = 3, EXPOSURE_AT = 4,
+	OUTCOME_SUBJECT = 2, OUTCOME_METRIC = 3, OUTCOME_VALUE = 4, OUTCOME_AT = 5,
+	ASSIGNMENT_EXPERIMENT = 1, ASSIGNMENT_SUBJECT = 2, ASSIGNMENT_VARIANT = 3, ASSIGNMENT_AT = 5
+};
+
+/* Sums of two quantities over persons */
+typedef struct PzSums
+{
+	double		n;
+	double		sx;
+	double		sxx;
+	double		sy;
+	double		syy;
+	double		sxy;
+} PzSums;
+
 /* Who is which person, and who is counted, by number */
 typedef struct PzPersons
 {
@@ -84,6 +106,38 @@ pz_person_of(const PzPersons *persons, int64 no)
 	if (!pz_is_counted(persons, no))
 		return 0;
 	return persons->linked ? pz_persons_group(persons->linked, no) : no;
+}
+
+/*
+ * Add what is known of one person.  Sums of squares are kept as var_samp() does (Youngs
+ * and Cramer 1971), so that variances are the same but for the order of the persons.
+ */
+static inline void
+pz_sums_add(PzSums *s, double x, double y)
+{
+	s->n += 1;
+	s->sx += x;
+	s->sy += y;
+	if (s->n > 1)
+	{
+		double		dx = x * s->n - s->sx;
+		double		dy = y * s->n - s->sy;
+		double		scale = 1.0 / (s->n * (s->n - 1));
+
+		s->sxx += dx * dx * scale;
+		s->syy += dy * dy * scale;
+		s->sxy += dx * dy * scale;
+	}
+}
+
+/*
+ * A variance or covariance of a sample; NULL of one person.
+ */
+static inline Datum
+pz_sums_per_degree(const PzSums *s, double sum, bool *isnull)
+{
+	*isnull = s->n < 2;
+	return Float8GetDatum(*isnull ? 0 : sum / (s->n - 1));
 }
 
 /*

@@ -194,6 +194,20 @@ pz_persons_group(HTAB *linked, int64 no)
 	return entry ? entry->person : no;
 }
 
+/* Make room for a number. */
+static void
+reach(PzPersons *persons, int64 no)
+{
+	int64		max_no;
+
+	if (no <= persons->max_no)
+		return;
+	max_no = Max(no, persons->max_no * 2) | 63;
+	persons->counted = repalloc_huge(persons->counted, (max_no + 1) / 8);
+	memset((char *) persons->counted + (persons->max_no + 1) / 8, 0, (max_no - persons->max_no) / 8);
+	persons->max_no = max_no;
+}
+
 /* A row of personalize.subject: count it if there is a key, and it did not come back after an erasure. */
 static void
 take_subject(void *arg, TupleTableSlot *slot)
@@ -203,14 +217,7 @@ take_subject(void *arg, TupleTableSlot *slot)
 
 	if (no <= 0 || slot->tts_isnull[SUBJECT_KEY - 1] || DatumGetBool(slot->tts_values[SUBJECT_TOMBSTONED - 1]))
 		return;
-	if (no > persons->max_no)
-	{
-		int64		max_no = Max(no, persons->max_no * 2) | 63;
-
-		persons->counted = repalloc_huge(persons->counted, (max_no + 1) / 8);
-		memset((char *) persons->counted + (persons->max_no + 1) / 8, 0, (max_no - persons->max_no) / 8);
-		persons->max_no = max_no;
-	}
+	reach(persons, no);
 	persons->counted[no / 64] |= UINT64CONST(1) << (no % 64);
 }
 
@@ -241,5 +248,15 @@ pz_persons_make(Snapshot snapshot)
 				" WHERE n.subject_no OPERATOR(pg_catalog.=) r.subject_no AND n.purpose_id OPERATOR(pg_catalog.=) 0"
 				" AND n.event_id OPERATOR(pg_catalog.>) r.event_id)", take_restricted, persons);
 	persons->linked = pz_persons_linked();
+	/* the number of a person may be that of an identity that is not counted */
+	if (persons->linked)
+	{
+		HASH_SEQ_STATUS seq;
+		PzNumberEntry *entry;
+
+		hash_seq_init(&seq, persons->linked);
+		while ((entry = hash_seq_search(&seq)) != NULL)
+			reach(persons, entry->person);
+	}
 	return persons;
 }

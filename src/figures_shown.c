@@ -11,9 +11,6 @@
  * FIGURES_MEMORY they are divided by their numbers, and the tables read again for each
  * part.
  *
- * Means and variances are computed as var_samp() does (Youngs and Cramer 1971), so
- * that they are the same but for the order of the persons.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -33,7 +30,6 @@
 #include "figures.h"
 #include "shmem.h"
 
-#define FIGURES_MEMORY	(INT64CONST(256) * 1024 * 1024)
 #define PURPOSES		4		/* places of a person, before more are needed */
 #define WAITING			32		/* rows; must be a power of two */
 
@@ -42,24 +38,6 @@
 #else
 #define PREFETCH(p)		((void) (p))
 #endif
-
-/* See sql/tables/70_exposure.sql and 74_outcomes.sql */
-enum
-{
-	EXPOSURE_SUBJECT = 2, EXPOSURE_PURPOSE = 3, EXPOSURE_AT = 4,
-	OUTCOME_SUBJECT = 2, OUTCOME_METRIC = 3, OUTCOME_VALUE = 4, OUTCOME_AT = 5
-};
-
-/* Sums of two quantities over persons */
-typedef struct Sums
-{
-	double		n;
-	double		sx;
-	double		sxx;
-	double		sy;
-	double		syy;
-	double		sxy;
-} Sums;
 
 typedef struct Metric
 {
@@ -72,7 +50,7 @@ typedef struct Pair
 {
 	bool		exists;			/* somebody it was shown to has an outcome */
 	int64		converted;
-	Sums		sums;			/* x: outcomes after the first exposure, y: exposures */
+	PzSums		sums;			/* x: outcomes after the first exposure, y: exposures */
 } Pair;
 
 /* What was shown to a person for a purpose */
@@ -130,25 +108,6 @@ typedef struct Figures
 	int32	   *purposes;
 	Pair	   *pairs;			/* for each purpose one for each metric */
 } Figures;
-
-/* Add what is known of one person. */
-static void
-add(Sums *s, double x, double y)
-{
-	s->n += 1;
-	s->sx += x;
-	s->sy += y;
-	if (s->n > 1)
-	{
-		double		dx = x * s->n - s->sx;
-		double		dy = y * s->n - s->sy;
-		double		scale = 1.0 / (s->n * (s->n - 1));
-
-		s->sxx += dx * dx * scale;
-		s->syy += dy * dy * scale;
-		s->sxy += dx * dy * scale;
-	}
-}
 
 /* Have a row applied after those that wait; the oldest of them is applied now. */
 static inline void
@@ -394,7 +353,7 @@ sum_shown(Figures *f, bool whole)
 					if (!decision.permitted)
 						continue;
 				}
-				add(&pair->sums, s->done[m], s->n);
+				pz_sums_add(&pair->sums, s->done[m], s->n);
 				pair->converted += s->done[m] > 0;
 			}
 		}
@@ -472,14 +431,6 @@ shown_part(Figures *f, Snapshot snapshot, bool whole)
 	sum_shown(f, whole);
 }
 
-/* A variance or covariance of a sample; NULL of one person. */
-static Datum
-per_degree(const Sums *s, double sum, bool *isnull)
-{
-	*isnull = s->n < 2;
-	return Float8GetDatum(*isnull ? 0 : sum / (s->n - 1));
-}
-
 /*
  * figures_shown_internal(metrics, purposes, since, until): of the persons to whom
  * something was shown for a purpose, by metric: how many there are, how many have an
@@ -522,9 +473,9 @@ personalize_figures_shown(PG_FUNCTION_ARGS)
 			values[3] = Int64GetDatum(pair->converted);
 			values[4] = Float8GetDatum(pair->sums.sx);
 			values[5] = Int64GetDatum((int64) pair->sums.sy);
-			values[6] = per_degree(&pair->sums, pair->sums.sxx, &nulls[6]);
-			values[7] = per_degree(&pair->sums, pair->sums.syy, &nulls[7]);
-			values[8] = per_degree(&pair->sums, pair->sums.sxy, &nulls[8]);
+			values[6] = pz_sums_per_degree(&pair->sums, pair->sums.sxx, &nulls[6]);
+			values[7] = pz_sums_per_degree(&pair->sums, pair->sums.syy, &nulls[7]);
+			values[8] = pz_sums_per_degree(&pair->sums, pair->sums.sxy, &nulls[8]);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
 	return (Datum) 0;
@@ -535,7 +486,7 @@ typedef struct Total
 {
 	int64		events;
 	int64		again;
-	Sums		sums;
+	PzSums		sums;
 } Total;
 
 typedef struct SumFigures
@@ -564,7 +515,7 @@ sums_part(Figures *f, Snapshot snapshot, bool whole)
 			continue;
 		t->events += d->n;
 		t->again += d->first < d->last;
-		add(&t->sums, s->mean ? d->total / d->n : d->total, 0);
+		pz_sums_add(&t->sums, s->mean ? d->total / d->n : d->total, 0);
 	}
 }
 
@@ -609,7 +560,7 @@ personalize_figures_done(PG_FUNCTION_ARGS)
 		values[2] = Int64GetDatum(t->events);
 		values[3] = Int64GetDatum(t->again);
 		values[4] = Float8GetDatum(t->sums.sx / t->sums.n);
-		values[5] = per_degree(&t->sums, t->sums.sxx, &nulls[5]);
+		values[5] = pz_sums_per_degree(&t->sums, t->sums.sxx, &nulls[5]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

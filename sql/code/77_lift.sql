@@ -13,8 +13,6 @@ RETURNS TABLE (measure text, variant text, against text, persons bigint, value d
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 4
 SET search_path = pg_catalog, pg_temp
 SET jit = off	/* takes a second and spares none */
-SET work_mem = '64MB'
-SET enable_nestloop = off	/* what functions return looks small and is not */
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -31,34 +29,13 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The baseline is holdout, or one of the variants.';
 	END IF;
 	RETURN QUERY
-		WITH assigned AS MATERIALIZED (
-			SELECT a.person, a.subject_no, a.variant, a.at
-			FROM personalize.assignment_person_internal AS a JOIN personalize.counted_internal AS c ON c.subject_no = a.subject_no
-			WHERE a.experiment_id = e.experiment_id),
-		/* of whoever may not be measured nothing is known, which is not the same as nothing */
-		enrolled AS MATERIALIZED (
-			SELECT a.person, a.variant, a.at FROM assigned AS a WHERE m.purpose_id = e.purpose_id
-			UNION ALL
-			SELECT a.person, a.variant, a.at FROM assigned AS a JOIN personalize.figures_decided_internal(
-					(SELECT coalesce(array_agg(x.subject_no ORDER BY x.subject_no), '{}') FROM assigned AS x WHERE m.purpose_id <> e.purpose_id), m.purpose_id,
-					(SELECT coalesce(array_agg(x.at ORDER BY x.subject_no), '{}') FROM assigned AS x WHERE m.purpose_id <> e.purpose_id)) AS d
-				ON d.subject_no = a.subject_no AND d.permitted),
-		done AS (
-			SELECT n.person, count(*) AS n, sum(o.value) AS total
-			FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN enrolled AS n ON n.person = c.person
-			WHERE o.metric_id = m.metric_id AND o.at >= n.at AND (e.ended_at IS NULL OR o.at < e.ended_at) GROUP BY 1),
-		person AS (
+		WITH arm AS (
 			/* who did not rate is not dissatisfied */
-			SELECT n.variant, d.n IS NOT NULL AS has, CASE WHEN m.measures = 'satisfaction' THEN d.total / d.n ELSE coalesce(d.total, 0) END AS v
-			FROM enrolled AS n LEFT JOIN done AS d ON d.person = n.person),
-		arm AS (
-			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n, u.has, u.mean, u.variance
-			FROM (SELECT p.variant, count(*) AS n, count(*) FILTER (WHERE p.has) AS has, count(p.v) AS n_mean, avg(p.v) AS mean, var_samp(p.v) AS variance
-					FROM person AS p GROUP BY 1
-				UNION ALL
-				SELECT 'personalized', count(*), count(*) FILTER (WHERE p.has), count(p.v), avg(p.v), var_samp(p.v)
-					FROM person AS p WHERE lift.baseline = 'holdout' AND p.variant <> 'holdout' HAVING count(*) > 0) AS u
-				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),
+			SELECT coalesce(u.variant, 'personalized') AS variant, x.measure, CASE x.measure WHEN 'rate' THEN u.persons ELSE u.with_value END AS n, u.with_it AS has, u.mean_value AS mean, u.variance
+			FROM personalize.figures_lift_internal(e.experiment_id, m.metric_id, CASE WHEN m.purpose_id = e.purpose_id THEN 0 ELSE m.purpose_id END,
+					coalesce(e.ended_at, 'infinity'), m.measures = 'satisfaction') AS u
+				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)
+			WHERE u.variant IS NOT NULL OR lift.baseline = 'holdout'),
 		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
 		hidden AS (
 			SELECT a.measure, sum(a.n) FILTER (WHERE a.n < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),

@@ -343,8 +343,11 @@ SELECT personalize.define_metric('fast_' || m || '_' || measures, 'fast_' || m, 
 	WHERE (m, measures) NOT IN (('a', 'purchase'), ('b', 'click'), ('explicit', 'conversion'));
 SELECT personalize.define_experiment('fast_' || e, 'fast_' || e, '{a,b}') FROM unnest('{a,legit}'::text[]) AS e;
 INSERT INTO personalize.subject (kind_id, key) SELECT k.kind_id, CASE k.name WHEN 'fast' THEN i::text ELSE 'w' || i END FROM personalize.registry_kind AS k, generate_series(1, 500) AS i
-	WHERE k.name = 'fast' OR (k.name = 'fast_web' AND i <= 60) ORDER BY k.name, i;
+	WHERE k.name = 'fast' OR (k.name = 'fast_web' AND i <= 61) ORDER BY k.name, i;
 SELECT count(personalize.link_subject('w' || i, i::text, to_kind => 'fast', kind => 'fast_web')) FROM generate_series(1, 40) AS i;
+/* the highest number is that of a person, and of an identity that is not counted */
+SELECT personalize.link_subject('w61', '400', to_kind => 'fast', kind => 'fast_web') >= 0;
+UPDATE personalize.linked AS l SET group_no = x.no FROM (SELECT max(s.subject_no) AS no FROM personalize.subject AS s) AS x WHERE l.group_no = (SELECT m.group_no FROM personalize.linked AS m WHERE m.subject_no = x.no);
 CREATE TABLE fast.person AS SELECT row_number() OVER (ORDER BY k.name, s.subject_no) AS i, s.subject_no, coalesce(l.group_no, s.subject_no) AS person
 	FROM personalize.subject AS s JOIN personalize.registry_kind AS k USING (kind_id) LEFT JOIN personalize.linked AS l USING (subject_no) WHERE k.name LIKE 'fast%';
 CREATE TABLE fast.purpose AS SELECT row_number() OVER (ORDER BY p.name COLLATE "C") - 1 AS i, p.* FROM personalize.registry_purpose AS p WHERE p.name LIKE 'fast%';
@@ -352,7 +355,7 @@ CREATE TABLE fast.metric AS SELECT row_number() OVER (ORDER BY m.name) - 1 AS i,
 SELECT personalize.ledger_unlock_internal(true);
 INSERT INTO personalize.consent_event (record_id, recorded_at, subject_no, purpose_id, action, categories, explicit, expires_at, notice, recorded_by, recorded_as)
 	SELECT e.record_id, e.at, n.subject_no, e.purpose_id, e.action, e.categories, e.explicit, e.expires_at, e.notice, 'x', 'x'
-	FROM (SELECT o, md5('fast' || o)::uuid AS record_id, fast.at(o, 1) AS at, 1 + fast.r(o, 2, 560) AS who,
+	FROM (SELECT o, md5('fast' || o)::uuid AS record_id, fast.at(o, 1) AS at, 1 + fast.r(o, 2, 561) AS who,
 			CASE WHEN a.action = 'restricted' OR (a.action = 'lifted' AND o % 2 = 0) THEN 0 ELSE (SELECT p.purpose_id FROM fast.purpose AS p WHERE p.i = fast.r(o, 3, 7)) END AS purpose_id, a.action,
 			CASE WHEN a.action IN ('given', 'ending', 'presumed') THEN
 				CASE fast.r(o, 4, 5) WHEN 0 THEN ARRAY[x.x] WHEN 1 THEN ARRAY[0, x.x] WHEN 2 THEN ARRAY[0] ELSE ARRAY[0, x.x, x.y] END
@@ -365,13 +368,13 @@ INSERT INTO personalize.consent_event (record_id, recorded_at, subject_no, purpo
 		WHERE a.action <> 'restricted' OR o % 5 = 0) AS e
 		JOIN fast.person AS w ON w.i = e.who JOIN fast.person AS n ON n.person = w.person
 	ORDER BY e.at, e.o, n.subject_no;
-UPDATE personalize.subject AS s SET tombstoned = true FROM fast.person AS p WHERE p.subject_no = s.subject_no AND p.i IN (7, 107, 207);
+UPDATE personalize.subject AS s SET tombstoned = true FROM fast.person AS p WHERE p.subject_no = s.subject_no AND p.i IN (7, 107, 207, 561);
 UPDATE personalize.subject AS s SET key = NULL FROM fast.person AS p WHERE p.subject_no = s.subject_no AND p.i IN (9, 109, 209);
 SELECT personalize.ledger_unlock_internal(false);
 INSERT INTO personalize.exposure (subject_no, purpose_id, at) SELECT p.subject_no, q.purpose_id, fast.at(o, 21)
-	FROM generate_series(1, 3000) AS g (o) JOIN fast.person AS p ON p.i = 1 + fast.r(o, 22, 560) JOIN fast.purpose AS q ON q.i = fast.r(o, 23, 7);
+	FROM generate_series(1, 3000) AS g (o) JOIN fast.person AS p ON p.i = 1 + fast.r(o, 22, 561) JOIN fast.purpose AS q ON q.i = fast.r(o, 23, 7);
 INSERT INTO personalize.outcome (subject_no, metric_id, value, at) SELECT p.subject_no, m.metric_id, fast.r(o, 31, 1000) / 7.0, fast.at(o, 32)
-	FROM generate_series(1, 5000) AS g (o) JOIN fast.person AS p ON p.i = 1 + fast.r(o, 33, 560) JOIN fast.metric AS m ON m.i = fast.r(o, 34, 21)
+	FROM generate_series(1, 5000) AS g (o) JOIN fast.person AS p ON p.i = 1 + fast.r(o, 33, 561) JOIN fast.metric AS m ON m.i = fast.r(o, 34, 21)
 	WHERE m.name <> 'fast_top_click' OR o % 60 = 0;
 INSERT INTO personalize.assignment (experiment_id, subject_no, variant, epoch, at)
 	SELECT e.experiment_id, p.subject_no, (ARRAY['holdout','a','b'])[1 + CASE WHEN p.i % 200 = 0 THEN 2 ELSE fast.r(p.i, 41, 2) END], 1, fast.at(p.i, 42)
