@@ -86,6 +86,7 @@ extern uint32 *pz_heads_at(PzHeads *heads, int64 i);
 
 /* figures_ledger.c */
 extern PzLedger *pz_ledger_load(Snapshot snapshot, const int32 *purposes, int npurposes, bool times, PzWant want, void *arg);
+extern bool pz_ledger_next(const PzLedger *ledger, int64 no, uint32 *next, TimestampTz *at);
 extern void pz_ledger_decide(PzLedger *ledger, int64 no, const PzPurpose *purpose, TimestampTz at, PzDecision *decision);
 
 /*

@@ -10,29 +10,19 @@
  * answer is that of decision_internal() as of a moment, for a person who is not
  * erased.
  *
- * figures_decided_internal() and figures_said_internal() are the same for SQL functions
- * that ask for many.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "consent_columns.h"
-#include "errors.h"
 #include "figures.h"
-#include "shmem.h"
 
 #define LISTS			1024	/* buckets for different lists of categories */
 #define KNOWN			64		/* results that are remembered */
@@ -352,195 +342,22 @@ pz_ledger_decide(PzLedger *l, int64 no, const PzPurpose *purpose, TimestampTz at
 	decision->state = (PzConsentState) known->result;
 }
 
-/* Persons that are asked for, by their numbers, and moments */
-typedef struct Asked
-{
-	int			n;
-	const int64 *nos;
-	int64		max_no;
-	uint64	   *bits;
-	const PzPurpose *purpose;
-	PzLedger   *ledger;
-	Snapshot	snapshot;
-} Asked;
-
-/* Is a number asked for? */
-static bool
-is_asked(void *arg, int64 no)
-{
-	Asked	   *asked = arg;
-
-	return no <= asked->max_no && ((asked->bits[no / 64] >> (no % 64)) & 1) != 0;
-}
-
-/* Load what the persons of an array had said of a purpose.  ERROR 42704 for one that does not exist. */
-static void
-ask_for(Asked *asked, ArrayType *nos, int32 purpose_id, bool times)
-{
-	int			i;
-
-	if (ARR_HASNULL(nos))
-		elog(ERROR, "a number is null");	/* cannot happen: they are those of persons */
-	if (pz_registry_purpose(purpose_id) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("purpose does not exist"),
-				 errhint("See the view personalize.purposes.")));
-	asked->n = ArrayGetNItems(ARR_NDIM(nos), ARR_DIMS(nos));
-	asked->nos = (const int64 *) ARR_DATA_PTR(nos);
-	if (asked->n == 0)
-		return;
-	for (i = 0; i < asked->n; i++)
-		asked->max_no = Max(asked->max_no, asked->nos[i]);
-	asked->bits = MemoryContextAllocExtended(CurrentMemoryContext, (asked->max_no / 64 + 1) * sizeof(uint64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (i = 0; i < asked->n; i++)
-		if (asked->nos[i] > 0)
-			asked->bits[asked->nos[i] / 64] |= UINT64CONST(1) << (asked->nos[i] % 64);
-	asked->snapshot = RegisterSnapshot(pz_consent_snapshot());
-	asked->ledger = pz_ledger_load(asked->snapshot, &purpose_id, 1, times, is_asked, asked);
-	/* reading may have had the registry read again */
-	asked->purpose = pz_registry_purpose(purpose_id);
-	if (asked->purpose == NULL)
-		elog(ERROR, "the purpose is gone");	/* cannot happen: purposes are retired, not deleted */
-}
-
 /*
- * figures_decided_internal(nos, purpose_id, ats): whether persons, by their numbers,
- * permitted a purpose each at a moment, and what they had said, by place in the
- * arrays.  They must not be erased.
+ * Go through the moments at which a person said anything, of whatever purpose if the
+ * ledger was loaded with times.  *next: 0 to begin with; false: there are no more.
  */
-PG_FUNCTION_INFO_V1(personalize_figures_decided);
-Datum
-personalize_figures_decided(PG_FUNCTION_ARGS)
+bool
+pz_ledger_next(const PzLedger *l, int64 no, uint32 *next, TimestampTz *at)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	ArrayType  *ats;
-	const TimestampTz *at;
-	Asked		asked = {0};
-	Datum		states[PZ_STATE_PRESUMED + 1];
-	int			i;
+	const Event *e;
 
-	pz_require_preloaded();
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	ask_for(&asked, PG_GETARG_ARRAYTYPE_P(0), PG_GETARG_INT32(1), false);
-	ats = PG_GETARG_ARRAYTYPE_P(2);
-	if (ARR_HASNULL(ats) || ArrayGetNItems(ARR_NDIM(ats), ARR_DIMS(ats)) != asked.n)
-		elog(ERROR, "arrays differ");	/* cannot happen: they come from one query */
-	at = (const TimestampTz *) ARR_DATA_PTR(ats);
-	for (i = 0; i <= PZ_STATE_PRESUMED; i++)
-		states[i] = CStringGetTextDatum(pz_consent_state_name((PzConsentState) i));
-	for (i = 0; i < asked.n; i++)
-	{
-		PzDecision	decision;
-		Datum		values[4];
-		bool		nulls[4] = {false};
-
-		pz_ledger_decide(asked.ledger, asked.nos[i], asked.purpose, at[i], &decision);
-		values[0] = Int64GetDatum(i + 1);
-		values[1] = Int64GetDatum(asked.nos[i]);
-		values[2] = BoolGetDatum(decision.permitted);
-		values[3] = states[decision.state];
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-	if (asked.snapshot)
-		UnregisterSnapshot(asked.snapshot);
-	return (Datum) 0;
-}
-
-/* Sides that a person can be on: agreed, said no, said nothing; none where all is restricted */
-enum
-{
-	SIDE_YES, SIDE_NO, SIDE_SILENT, SIDE_NONE, SIDES
-};
-
-/* What a person had said at a moment. */
-static int
-side_at(Asked *asked, int64 no, TimestampTz at)
-{
-	PzDecision	decision;
-
-	pz_ledger_decide(asked->ledger, no, asked->purpose, at, &decision);
-	switch (decision.state)
-	{
-		case PZ_STATE_GIVEN:
-		case PZ_STATE_PRESUMED:
-			return SIDE_YES;
-		case PZ_STATE_REFUSED:
-		case PZ_STATE_WITHDRAWN:
-		case PZ_STATE_OBJECTED:
-			return SIDE_NO;
-		case PZ_STATE_UNKNOWN:
-		case PZ_STATE_EXPIRED:
-			return SIDE_SILENT;
-		case PZ_STATE_RESTRICTED:
-		case PZ_STATE_ERASED:
-			break;
-	}
-	return SIDE_NONE;
-}
-
-/*
- * figures_said_internal(nos, purpose_id, since, until): on which sides of a purpose
- * persons, by their numbers, were within a time: at its start if they had said
- * anything, whenever they said something of whatever purpose, and at its end.
- * steady: the side of who was always on one, and since when that is known.  They
- * must not be erased.
- */
-PG_FUNCTION_INFO_V1(personalize_figures_said);
-Datum
-personalize_figures_said(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	TimestampTz since = PG_GETARG_TIMESTAMPTZ(2);
-	TimestampTz until = PG_GETARG_TIMESTAMPTZ(3);
-	Asked		asked = {0};
-	Datum		names[SIDES];
-	int			i;
-
-	pz_require_preloaded();
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	ask_for(&asked, PG_GETARG_ARRAYTYPE_P(0), PG_GETARG_INT32(1), true);
-	names[SIDE_YES] = CStringGetTextDatum("yes");
-	names[SIDE_NO] = CStringGetTextDatum("no");
-	names[SIDE_SILENT] = CStringGetTextDatum("silent");
-	for (i = 0; i < asked.n; i++)
-	{
-		int64		no = asked.nos[i];
-		uint32		next = no < asked.ledger->heads.n ? asked.ledger->heads.heads[no] : 0;
-		bool		on[SIDES] = {false};
-		bool		before = false;
-		TimestampTz first = until;
-		int			side;
-		Datum		values[6];
-		bool		nulls[6] = {false};
-
-		side = side_at(&asked, no, until);
-		on[side] = true;
-		for (; next != 0; next = ((Event *) pz_pool_at(&asked.ledger->events, next))->next)
-		{
-			TimestampTz at = ((Event *) pz_pool_at(&asked.ledger->events, next))->recorded_at;
-
-			before = before || at < since;
-			if (at < since || at >= until)
-				continue;
-			on[side_at(&asked, no, at)] = true;
-			first = Min(first, at);
-		}
-		if (before && since != DT_NOBEGIN)
-		{
-			on[side_at(&asked, no, since)] = true;
-			first = Min(first, since);
-		}
-		values[0] = Int64GetDatum(no);
-		values[1] = BoolGetDatum(on[SIDE_YES]);
-		values[2] = BoolGetDatum(on[SIDE_NO]);
-		values[3] = BoolGetDatum(on[SIDE_SILENT]);
-		nulls[4] = nulls[5] = side == SIDE_NONE || on[SIDE_YES] + on[SIDE_NO] + on[SIDE_SILENT] + on[SIDE_NONE] > 1;
-		values[4] = nulls[4] ? (Datum) 0 : names[side];
-		values[5] = TimestampTzGetDatum(first);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-	if (asked.snapshot)
-		UnregisterSnapshot(asked.snapshot);
-	return (Datum) 0;
+	if (*next == 0)
+		*next = no < l->heads.n ? l->heads.heads[no] : 0;
+	else
+		*next = ((const Event *) pz_pool_at(&l->events, *next))->next;
+	if (*next == 0)
+		return false;
+	e = pz_pool_at(&l->events, *next);
+	*at = e->recorded_at;
+	return true;
 }

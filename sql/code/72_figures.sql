@@ -23,13 +23,8 @@ CREATE OR REPLACE FUNCTION personalize.figures_rates_internal(step text, purpose
 	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'personalize_figures_rates';
 COMMENT ON FUNCTION personalize.figures_rates_internal(text, integer) IS
 	'By period (UTC), purpose and version of the notice: persons who answered, and with yes; consents that came into force, ended, and were ended by the person';
-CREATE OR REPLACE FUNCTION personalize.figures_decided_internal(nos bigint[], purpose_id integer, ats timestamptz[])
-	RETURNS TABLE (ord bigint, subject_no bigint, permitted boolean, state text)
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'personalize_figures_decided';
-COMMENT ON FUNCTION personalize.figures_decided_internal(bigint[], integer, timestamptz[]) IS
-	'Whether persons, by number, none of them erased, permitted a purpose each at a moment, and what they had said: as decision_internal(), for many';
-CREATE OR REPLACE FUNCTION personalize.figures_said_internal(nos bigint[], purpose_id integer, since timestamptz, until timestamptz)
-	RETURNS TABLE (subject_no bigint, yes boolean, no boolean, silent boolean, steady text, steady_since timestamptz)
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'personalize_figures_said';
-COMMENT ON FUNCTION personalize.figures_said_internal(bigint[], integer, timestamptz, timestamptz) IS
-	'On which sides of a purpose persons, by number, none of them erased, were within a time, and the side of who was always on one';
+CREATE OR REPLACE FUNCTION personalize.figures_sides_internal(metric_id integer, measured_for integer, purpose_id integer, since timestamptz, until timestamptz, ends timestamptz)
+	RETURNS TABLE (said text, persons bigint, with_it bigint, mean double precision, variance double precision)
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 3 AS 'MODULE_PATHNAME', 'personalize_figures_sides';
+COMMENT ON FUNCTION personalize.figures_sides_internal(integer, integer, integer, timestamptz, timestamptz, timestamptz) IS
+	'By what they had said of a purpose (yes, no, silent): persons, how many have outcomes of a metric, mean and variance of their means';

@@ -161,8 +161,6 @@ RETURNS TABLE (measure text, said text, persons bigint, value double precision, 
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 4
 SET search_path = pg_catalog, pg_temp
 SET jit = off	/* takes a second and spares none */
-SET work_mem = '64MB'
-SET enable_nestloop = off	/* what functions return looks small and is not */
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -181,41 +179,10 @@ BEGIN
 				HINT = 'Define a metric for a purpose that rests on something else than consent, for example contract, legal_obligation or legitimate_interest.';
 	END IF;
 	RETURN QUERY
-		WITH person AS MATERIALIZED (
+		WITH total AS (
 			/* people of the kinds that the metric is about; several identities have said the same */
-			SELECT c.person, min(c.subject_no) AS subject_no FROM personalize.counted_internal AS c
-			WHERE c.kind_id IN (SELECT s.kind_id FROM personalize.outcome AS o JOIN personalize.subject AS s ON s.subject_no = o.subject_no WHERE o.metric_id = m.metric_id)
-			GROUP BY 1),
-		known AS MATERIALIZED (
-			SELECT p.person, p.subject_no FROM person AS p JOIN personalize.figures_decided_internal(
-				(SELECT coalesce(array_agg(x.subject_no), '{}') FROM person AS x), m.purpose_id, (SELECT coalesce(array_agg(ends), '{}') FROM person AS x)) AS d
-				ON d.subject_no = p.subject_no AND d.permitted),
-		/* what a person has said within the time: at its start, by each word, at its end */
-		word AS MATERIALIZED (
-			SELECT n.person, s.* FROM known AS n JOIN personalize.figures_said_internal(
-				(SELECT coalesce(array_agg(x.subject_no), '{}') FROM known AS x), id, opt_out_parity.since, ends) AS s ON s.subject_no = n.subject_no),
-		unit AS (
-			SELECT w.person, u.said FROM word AS w CROSS JOIN LATERAL (VALUES ('yes', w.yes), ('no', w.no), ('silent', w.silent)) AS u (said, is_so) WHERE u.is_so),
-		outcome AS MATERIALIZED (
-			SELECT w.person, w.subject_no, o.value, o.at, CASE WHEN o.at >= w.steady_since THEN w.steady END AS steady
-			FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN word AS w ON w.person = c.person
-			WHERE o.metric_id = m.metric_id AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until),
-		/* whoever never changed sides need not be asked again for each outcome */
-		changed AS MATERIALIZED (
-			SELECT row_number() OVER () AS ord, o.person, o.subject_no, o.value, o.at FROM outcome AS o WHERE o.steady IS NULL),
-		done AS (
-			SELECT x.person, x.said, avg(x.value) AS mean
-			FROM (SELECT o.person, o.value, o.steady AS said FROM outcome AS o WHERE o.steady IS NOT NULL
-				UNION ALL
-				SELECT o.person, o.value, CASE WHEN d.state IN ('given', 'presumed') THEN 'yes' WHEN d.state IN ('refused', 'withdrawn', 'objected') THEN 'no'
-					WHEN d.state IN ('unknown', 'expired') THEN 'silent' END
-				FROM changed AS o JOIN personalize.figures_decided_internal((SELECT coalesce(array_agg(y.subject_no ORDER BY y.ord), '{}') FROM changed AS y), id,
-					(SELECT coalesce(array_agg(y.at ORDER BY y.ord), '{}') FROM changed AS y)) AS d ON d.ord = o.ord) AS x
-			GROUP BY 1, 2),
-		total AS (
-			SELECT coalesce(u.said, d.said) AS said, count(*) AS n, count(d.person) AS has, avg(d.mean) AS mean, var_samp(d.mean) AS variance
-			FROM unit AS u FULL JOIN done AS d ON d.person = u.person AND d.said = u.said
-			WHERE coalesce(u.said, d.said) IS NOT NULL GROUP BY 1),
+			SELECT f.said, f.persons AS n, f.with_it AS has, f.mean, f.variance
+			FROM personalize.figures_sides_internal(m.metric_id, m.purpose_id, id, opt_out_parity.since, opt_out_parity.until, ends) AS f),
 		cell AS (
 			SELECT x.measure, t.said, CASE x.measure WHEN 'rate' THEN t.n ELSE t.has END AS n, t.has, t.mean, t.variance
 			FROM total AS t CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),
