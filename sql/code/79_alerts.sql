@@ -116,6 +116,7 @@ CREATE OR REPLACE FUNCTION personalize.opt_outs_internal(today timestamptz)
 RETURNS TABLE (purpose_id integer, cases bigint, at_risk double precision, cases_before bigint, at_risk_before double precision)
 LANGUAGE sql STABLE PARALLEL UNSAFE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'	/* days have 24 hours */
 SET jit = off
 AS $$
 	WITH day AS (
@@ -148,6 +149,7 @@ CREATE OR REPLACE FUNCTION personalize.complaints_internal(today timestamptz)
 RETURNS TABLE (purpose_id integer, cases bigint, days double precision, cases_before bigint, days_before double precision)
 LANGUAGE sql STABLE PARALLEL UNSAFE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'	/* days have 24 hours */
 SET jit = off
 AS $$
 	WITH complaint AS (
@@ -174,6 +176,7 @@ CREATE OR REPLACE FUNCTION personalize.uses_grown_internal(today timestamptz)
 RETURNS TABLE (purpose_id integer, what text, since timestamptz, n bigint, n_before bigint)
 LANGUAGE sql STABLE PARALLEL UNSAFE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'	/* days have 24 hours */
 SET jit = off
 AS $$
 	WITH told AS (
@@ -201,6 +204,7 @@ RETURNS TABLE (alert text, purpose text, value double precision, threshold doubl
 	seen_at timestamptz, seen_by text, seen_until timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'	/* days have 24 hours */
 SET jit = off	/* takes a second and spares none */
 AS $$
 #variable_conflict use_column

@@ -75,6 +75,7 @@ CREATE OR REPLACE FUNCTION personalize.metrics_slow_internal()
 RETURNS TABLE (name text, labels jsonb, value double precision)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 50
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'	/* days have 24 hours */
 SET jit = off
 AS $$
 #variable_conflict use_column

@@ -13,7 +13,7 @@ CREATE TEMP VIEW mine AS SELECT a.alert, a.purpose, round(a.value::numeric, 3) A
 	WHERE a.purpose LIKE 'al\_%' OR (a.alert = 'complaints' AND a.purpose IS NULL);
 CREATE TEMP VIEW person AS SELECT s.subject_no, s.key::integer AS i FROM personalize.subject AS s JOIN personalize.registry_kind AS k USING (kind_id) WHERE k.name = 'al';
 INSERT INTO personalize.subject (kind_id, key) SELECT k.kind_id, i FROM personalize.registry_kind AS k, generate_series(1, 1000) AS i WHERE k.name = 'al';
-CREATE FUNCTION pg_temp.ago(days numeric) RETURNS timestamptz LANGUAGE sql AS $$ SELECT date_trunc('day', now(), 'UTC') + interval '1 hour' - days * interval '1 day' $$;
+CREATE FUNCTION pg_temp.ago(days numeric) RETURNS timestamptz LANGUAGE sql AS $$ SELECT date_trunc('day', now(), 'UTC') - days * interval '24 hours' $$;
 /* nothing yet, whatever other tests have left */
 DELETE FROM personalize.exposure;
 SELECT personalize.ledger_unlock_internal(true);
