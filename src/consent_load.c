@@ -569,12 +569,15 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	{
 		if (DsaPointerIsValid(root))
 			pg_atomic_write_u64(&db->set_root, (uint64) root);
+		table_close(l.suppression, NoLock);
+		table_close(l.event, NoLock);
+		table_close(l.subject, NoLock);
 		CommitTransactionCommand();
 		ereport(LOG,
 				(errmsg("personalize cannot make a consent set for database %u: %s", MyDatabaseId,
 						usable ? "there is no memory left" : "triggers of the ledger are missing or switched off"),
 				 usable ? errhint("See personalize.consent_memory; consent is read from the ledger.") :
-				 errhint("Call ALTER TABLE personalize.subject ENABLE ALWAYS TRIGGER consent_changed, and the same for personalize.consent_event; consent is read from the ledger.")));
+				 errhint("Call ALTER TABLE personalize.subject ENABLE ALWAYS TRIGGER consent_changed, and the same for personalize.consent_event and personalize.suppression; consent is read from the ledger.")));
 		return false;
 	}
 	pg_atomic_write_u64(&db->set_root, (uint64) root);

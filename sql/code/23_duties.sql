@@ -15,7 +15,7 @@ AS $$
 			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{incentives,metric_list,consent,purposes,categories,notices,purpose_jurisdictions,consent_lifetimes}'),
 		('officer', false, '{orm_model,preferences,preference_history,publish_preferences,unpublish_preferences,define_incentive,retire_incentive,incentives_of,
-			define_experiment,end_experiment,define_metric,measure,consent_rates,lift,parity,parity_source_internal,parity_internal,opt_out_parity,
+			define_experiment,end_experiment,define_metric,measure,consent_rates,lift,parity,parity_source_internal,parity_internal,opt_out_parity,find_alerts,set_alert,acknowledge_alert,read_metrics,
 			define_exclusion,drop_exclusion,refresh_exclusions,exclude,unexclude,exclusions_of,set_frequency_cap,set_exposure_retention,why,link_subject,unlink_subject,define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
 			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,set_erasure,hold_subject,release_hold,
@@ -23,11 +23,13 @@ AS $$
 			rectify_subject,recipient_notified,set_source,open_request,verify_request,extend_request,fulfil_request,refuse_request,revoke_request,
 			define_notice,set_consent_lifetime,consent_renewals,set_purpose_jurisdiction,set_jurisdiction,set_minor,is_minor,set_guardian,
 			remove_guardian,guardians_of,consent_receipt,record_gpc,lint,privacy_notice,status,consent_state,permitted,decide,decision_internal}'),
-		('officer', true, '{experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,
+		('officer', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,
 			incentives,preference_copy,exclusions,exclusion_event,frequency_caps,exposure_retention,purpose_sweep,consent,purposes,categories,protected_relations,protected_columns,erasure,observed,copies,maintenance,
 			notices,purpose_jurisdictions,consent_lifetimes,requests,notifications,holds,erasure_rules,erasure_requests,retention,record_of_processing,data_inventory}'),
-		('auditor', false, '{measure,consent_rates,lift,opt_out_parity,usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
-		('auditor', true, '{experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,usage,refusals,uses_by_day,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}')
+		('auditor', false, '{find_alerts,read_metrics,measure,consent_rates,lift,opt_out_parity,usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,status}'),
+		('auditor', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,usage,refusals,uses_by_day,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}'),
+		('monitor', false, '{read_metrics}'),
+		('monitor', true, '{metrics,metric_names}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty
@@ -72,9 +74,9 @@ DECLARE
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	holder := personalize.role_name_internal(assign_duty.role);
-	IF assign_duty.duty IS NULL OR assign_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
+	IF assign_duty.duty IS NULL OR assign_duty.duty NOT IN ('app', 'officer', 'auditor', 'monitor') THEN
 		RAISE EXCEPTION 'duty "%" is not known', personalize.shown_internal(coalesce(assign_duty.duty, 'null'))
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer, auditor or monitor.';
 	END IF;
 	INSERT INTO personalize.registry_duty (role_oid, role_name, duty)
 		VALUES (assign_duty.role, holder, assign_duty.duty) ON CONFLICT DO NOTHING;
@@ -83,7 +85,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION personalize.assign_duty(regrole, text) IS
-	'Gives a role a duty: app records consent and asks for it, officer keeps the registry and serves rights, auditor reads usage';
+	'Gives a role a duty: app records consent and asks for it, officer keeps the registry and serves rights, auditor reads usage, monitor reads metrics and nothing else';
 
 CREATE OR REPLACE FUNCTION personalize.revoke_duty(role regrole, duty text)
 RETURNS void
@@ -95,9 +97,9 @@ DECLARE
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	holder := personalize.role_name_internal(revoke_duty.role);
-	IF revoke_duty.duty IS NULL OR revoke_duty.duty NOT IN ('app', 'officer', 'auditor') THEN
+	IF revoke_duty.duty IS NULL OR revoke_duty.duty NOT IN ('app', 'officer', 'auditor', 'monitor') THEN
 		RAISE EXCEPTION 'duty "%" is not known', personalize.shown_internal(coalesce(revoke_duty.duty, 'null'))
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer or auditor.';
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use app, officer, auditor or monitor.';
 	END IF;
 	DELETE FROM personalize.registry_duty AS d WHERE d.role_name = holder AND d.duty = revoke_duty.duty;
 	PERFORM personalize.duty_apply_internal(holder, revoke_duty.duty, false);

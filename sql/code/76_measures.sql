@@ -40,6 +40,8 @@ DECLARE
 	least bigint := personalize.least_group_internal(measure.k);
 	fit text[] := CASE measure.what WHEN 'conversion_rate' THEN '{conversion,purchase}'::text[] WHEN 'click_through' THEN '{click}'
 		WHEN 'satisfaction' THEN '{satisfaction}' WHEN 'repeat_purchase' THEN '{purchase}' WHEN 'lifetime_value' THEN '{purchase}' END;
+	ids integer[];
+	measured_for integer[];
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
 	PERFORM personalize.check_confidence_internal(measure.confidence);
@@ -47,6 +49,8 @@ BEGIN
 		RAISE EXCEPTION 'there is no measure "%"', personalize.shown_internal(coalesce(measure.what, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use conversion_rate, click_through, satisfaction, repeat_purchase or lifetime_value.';
 	END IF;
+	SELECT coalesce(array_agg(m.metric_id ORDER BY m.metric_id), '{}'), coalesce(array_agg(m.purpose_id ORDER BY m.metric_id), '{}') INTO ids, measured_for
+		FROM personalize.metric AS m WHERE m.measures = ANY (fit);
 	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, m.nos)
 		FROM (SELECT y.purpose_id, array_agg(y.subject_no) AS nos FROM (SELECT DISTINCT x.purpose_id, o.subject_no
 				FROM personalize.metric AS x JOIN personalize.outcome AS o ON o.metric_id = x.metric_id
@@ -56,40 +60,11 @@ BEGIN
 			FROM (SELECT y.purpose_id, array_agg(y.subject_no) AS nos FROM (SELECT DISTINCT e.purpose_id, e.subject_no FROM personalize.exposure AS e
 				WHERE e.at >= measure.since AND e.at < measure.until) AS y GROUP BY 1 ORDER BY 1) AS s;
 		RETURN QUERY
-			WITH shown AS MATERIALIZED (
-				SELECT e.purpose_id, c.person, min(e.at) AS first, count(*) AS n, min(c.subject_no) AS subject_no
-				FROM personalize.exposure AS e JOIN personalize.counted_internal AS c ON c.subject_no = e.subject_no
-				WHERE e.at >= measure.since AND e.at < measure.until GROUP BY 1, 2),
-			done AS MATERIALIZED (
-				SELECT o.metric_id, s.purpose_id, c.person, count(*) AS n
-				FROM personalize.metric AS m JOIN personalize.outcome AS o ON o.metric_id = m.metric_id
-					JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no
-					JOIN shown AS s ON s.person = c.person AND o.at >= s.first
-				WHERE m.measures = ANY (fit) AND o.at < measure.until GROUP BY 1, 2, 3),
-			/* metrics with the purpose of what was shown, and others that somebody it was shown to has outcomes of */
-			pair AS (
-				SELECT m.metric_id, m.purpose_id AS measured_for, s.purpose_id
-				FROM personalize.metric AS m CROSS JOIN (SELECT DISTINCT x.purpose_id FROM shown AS x) AS s
-				WHERE m.measures = ANY (fit)
-					AND (m.purpose_id = s.purpose_id OR EXISTS (SELECT FROM done AS d WHERE d.metric_id = m.metric_id AND d.purpose_id = s.purpose_id))),
-			person AS (
-				SELECT p.metric_id, p.purpose_id, s.n AS shown, coalesce(d.n, 0) AS done
-				FROM pair AS p JOIN shown AS s ON s.purpose_id = p.purpose_id
-					LEFT JOIN done AS d ON d.metric_id = p.metric_id AND d.purpose_id = p.purpose_id AND d.person = s.person
-				/* of whoever may not be measured nothing is known, which is not the same as nothing */
-				WHERE p.measured_for = p.purpose_id OR d.n IS NOT NULL
-					OR (SELECT personalize.measured_at_internal(x.kind_id, x.key, p.measured_for, s.first)
-						FROM personalize.subject AS x WHERE x.subject_no = s.subject_no)),
-			total AS (
-				SELECT x.metric_id, x.purpose_id, count(*) AS persons, count(*) FILTER (WHERE x.done > 0) AS converted,
-					sum(x.done)::double precision AS done, sum(x.shown)::bigint AS shown,
-					var_samp(x.done::double precision) AS var_done, var_samp(x.shown::double precision) AS var_shown,
-					covar_samp(x.done, x.shown) AS covar
-				FROM person AS x GROUP BY 1, 2)
 			SELECT m.name::text, p.name, CASE WHEN t.persons >= least THEN t.persons END,
 				CASE WHEN t.persons >= least THEN CASE measure.what WHEN 'click_through' THEN t.shown ELSE t.persons END END,
 				i.value, i.low, i.high, t.persons < least
-			FROM total AS t JOIN personalize.metric AS m ON m.metric_id = t.metric_id JOIN personalize.registry_purpose AS p ON p.purpose_id = t.purpose_id
+			FROM personalize.figures_shown_internal(ids, measured_for, measure.since, measure.until) AS t
+				JOIN personalize.metric AS m ON m.metric_id = t.metric_id JOIN personalize.registry_purpose AS p ON p.purpose_id = t.purpose_id
 				LEFT JOIN LATERAL (
 					SELECT w.rate AS value, w.low, w.high FROM personalize.wilson_internal(t.converted, t.persons, measure.confidence) AS w WHERE measure.what = 'conversion_rate'
 					UNION ALL
@@ -101,17 +76,9 @@ BEGIN
 			ORDER BY m.name, p.name COLLATE "C";
 	ELSE
 		RETURN QUERY
-			WITH person AS (
-				/* what happened at the same moment is one purchase */
-				SELECT o.metric_id, c.person, count(DISTINCT o.at) AS times, count(*) AS n, sum(o.value) AS total
-				FROM personalize.metric AS m JOIN personalize.outcome AS o ON o.metric_id = m.metric_id
-					JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no
-				WHERE m.measures = ANY (fit) AND o.at >= measure.since AND o.at < measure.until GROUP BY 1, 2),
-			total AS (
-				SELECT x.metric_id, count(*) AS persons, sum(x.n)::bigint AS n, count(*) FILTER (WHERE x.times > 1) AS again, avg(x.v) AS mean, var_samp(x.v) AS variance
-				FROM (SELECT y.*, CASE measure.what WHEN 'satisfaction' THEN y.total / y.n ELSE y.total END AS v FROM person AS y) AS x GROUP BY 1)
-			SELECT m.name::text, p.name, CASE WHEN t.persons >= least THEN t.persons END, CASE WHEN t.persons >= least THEN t.n END, i.value, i.low, i.high, t.persons < least
-			FROM total AS t JOIN personalize.metric AS m ON m.metric_id = t.metric_id JOIN personalize.registry_purpose AS p ON p.purpose_id = m.purpose_id
+			SELECT m.name::text, p.name, CASE WHEN t.persons >= least THEN t.persons END, CASE WHEN t.persons >= least THEN t.events END, i.value, i.low, i.high, t.persons < least
+			FROM personalize.figures_done_internal(ids, measure.what = 'satisfaction', measure.since, measure.until) AS t
+				JOIN personalize.metric AS m ON m.metric_id = t.metric_id JOIN personalize.registry_purpose AS p ON p.purpose_id = m.purpose_id
 				LEFT JOIN LATERAL (
 					SELECT w.rate AS value, w.low, w.high FROM personalize.wilson_internal(t.again, t.persons, measure.confidence) AS w WHERE measure.what = 'repeat_purchase'
 					UNION ALL
@@ -156,43 +123,16 @@ BEGIN
 		RAISE EXCEPTION 'step must be day, week, month, quarter or year' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	RETURN QUERY
-		WITH said AS (
-			/* one line for a person who said it under several identities; what concerns single categories is no answer to the purpose */
-			SELECT DISTINCT ON (coalesce(l.group_no, e.subject_no), e.record_id, e.purpose_id) coalesce(l.group_no, e.subject_no) AS person, e.purpose_id, e.event_id,
-				e.recorded_at AS at, e.action, e.expires_at,
-				CASE WHEN n.name IS NOT NULL THEN n.name || '/' || split_part(e.notice, '/', 2) END AS notice
-			FROM personalize.consent_event AS e LEFT JOIN personalize.linked AS l ON l.subject_no = e.subject_no
-				LEFT JOIN personalize.notice_name AS n ON n.name = split_part(e.notice, '/', 1)
-			WHERE e.action IN ('given', 'ending', 'refused', 'withdrawn', 'objected') AND e.purpose_id <> 0 AND (wanted IS NULL OR e.purpose_id = wanted)
-				AND (e.categories IS NULL OR (e.action IN ('given', 'ending') AND 0 = ANY (e.categories)))
-			ORDER BY coalesce(l.group_no, e.subject_no), e.record_id, e.purpose_id, e.event_id),
-		line AS (
-			SELECT s.*, s.action IN ('given', 'ending') AS yes, lag(s.action) OVER w AS before, lag(s.notice) OVER w AS notice_before, lag(s.expires_at) OVER w AS expired_before,
-				lead(s.action) OVER w AS after, lead(s.at) OVER w AS next_at, lead(s.notice) OVER w AS next_notice
-			FROM said AS s WINDOW w AS (PARTITION BY s.person, s.purpose_id ORDER BY s.event_id)),
-		/* when consents came into force under a notice, when they ended, and whether the person ended them */
-		change AS (
-			SELECT x.at, x.purpose_id, x.notice, 1 AS began, 0 AS ended, 0 AS out
-			FROM line AS x WHERE x.yes AND NOT coalesce(x.before IN ('given', 'ending') AND (x.action = 'ending' OR x.notice_before IS NOT DISTINCT FROM x.notice)
-				AND (x.expired_before IS NULL OR x.expired_before > x.at), false)
-			UNION ALL
-			SELECT least(x.next_at, x.expires_at), x.purpose_id, x.notice, 0, 1,
-				CASE WHEN x.after NOT IN ('given', 'ending') AND (x.expires_at IS NULL OR x.next_at < x.expires_at) THEN 1 ELSE 0 END
-			FROM line AS x WHERE x.yes AND least(x.next_at, x.expires_at) <= clock_timestamp()
-				AND NOT coalesce(x.after IN ('given', 'ending') AND (x.after = 'ending' OR x.next_notice IS NOT DISTINCT FROM x.notice)
-					AND (x.expires_at IS NULL OR x.expires_at > x.next_at), false)),
+		WITH one AS MATERIALIZED (
+			SELECT f.period, f.purpose AS purpose_id, f.notice, f.answered, f.opted_in, f.began, f.ended, f.opted_out AS out
+			FROM personalize.figures_rates_internal(consent_rates.step, wanted) AS f),
 		force AS (
-			SELECT c.period, c.purpose_id, c.notice, c.out,
-				(sum(c.began) OVER w - sum(c.ended) OVER w + c.ended)::bigint AS in_force
-			FROM (SELECT date_trunc(consent_rates.step, y.at, 'UTC') AS period, y.purpose_id, y.notice, sum(y.began) AS began, sum(y.ended) AS ended, sum(y.out)::bigint AS out
-				FROM change AS y GROUP BY 1, 2, 3) AS c
-			WINDOW w AS (PARTITION BY c.purpose_id, c.notice ORDER BY c.period)),
-		/* the last answer of a person in a period */
+			SELECT o.period, o.purpose_id, o.notice, o.out,
+				(sum(o.began) OVER w - sum(o.ended) OVER w + o.ended)::bigint AS in_force
+			FROM one AS o WHERE o.began + o.ended > 0
+			WINDOW w AS (PARTITION BY o.purpose_id, o.notice ORDER BY o.period)),
 		answer AS (
-			SELECT a.period, a.purpose_id, a.notice, count(*) AS answered, count(*) FILTER (WHERE a.yes) AS opted_in
-			FROM (SELECT DISTINCT ON (1, x.person, x.purpose_id, x.notice) date_trunc(consent_rates.step, x.at, 'UTC') AS period, x.person, x.purpose_id, x.notice, x.yes
-				FROM line AS x WHERE x.action IN ('given', 'refused') ORDER BY 1, x.person, x.purpose_id, x.notice, x.event_id DESC) AS a
-			GROUP BY 1, 2, 3),
+			SELECT o.period, o.purpose_id, o.notice, o.answered, o.opted_in FROM one AS o WHERE o.answered > 0),
 		cell AS (
 			SELECT coalesce(a.period, f.period) AS period, coalesce(a.purpose_id, f.purpose_id) AS purpose_id, coalesce(a.notice, f.notice) AS notice,
 				coalesce(a.answered, 0) AS answered, coalesce(a.opted_in, 0) AS opted_in, coalesce(f.in_force, 0) AS in_force, coalesce(f.out, 0) AS out

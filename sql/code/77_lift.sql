@@ -36,30 +36,15 @@ BEGIN
 	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id, nos);
 	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, nos);
 	RETURN QUERY
-		WITH enrolled AS MATERIALIZED (
-			SELECT a.person, a.variant, a.at
-			FROM personalize.assignment_person_internal AS a JOIN personalize.counted_internal AS c ON c.subject_no = a.subject_no
-			WHERE a.experiment_id = e.experiment_id
-				/* of whoever may not be measured nothing is known, which is not the same as nothing */
-				AND (m.purpose_id = e.purpose_id OR personalize.measured_at_internal(c.kind_id, c.key, m.purpose_id, a.at))),
-		done AS (
-			SELECT n.person, count(*) AS n, sum(o.value) AS total
-			FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN enrolled AS n ON n.person = c.person
-			WHERE o.metric_id = m.metric_id AND o.at >= n.at AND (e.ended_at IS NULL OR o.at < e.ended_at) GROUP BY 1),
-		person AS (
+		WITH arm AS (
 			/* who did not rate is not dissatisfied */
-			SELECT n.variant, d.n IS NOT NULL AS has, CASE WHEN m.measures = 'satisfaction' THEN d.total / d.n ELSE coalesce(d.total, 0) END AS v
-			FROM enrolled AS n LEFT JOIN done AS d ON d.person = n.person),
-		arm AS (
 			/* a mean tells about those who have an outcome: the others have 0; who: of how many a figure tells */
-			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n,
-				CASE WHEN x.measure = 'rate' OR u.has = 0 THEN u.n ELSE least(u.n_mean, u.has) END AS who, u.has, u.mean, u.variance
-			FROM (SELECT p.variant, count(*) AS n, count(*) FILTER (WHERE p.has) AS has, count(p.v) AS n_mean, avg(p.v) AS mean, var_samp(p.v) AS variance
-					FROM person AS p GROUP BY 1
-				UNION ALL
-				SELECT 'personalized', count(*), count(*) FILTER (WHERE p.has), count(p.v), avg(p.v), var_samp(p.v)
-					FROM person AS p WHERE lift.baseline = 'holdout' AND p.variant <> 'holdout' HAVING count(*) > 0) AS u
-				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),
+			SELECT coalesce(u.variant, 'personalized') AS variant, x.measure, CASE x.measure WHEN 'rate' THEN u.persons ELSE u.with_value END AS n,
+				CASE WHEN x.measure = 'rate' OR u.with_it = 0 THEN u.persons ELSE least(u.with_value, u.with_it) END AS who, u.with_it AS has, u.mean_value AS mean, u.variance
+			FROM personalize.figures_lift_internal(e.experiment_id, m.metric_id, CASE WHEN m.purpose_id = e.purpose_id THEN 0 ELSE m.purpose_id END,
+					coalesce(e.ended_at, 'infinity'), m.measures = 'satisfaction') AS u
+				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)
+			WHERE u.variant IS NOT NULL OR lift.baseline = 'holdout'),
 		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
 		hidden AS (
 			SELECT a.measure, sum(a.who) FILTER (WHERE a.who < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),

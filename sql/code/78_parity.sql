@@ -168,17 +168,6 @@ $$;
 COMMENT ON FUNCTION personalize.parity(text, regclass, name, text, text, timestamptz, timestamptz, double precision, integer) IS
 	'Exposure for a purpose, and outcomes of a metric (NULL: none), by the value of a column of a protected relation, which is read for the purpose, or for read_for, as by any query of the caller: rate, ratio to the highest rate and whether it keeps the four-fifths rule, difference from it with an interval';
 
-CREATE OR REPLACE FUNCTION personalize.said_class_internal(kind_id integer, key text, purpose_id integer, at timestamptz)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN d.state IN ('given', 'presumed') THEN 'yes' WHEN d.state IN ('refused', 'withdrawn', 'objected') THEN 'no'
-		WHEN d.state IN ('unknown', 'expired') THEN 'silent' END
-	FROM personalize.decision_internal($1, $2, $3, $4) AS d
-$$;
-COMMENT ON FUNCTION personalize.said_class_internal(integer, text, integer, timestamptz) IS 'What a person had said to a purpose at a time: yes, no, silent; NULL where all is restricted or erased';
-
 CREATE OR REPLACE FUNCTION personalize.opt_out_parity(metric text, purpose text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
 	confidence double precision DEFAULT 0.95, k integer DEFAULT NULL)
 RETURNS TABLE (measure text, said text, persons bigint, value double precision, yes_persons bigint, yes_value double precision, ratio double precision, four_fifths boolean,
@@ -207,40 +196,10 @@ BEGIN
 		ARRAY(SELECT DISTINCT o.subject_no FROM personalize.outcome AS o WHERE o.metric_id = m.metric_id
 			AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until));
 	RETURN QUERY
-		WITH person AS MATERIALIZED (
+		WITH total AS (
 			/* people of the kinds that the metric is about; several identities have said the same */
-			SELECT c.person, min(c.subject_no) AS subject_no FROM personalize.counted_internal AS c
-			WHERE c.kind_id IN (SELECT s.kind_id FROM personalize.outcome AS o JOIN personalize.subject AS s ON s.subject_no = o.subject_no WHERE o.metric_id = m.metric_id)
-			GROUP BY 1),
-		known AS MATERIALIZED (
-			SELECT p.person, s.subject_no, s.kind_id, s.key FROM person AS p JOIN personalize.subject AS s ON s.subject_no = p.subject_no
-			WHERE personalize.measured_at_internal(s.kind_id, s.key, m.purpose_id, ends)),
-		/* what a person has said within the time: at its start, by each word, at its end */
-		word AS MATERIALIZED (
-			SELECT n.person, t.at, personalize.said_class_internal(n.kind_id, n.key, id, t.at) AS said
-			FROM known AS n CROSS JOIN LATERAL (
-				SELECT e.recorded_at AS at FROM personalize.consent_event AS e
-					WHERE e.subject_no = n.subject_no AND e.recorded_at >= opt_out_parity.since AND e.recorded_at < ends
-				UNION SELECT opt_out_parity.since WHERE opt_out_parity.since > '-infinity'
-					AND EXISTS (SELECT FROM personalize.consent_event AS e WHERE e.subject_no = n.subject_no AND e.recorded_at < opt_out_parity.since)
-				UNION SELECT ends) AS t),
-		unit AS (
-			SELECT DISTINCT w.person, w.said FROM word AS w),
-		/* whoever never changed sides need not be asked again for each outcome */
-		steady AS (
-			SELECT w.person, min(w.at) AS since, min(w.said) AS said FROM word AS w
-			GROUP BY 1 HAVING min(w.said) = max(w.said) AND count(w.said) = count(*)),
-		done AS (
-			SELECT x.person, x.said, avg(x.value) AS mean
-			FROM (SELECT n.person, o.value, CASE WHEN o.at >= y.since THEN y.said ELSE personalize.said_class_internal(n.kind_id, n.key, id, o.at) END AS said
-				FROM personalize.outcome AS o JOIN personalize.counted_internal AS c ON c.subject_no = o.subject_no JOIN known AS n ON n.person = c.person
-					LEFT JOIN steady AS y ON y.person = n.person
-				WHERE o.metric_id = m.metric_id AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until) AS x
-			GROUP BY 1, 2),
-		total AS (
-			SELECT coalesce(u.said, d.said) AS said, count(*) AS n, count(d.person) AS has, avg(d.mean) AS mean, var_samp(d.mean) AS variance
-			FROM unit AS u FULL JOIN done AS d ON d.person = u.person AND d.said = u.said
-			WHERE coalesce(u.said, d.said) IS NOT NULL GROUP BY 1),
+			SELECT f.said, f.persons AS n, f.with_it AS has, f.mean, f.variance
+			FROM personalize.figures_sides_internal(m.metric_id, m.purpose_id, id, opt_out_parity.since, opt_out_parity.until, ends) AS f),
 		cell AS (
 			SELECT x.measure, t.said, CASE x.measure WHEN 'rate' THEN t.n ELSE t.has END AS n, t.has, t.mean, t.variance
 			FROM total AS t CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),

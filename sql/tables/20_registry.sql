@@ -95,7 +95,7 @@ COMMENT ON TABLE personalize.registry_grant IS 'Which role may use personal data
 CREATE TABLE personalize.registry_duty (
 	role_oid oid NOT NULL,
 	role_name name NOT NULL,
-	duty text NOT NULL CHECK (duty IN ('app', 'officer', 'auditor')),
+	duty text NOT NULL CHECK (duty IN ('app', 'officer', 'auditor', 'monitor')),
 	PRIMARY KEY (role_name, duty)
 );
 COMMENT ON TABLE personalize.registry_duty IS 'Which role has which duty';

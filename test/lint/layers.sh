@@ -12,6 +12,7 @@ rank_of()
 		consent | consent_*) echo 3 ;;
 		enforce | enforce_*) echo 4 ;;
 		audit | audit_*) echo 5 ;;
+		figures | figures_*) echo 4 ;;
 		rights | rights_*) echo 6 ;;
 		hooks | personalize) echo 7 ;;
 	esac

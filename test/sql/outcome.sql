@@ -134,8 +134,8 @@ DELETE FROM personalize.outcome;
 /* lift: 56 of 70 against 48 of 80, example (a) of Newcombe 1998: 0.2000, 0.0524 to 0.3339 */
 SELECT count(personalize.grant_consent(i, 'out_ads', kind => 'out')) FROM generate_series(1001, 1153) AS i;
 SELECT personalize.define_experiment('out_1', 'out_ads', '{a,b}');
-CREATE TEMP VIEW enrolled AS SELECT s.key::integer - 1000 AS i, s.subject_no, e.experiment_id FROM personalize.experiment AS e, personalize.subject AS s JOIN personalize.registry_kind AS k USING (kind_id)
-	WHERE e.name = 'out_1' AND k.name = 'out' AND s.key::bigint > 1000;
+CREATE TEMP VIEW enrolled AS SELECT CASE WHEN k.name = 'out' THEN s.key::integer - 1000 END AS i, s.subject_no, e.experiment_id FROM personalize.experiment AS e, personalize.subject AS s JOIN personalize.registry_kind AS k USING (kind_id)
+	WHERE e.name = 'out_1' AND k.name = 'out' AND CASE WHEN k.name = 'out' THEN s.key::bigint END > 1000;
 INSERT INTO personalize.assignment (experiment_id, subject_no, variant, epoch) SELECT experiment_id, subject_no, CASE WHEN i <= 80 THEN 'holdout' ELSE 'a' END, 1 FROM enrolled WHERE i <= 150;
 SELECT count(personalize.record_outcome(1000 + i, 'out_buys', 1 + i % 2, clock_timestamp(), 'out')) FROM enrolled WHERE i <= 48 OR i BETWEEN 81 AND 136;
 \set round 'round(value::numeric, 6) AS value, against_persons AS against, round(against_value::numeric, 6) AS against_value, round(difference::numeric, 4) AS difference, round(low::numeric, 4) AS low, round(high::numeric, 4) AS high, round(ratio::numeric, 6) AS ratio, round(ratio_low::numeric, 6) AS ratio_low, round(ratio_high::numeric, 6) AS ratio_high, method, suppressed'
