@@ -242,6 +242,7 @@ extern void pz_utility_check_truncate(TruncateStmt *stmt);
 extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
+extern bool pz_utility_changes_policies(Node *parsetree);
 
 /* enforce_statistics.c */
 extern bool pz_enforce_sees_all(void);
@@ -301,6 +302,8 @@ extern bool pz_detail_is_idle(void);
 extern void pz_detail_end_transaction(void);
 
 /* enforce_table.c */
+extern bool pz_table_empty(Oid relid);
+extern List *pz_table_truncated(TruncateStmt *stmt);
 extern void pz_table_check_truncate(TruncateStmt *stmt);
 extern void pz_table_settle(Oid relid);
 extern void pz_table_check_trigger(CreateTrigStmt *stmt);

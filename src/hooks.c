@@ -599,6 +599,8 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	pz_hard_command(dropped);
 	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
 		sync_registry();
+	if (pz_utility_changes_policies(parsetree) && in_database())
+		pz_registry_policy_changed();
 }
 
 /* A message goes to the log, and perhaps to the client. */

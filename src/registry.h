@@ -80,6 +80,7 @@ typedef struct PzRelation
 	const char *name;			/* root, schema-qualified and quoted */
 	bool		null_visible;	/* rows without a subject are visible */
 	bool		broken;			/* a subject column is gone: serve nothing */
+	bool		orphan;			/* carries our policies, but the registry does not know it: serve nothing */
 	bool		has_net;		/* row security was off before: a permissive policy of ours must be there */
 	bool		observed;		/* mode observe: refuse nothing, record what would be */
 	int			npaths;
@@ -128,6 +129,7 @@ extern void pz_registry_init(void);
 extern bool pz_registry_installed(void);
 extern bool pz_registry_active(void);
 extern bool pz_registry_in_use(void);
+extern void pz_registry_policy_changed(void);
 extern bool pz_registry_anchored(void);
 extern bool pz_registry_matches(void);
 extern uint64 pz_registry_generation(void);

@@ -511,6 +511,7 @@ pz_registry_load(void)
 			scan_table(r, "registry_relation", load_relation);
 			scan_table(r, "registry_path", load_path);
 			scan_table(r, "registry_column", load_column);
+			pz_registry_load_orphans(r);
 
 			ctl.keysize = sizeof(Oid);
 			ctl.entrysize = sizeof(RelationEntry);

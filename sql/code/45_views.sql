@@ -227,6 +227,18 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	RETURN QUERY SELECT 'registry'::text, false,
+			format('%s carries policies of the extension, but is not in the registry: it is closed', personalize.relation_text_internal(x.relid)),
+			'It was restored without the tables of the extension. Restore their data, or call protect().'::text
+		FROM (SELECT DISTINCT o.polrelid AS relid
+			FROM pg_proc AS f JOIN pg_depend AS d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid AND d.classid = 'pg_policy'::regclass
+				JOIN pg_policy AS o ON o.oid = d.objid
+			WHERE f.pronamespace = 'personalize'::regnamespace AND f.proname = 'policy_ok') AS x
+		WHERE personalize.registry_anchored_internal() IS DISTINCT FROM false
+			AND NOT EXISTS (SELECT FROM personalize.registry_relation AS y
+				WHERE x.relid = y.relid OR x.relid IN (SELECT personalize.descendants_internal(y.relid)))
+		ORDER BY 3;
+
 	/* what protection costs: indexes that serve no condition any more */
 	IF preloaded THEN
 		RETURN QUERY
