@@ -41,6 +41,14 @@ typedef struct PzPurpose
 	int32	   *parents;
 } PzPurpose;
 
+/* Do tombstones say who was erased until now? */
+typedef enum PzErasedKnown
+{
+	PZ_ERASED_KNOWN,
+	PZ_ERASED_RESTORED,			/* the cluster was restored, and erasures were not applied again */
+	PZ_ERASED_OTHERS_KEY		/* they were made with another key file */
+} PzErasedKnown;
+
 #define PZ_PATH_COLUMNS		8	/* the most of a path */
 
 /*
@@ -131,6 +139,7 @@ extern bool pz_registry_active(void);
 extern bool pz_registry_in_use(void);
 extern void pz_registry_policy_changed(void);
 extern bool pz_registry_anchored(void);
+extern PzErasedKnown pz_registry_erased(void);
 extern bool pz_registry_matches(void);
 extern uint64 pz_registry_generation(void);
 extern void pz_registry_require_match(void);

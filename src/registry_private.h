@@ -70,6 +70,7 @@ typedef struct Registry
 	bool		unreadable;		/* they are not, and anything may be protected */
 	const char *sql_version;	/* NULL: not installed */
 	bool		anchored;		/* numbers are good here */
+	PzErasedKnown unknown;		/* is known who was erased? */
 	PzOids		oids;
 	Oid			tables[16];		/* OIDs of the tables the cache depends on */
 	int			ntables;

@@ -142,11 +142,20 @@ BEGIN
 	marked := ARRAY(SELECT s.subject_no FROM personalize.subject AS s
 		WHERE s.kind_id = tombstone_lift_internal.kind_id AND s.tombstoned AND s.key = ANY (keys));
 	PERFORM personalize.ledger_unlock_internal(true);
-	DELETE FROM personalize.tombstone AS t
-		WHERE t.kind_id = tombstone_lift_internal.kind_id
-			AND t.digest = ANY (ARRAY(SELECT personalize.tombstone_digest_internal(tombstone_lift_internal.kind_id, u.key)
-				FROM unnest(keys) AS u (key)));
-	GET DIAGNOSTICS lifted = ROW_COUNT;
+	WITH gone AS (
+		DELETE FROM personalize.tombstone AS t
+			WHERE t.kind_id = tombstone_lift_internal.kind_id
+				AND t.digest = ANY (ARRAY(SELECT personalize.tombstone_digest_internal(tombstone_lift_internal.kind_id, u.key)
+					FROM unnest(keys) AS u (key)))
+			RETURNING t.digest, t.kind_id, t.erased_at
+	), kept AS (
+		/* of an erasure that was carried out, not of one that was asked for only */
+		INSERT INTO personalize.tombstone_lifted AS l (digest, kind_id, erased_at)
+			SELECT g.digest, g.kind_id, g.erased_at FROM gone AS g
+			WHERE EXISTS (SELECT FROM personalize.erasure AS e WHERE e.erased_at = g.erased_at)
+			ON CONFLICT DO NOTHING
+	)
+	SELECT count(*) INTO lifted FROM gone;
 	IF cardinality(marked) > 0 THEN
 		UPDATE personalize.subject AS s SET tombstoned = false WHERE s.subject_no = ANY (marked);
 		lifted := greatest(lifted, cardinality(marked));

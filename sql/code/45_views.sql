@@ -119,7 +119,7 @@ BEGIN
 		CASE WHEN a.here IS NULL THEN 'the registry was not used yet'
 			WHEN a.here THEN 'the registry belongs to this database'
 			ELSE 'the registry was made in another database or cluster' END,
-		CASE WHEN NOT a.here THEN 'Any change of the registry, for example define_category(), adopts it by names.' END
+		CASE WHEN NOT a.here THEN 'Any change of the registry, for example define_category(), adopts it by names. If people were erased since the dump was made: reapply_erasures() with what export_tombstones() returned where that was.' END
 		FROM (SELECT personalize.registry_anchored_internal() AS here) AS a;
 
 	FOR r IN SELECT x.*, format('%I.%I', x.schema_name, x.relation_name) AS shown
@@ -258,6 +258,9 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.exclusion_status_internal() AS a;
+	IF preloaded THEN
+		RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.restore_status_internal() AS a;
+	END IF;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.maintenance_status_internal() AS a;
 
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.copies_status_internal() AS a;
