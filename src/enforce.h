@@ -364,6 +364,7 @@ extern void pz_policy_check_contents(AlterTableStmt *stmt);
 #define PZ_HARD_AM	"personalize_heap"
 
 extern bool pz_hard_command(bool before);
+extern void pz_hard_check_upgrade(Oid relid);
 extern void pz_hard_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
 extern void pz_hard_check_alter(AlterTableStmt *stmt);
 

@@ -141,7 +141,11 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	PzFrame    *frame = NULL;
 	PzRiState	ri;
 	bool		hides = false;
+	ListCell   *lc;
 
+	if (IsBinaryUpgrade)
+		foreach(lc, queryDesc->plannedstmt->rtable)
+			pz_hard_check_upgrade(lfirst_node(RangeTblEntry, lc)->relid);
 	if (in_database() && pz_registry_installed())
 	{
 		List	   *uses = NIL;
@@ -517,6 +521,8 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 				AcceptInvalidationMessages();
 			break;
 		case T_CopyStmt:
+			if (IsBinaryUpgrade && ((CopyStmt *) parsetree)->relation != NULL)
+				pz_hard_check_upgrade(RangeVarGetRelid(((CopyStmt *) parsetree)->relation, NoLock, true));
 			if (((CopyStmt *) parsetree)->is_from)
 			{
 				if (in_database() && pz_registry_active())

@@ -524,9 +524,10 @@ pz_registry_load(void)
 
 		/*
 		 * While CREATE EXTENSION runs, the extension is there but not all of
-		 * its tables are; nothing can be protected yet.
+		 * its tables are; nothing can be protected yet.  pg_upgrade makes them
+		 * one by one, in a server that it alone talks to.
 		 */
-		r->sql_version = pz_registry_in_own_script() ? NULL : pz_registry_sql_version();
+		r->sql_version = pz_registry_in_own_script() || IsBinaryUpgrade ? NULL : pz_registry_sql_version();
 		r->installed = r->sql_version != NULL;
 		r->matches = r->installed && strcmp(r->sql_version, PZ_VERSION) == 0;
 		if (r->installed)
