@@ -244,6 +244,17 @@ extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 extern bool pz_utility_changes_policies(Node *parsetree);
 
+/* enforce_drop.c */
+typedef struct PzDropping
+{
+	int			from;			/* number of relations noted before the command */
+	bool		dropped;		/* the command around it has dropped the extension */
+} PzDropping;
+
+extern void pz_drop_enter(PzDropping *outer);
+extern void pz_drop_leave(const PzDropping *outer);
+extern void pz_drop_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
+
 /* enforce_statistics.c */
 extern bool pz_enforce_sees_all(void);
 extern bool pz_enforce_holds_protected(Oid relid);

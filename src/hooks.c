@@ -448,6 +448,7 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 	if (in_database())
 	{
 		pz_hard_object_access(access, classId, objectId, subId);
+		pz_drop_object_access(access, classId, objectId, subId);
 		pz_copies_object_access(access, classId, objectId, subId);
 		pz_set_object_access(access, classId, objectId);
 	}
@@ -508,7 +509,9 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	const char *released = pz_utility_exclusive_database(parsetree);
 	bool		dropped = pz_hard_command(false);
 	bool		cleared = false;
+	PzDropping	dropping;
 
+	pz_drop_enter(&dropping);
 	pz_within_command();
 	switch (nodeTag(parsetree))
 	{
@@ -532,6 +535,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
 			{
 				pz_ri_context_restore(cleared);
+				pz_drop_leave(&dropping);
 				return;
 			}
 			break;
@@ -603,6 +607,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 
 	pz_ri_context_restore(cleared);
 	pz_hard_command(dropped);
+	pz_drop_leave(&dropping);
 	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
 		sync_registry();
 	if (pz_utility_changes_policies(parsetree) && in_database())
