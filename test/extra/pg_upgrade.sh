@@ -136,6 +136,12 @@ for ((i = 1; i < ${#CONFIGS[@]}; i++)); do
 	OLDDATA=$DATA
 	name="$(major_of "${CONFIGS[i - 1]}") to $(major_of "${CONFIGS[i]}")"
 	prepare "${CONFIGS[i]}" || exit 1
+	"$OLDBIN/pg_ctl" -D "$OLDDATA" -l "$OLDDATA.log" -w -t 60 start >/dev/null || exit 1
+	(cd "$PZ_WORK" && "$PGBIN/pg_upgrade" --check -U postgres -b "$OLDBIN" -B "$PGBIN" -d "$OLDDATA" -D "$DATA" -s "$ROOT/s" -p 5432) >"$PZ_WORK/check.log" 2>&1
+	status=$?
+	[ $status = 0 ] || cat "$PZ_WORK/check.log"
+	want "$name: pg_upgrade --check while the old server runs" $status 0
+	"$OLDBIN/pg_ctl" -D "$OLDDATA" -m fast -w -t 60 stop >/dev/null
 	(cd "$PZ_WORK" && "$PGBIN/pg_upgrade" -U postgres -b "$OLDBIN" -B "$PGBIN" -d "$OLDDATA" -D "$DATA" -s "$ROOT/s") >"$PZ_WORK/upgrade.log" 2>&1
 	status=$?
 	[ $status = 0 ] || { tail -n 40 "$PZ_WORK/upgrade.log"; find "$DATA/pg_upgrade_output.d" -name '*.log' -exec tail -n 60 {} +; }

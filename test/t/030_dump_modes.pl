@@ -230,6 +230,35 @@ $early->quit;
 $other->command_ok([ 'pg_restore', '--exit-on-error', '-d', $other->connstr('schema'), "$dir/data" ], 'the data after the definitions');
 whole($other, 'schema', 'data after definitions');
 
+# Triggers switched off while the data comes: consents are read from the ledger until there is another set
+$other->safe_psql('postgres', 'CREATE DATABASE quiet; CREATE DATABASE inserts');
+$other->command_ok([ 'pg_restore', '--exit-on-error', '-d', $other->connstr('quiet'), "$dir/schema" ], 'definitions once more');
+$other->command_ok([ 'pg_restore', '--exit-on-error', '--disable-triggers', '-j', '2', '-d', $other->connstr('quiet'), "$dir/data" ], 'the data, with --disable-triggers');
+whole($other, 'quiet', '--disable-triggers');
+is($other->safe_psql('quiet', q{SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'}), '0', '... which are on again');
+goes_on($other, 'quiet', '--disable-triggers');
+# As INSERT statements
+{
+	local $ENV{PGOPTIONS} = '-c personalize.purpose=backup';
+	$node->command_ok([ 'pg_dump', '--column-inserts', '--no-owner', '-f', "$dir/inserts", $node->connstr('shop') ], 'pg_dump, as INSERT statements');
+}
+$other->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', "$dir/inserts", $other->connstr('inserts') ], 'restored from INSERT statements');
+whole($other, 'inserts', 'INSERT statements');
+# All databases of a cluster
+{
+	local $ENV{PGOPTIONS} = '-c personalize.purpose=backup';
+	$node->command_ok([ 'pg_dumpall', '-f', "$dir/all", '-d', $node->connstr('postgres') ], 'pg_dumpall');
+}
+my $third = PostgreSQL::Test::Cluster->new('third');
+$third->init;
+$third->append_conf('postgresql.conf', slurp_file('test/personalize.conf'));
+copy_key($node, $third);
+$third->start;
+# the superuser is there already
+$third->run_log([ 'psql', '-X', '-q', '-o', '/dev/null', '-f', "$dir/all", $third->connstr('postgres') ]);
+whole($third, 'shop', 'pg_dumpall');
+$third->stop;
+
 # One table, where the extension is not: row security denies
 $other->safe_psql($_, 'CREATE SCHEMA shop AUTHORIZATION owner; GRANT USAGE ON SCHEMA shop TO PUBLIC;
 	CREATE FUNCTION shop.initial(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN pg_catalog.left($1, 1); END$$') foreach qw(alone beside);

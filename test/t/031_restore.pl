@@ -41,6 +41,7 @@ $node->safe_psql('shop', q{SELECT pg_create_restore_point('point') \g /dev/null
 	BEGIN; SET LOCAL personalize.purpose = 'service'; SELECT count(*) FROM customer; COMMIT;
 	SELECT personalize.audit_sync()});
 $node->backup('used');
+my $moment = $node->safe_psql('shop', 'SELECT clock_timestamp()');
 $node->safe_psql('shop', q{
 	SELECT pg_create_restore_point('later') \g /dev/null
 	SELECT personalize.erase_subject(1);
@@ -53,6 +54,7 @@ $node->safe_psql('shop', q{
 	/* said something, and has no rows; has rows, and said nothing */
 	SELECT personalize.erase_subject(30), personalize.erase_subject(10);
 	SELECT personalize.hold_subject(5, 'lawsuit', 'orders'), personalize.erase_subject(5);
+	SELECT personalize.withdraw_consent(6, 'ads');
 	SELECT pg_switch_wal();});
 my $tombstones = $node->safe_psql('shop', 'SET ROLE officer; SELECT personalize.export_tombstones()');
 my $beside = $node->safe_psql('beside', 'SELECT personalize.export_tombstones()');
@@ -157,6 +159,15 @@ closed($pit, 'beside', 'the other database is still closed');
 $pit->restart;
 is(seen($pit, 'shop', 'ads'), '4 6 7 8', 'open after a restart');
 closed($pit, 'beside', 'closed after a restart');
+# withdrawals are brought along as docs/backup.md has it
+my ($there) = slurp_file('docs/backup.md') =~ /(\\copy \(SELECT.*) TO said.csv CSV/;
+my ($here) = slurp_file('docs/backup.md') =~ /(CREATE TEMP TABLE said.*?record_consents\('said'\);)/s;
+my $said = PostgreSQL::Test::Utils::tempdir() . '/said.csv';
+$there =~ s/> '2026[^']*'/> '$moment'/ or die;
+$here =~ s/FROM said.csv/FROM '$said'/ or die;
+$node->safe_psql('shop', "$there TO '$said' CSV");
+is($pit->safe_psql('shop', $here), '1', 'withdrawals since are brought along');
+is(seen($pit, 'shop', 'ads'), '4 7 8', '... and bind');
 # what is restored from a dump there, is closed as well
 $pit->safe_psql('postgres', 'CREATE DATABASE dumped; CREATE DATABASE fresh');
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
@@ -219,13 +230,13 @@ chmod(0700, $copy->data_dir);
 chmod(0600, $copy->data_dir . '/personalize.key');
 $copy->append_conf('postgresql.conf', 'port = ' . $copy->port . "\narchive_mode = off\n");
 $copy->start;
-is(seen($copy, 'shop', 'ads'), '2 4 6 7 8', 'a copy of the files is open');
+is(seen($copy, 'shop', 'ads'), '2 4 7 8', 'a copy of the files is open');
 $copy->stop;
 append_to_file($copy->data_dir . '/personalize.restored', '');
 $copy->start;
 closed($copy, 'shop', 'a copy of the files with the empty file');
 $copy->safe_psql('shop', "SELECT personalize.reapply_erasures('$tombstones')");
-is(seen($copy, 'shop', 'ads'), '2 4 6 7 8', 'what the data knows already is not erased once more: who came back stays');
+is(seen($copy, 'shop', 'ads'), '2 4 7 8', 'what the data knows already is not erased once more: who came back stays');
 $copy->stop;
 
 # Another key file: nobody who was erased is recognised
@@ -241,14 +252,14 @@ like($err, qr/another key file/, '... nor are they exported');
 $copy->stop;
 rename("$key.away", $key) or die;
 $copy->start;
-is(seen($copy, 'shop', 'ads'), '2 4 6 7 8', 'open with the key file in its place');
+is(seen($copy, 'shop', 'ads'), '2 4 7 8', 'open with the key file in its place');
 $copy->stop;
 unlink($key);
 $copy->start;
 $copy->safe_psql('shop', q{SET ROLE officer; SELECT personalize.reapply_erasures(without => 'the key file is lost')});
-is(seen($copy, 'shop', 'ads'), '2 4 6 7 8', 'opened though it is lost');
+is(seen($copy, 'shop', 'ads'), '2 4 7 8', 'opened though it is lost');
 $copy->safe_psql('shop', 'SELECT personalize.erase_subject(7)');
 $copy->restart;
-is(seen($copy, 'shop', 'ads'), '2 4 6 8', '... erasing goes on under the new one');
+is(seen($copy, 'shop', 'ads'), '2 4 8', '... erasing goes on under the new one');
 $copy->stop;
 done_testing();
