@@ -23,9 +23,14 @@ SQL_PARTS = sql/header.sql \
 	$(filter-out $(SQL_LAST),$(sort $(wildcard sql/code/*.sql))) \
 	$(SQL_LAST)
 SQL_INSTALL = sql/$(EXTENSION)--$(EXTVERSION).sql
-DATA_built = $(SQL_INSTALL)
-# Frozen scripts of earlier releases and the ways from one to the next
-DATA = $(sort $(wildcard sql/release/*.sql) $(wildcard sql/update/*.sql))
+# The way from earlier releases is composed, too: what changes in the tables
+# since (sql/update/RELEASE.sql), then all code once more, and what goes over
+# all of it.
+UPDATE_DIR = sql/update
+SQL_UPDATES = $(patsubst $(UPDATE_DIR)/%.sql,sql/$(EXTENSION)--%--$(EXTVERSION).sql,$(sort $(wildcard $(UPDATE_DIR)/*.sql)))
+DATA_built = $(SQL_INSTALL) $(SQL_UPDATES)
+# Frozen scripts of earlier releases, and the ways between them
+DATA = $(sort $(wildcard sql/release/*.sql))
 
 # Every test file is a test; 00_ sorts first, 99_ must be told to be last.
 REGRESS_ALL = $(sort $(notdir $(basename $(wildcard test/sql/*.sql))))
@@ -67,7 +72,7 @@ no-pgxs:
 	@echo 'elsewhere: make PG_CONFIG=/path/to/pg_config. "make test" and "make demo" install what they need.' >&2
 	@false
 clean:
-	rm -f src/*.o src/*.bc personalize.so $(SQL_INSTALL)
+	rm -f src/*.o src/*.bc personalize.so $(SQL_INSTALL) $(SQL_UPDATES)
 	rm -rf $(EXTRA_CLEAN)
 endif
 
@@ -77,6 +82,11 @@ $(OBJS): $(wildcard src/*.h) Makefile
 # objects in the schema beforehand must not get them into the extension.
 $(SQL_INSTALL): $(SQL_PARTS) Makefile
 	cat $(SQL_PARTS) | sed -E 's/^CREATE OR REPLACE /CREATE /' > $@.tmp
+	mv $@.tmp $@
+
+# CREATE OR REPLACE here: PostgreSQL refuses to replace what is not the extension's.
+sql/$(EXTENSION)--%--$(EXTVERSION).sql: $(UPDATE_DIR)/%.sql $(SQL_PARTS) Makefile
+	cat sql/header.sql $< $(filter sql/code/%,$(filter-out $(SQL_LAST),$(SQL_PARTS))) $(SQL_LAST) > $@.tmp
 	mv $@.tmp $@
 
 .PHONY: test check-clients demo bench check-deep lint list-tests check-user dist objects

@@ -20,6 +20,8 @@
 #include "consent.h"
 #include "errors.h"
 #include "keys.h"
+#include "registry.h"
+#include "restore.h"
 #include "shmem.h"
 
 /* The day of a time, in the session's time zone, as ISO 8601. */
@@ -124,6 +126,7 @@ personalize_decision(PG_FUNCTION_ARGS)
 	TimestampTz clock = pz_preloaded ? pz_clock_now() : 0;
 	TimestampTz as_of = DT_NOEND;
 	Datum	   *ids;
+	bool		unknown;
 	int			i;
 
 	pz_require_preloaded();
@@ -144,9 +147,11 @@ personalize_decision(PG_FUNCTION_ARGS)
 	pz_consent_decide(pz_consent_snapshot(), clock, as_of, PG_GETARG_INT32(0),
 					  VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), purpose, true, &d);
 
-	values[0] = BoolGetDatum(d.permitted);
+	/* the person may be one of those who were erased */
+	unknown = PG_ARGISNULL(3) && pz_registry_erased() != PZ_ERASED_KNOWN;
+	values[0] = BoolGetDatum(d.permitted && !unknown);
 	values[1] = CStringGetTextDatum(pz_consent_state_name(d.state));
-	values[2] = CStringGetTextDatum(reason_text(purpose, &d));
+	values[2] = CStringGetTextDatum(unknown ? "the database was restored, and who was erased since is not known" : reason_text(purpose, &d));
 	values[3] = Int64GetDatum(d.event_id);
 	nulls[3] = d.event_id == 0;
 	ids = palloc(sizeof(Datum) * Max(d.ncategories, 1));
@@ -188,6 +193,36 @@ personalize_record_id(PG_FUNCTION_ARGS)
 	id->data[6] = (id->data[6] & 0x0f) | 0x40;
 	id->data[8] = (id->data[8] & 0x3f) | 0x80;
 	PG_RETURN_UUID_P(id);
+}
+
+/*
+ * restore_id_internal(): the number of the last restore of this cluster from a
+ * backup; NULL if there was none.
+ */
+PG_FUNCTION_INFO_V1(personalize_restore_id);
+Datum
+personalize_restore_id(PG_FUNCTION_ARGS)
+{
+	const char *id = pz_restore_id();
+
+	if (id == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(id));
+}
+
+/*
+ * erased_unknown_internal(): why people who were erased cannot be told from
+ * others; NULL if they can.
+ */
+PG_FUNCTION_INFO_V1(personalize_erased_unknown);
+Datum
+personalize_erased_unknown(PG_FUNCTION_ARGS)
+{
+	PzErasedKnown known = pz_registry_erased();
+
+	if (known == PZ_ERASED_KNOWN)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(known == PZ_ERASED_RESTORED ? "restored" : "other key file"));
 }
 
 /*

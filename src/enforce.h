@@ -242,6 +242,18 @@ extern void pz_utility_check_truncate(TruncateStmt *stmt);
 extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
+extern bool pz_utility_changes_policies(Node *parsetree);
+
+/* enforce_drop.c */
+typedef struct PzDropping
+{
+	int			from;			/* number of relations noted before the command */
+	bool		dropped;		/* the command around it has dropped the extension */
+} PzDropping;
+
+extern void pz_drop_enter(PzDropping *outer);
+extern void pz_drop_leave(const PzDropping *outer);
+extern void pz_drop_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
 
 /* enforce_statistics.c */
 extern bool pz_enforce_sees_all(void);
@@ -301,6 +313,8 @@ extern bool pz_detail_is_idle(void);
 extern void pz_detail_end_transaction(void);
 
 /* enforce_table.c */
+extern bool pz_table_empty(Oid relid);
+extern List *pz_table_truncated(TruncateStmt *stmt);
 extern void pz_table_check_truncate(TruncateStmt *stmt);
 extern void pz_table_settle(Oid relid);
 extern void pz_table_check_trigger(CreateTrigStmt *stmt);
@@ -361,6 +375,7 @@ extern void pz_policy_check_contents(AlterTableStmt *stmt);
 #define PZ_HARD_AM	"personalize_heap"
 
 extern bool pz_hard_command(bool before);
+extern void pz_hard_check_upgrade(Oid relid);
 extern void pz_hard_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
 extern void pz_hard_check_alter(AlterTableStmt *stmt);
 

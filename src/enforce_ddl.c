@@ -21,6 +21,7 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -128,6 +129,18 @@ check_statistics(CreateStatsStmt *stmt)
 }
 
 /*
+ * Is a superuser restoring a dump?  The registry came with it and was not
+ * adopted yet.  Indexes and statistics are made after the rows were written,
+ * and every function that they call was there when the dump was made.
+ */
+static bool
+is_restoring(Node *parsetree)
+{
+	return (IsA(parsetree, IndexStmt) || IsA(parsetree, CreateStatsStmt) || IsA(parsetree, AlterTableStmt)) &&
+		!pz_registry_anchored() && superuser() && superuser_arg(GetOuterUserId());
+}
+
+/*
  * A command begins; maintenance: it may read all rows, and that is on record.
  * The caller has asked pz_ddl_blocks before and gives the answer to
  * pz_ddl_leave.
@@ -136,6 +149,7 @@ void
 pz_ddl_enter(Node *parsetree, bool maintenance)
 {
 	bool		blocked = blocking;
+	bool		restoring = !maintenance && is_restoring(parsetree);
 	ListCell   *lc;
 
 	pz_policy_check_command(parsetree);
@@ -143,12 +157,12 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 	{
 		case T_AlterTableStmt:
 			pz_hard_check_alter((AlterTableStmt *) parsetree);
-			if (!maintenance)
+			if (!maintenance && !restoring)
 				pz_policy_check_contents((AlterTableStmt *) parsetree);
 			pz_children_check_alter((AlterTableStmt *) parsetree, maintenance);
 			/* foreign keys of any relation: their queries see every row */
 			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
-				(!maintenance && alters_protected((AlterTableStmt *) parsetree));
+				(!maintenance && !restoring && alters_protected((AlterTableStmt *) parsetree));
 			break;
 		case T_AlterDomainStmt:
 			/* looks at every column of the domain's type, whoever owns the table */
@@ -170,7 +184,7 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 			blocking = blocking || pz_ddl_any_parent_protected(((CreateForeignTableStmt *) parsetree)->base.inhRelations);
 			break;
 		case T_IndexStmt:
-			blocking = blocking || (!maintenance && pz_ddl_names_protected(((IndexStmt *) parsetree)->relation));
+			blocking = blocking || (!maintenance && !restoring && pz_ddl_names_protected(((IndexStmt *) parsetree)->relation));
 			break;
 		case T_ReindexStmt:
 			blocking = blocking || (((ReindexStmt *) parsetree)->relation == NULL && pz_depend_upkeep_calls_users()) ||
@@ -186,7 +200,7 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 				blocking = blocking || (!maintenance && pz_ddl_names_protected(lfirst_node(VacuumRelation, lc)->relation));
 			break;
 		case T_CreateStatsStmt:
-			if (!maintenance)
+			if (!maintenance && !restoring)
 				check_statistics((CreateStatsStmt *) parsetree);
 			break;
 		default:

@@ -21,6 +21,7 @@
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
@@ -29,7 +30,9 @@
 #include "commands/defrem.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
+#include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "enforce.h"
@@ -105,6 +108,28 @@ pz_hard_object_access(ObjectAccessType access, Oid classId, Oid objectId, int su
 				 errdetail("Their rows would be dropped, too."),
 				 errhint("Call personalize.unprotect() for every relation with hard protection first; "
 						 "other relations: ALTER TABLE ... SET ACCESS METHOD heap.")));
+}
+
+/*
+ * In a server in binary upgrade: ERROR 55000 if rows of a relation with hard
+ * protection would be read.  Those that pg_upgrade makes there are empty.
+ */
+void
+pz_hard_check_upgrade(Oid relid)
+{
+	Relation	rel;
+	bool		empty;
+
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION || relation_am(relid) != get_table_am_oid(PZ_HARD_AM, true))
+		return;
+	rel = relation_open(relid, AccessShareLock);
+	empty = RelationGetNumberOfBlocks(rel) == 0;
+	relation_close(rel, NoLock);
+	if (!empty)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("relation \"%s\" has hard protection and is closed while the server is being upgraded", get_rel_name(relid)),
+				 errhint("Start the server without -b.")));
 }
 
 /*

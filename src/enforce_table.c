@@ -15,14 +15,17 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "compat.h"
 #include "enforce.h"
@@ -44,9 +47,35 @@ pz_table_settle(Oid relid)
 	UnlockRelationOid(relid, AccessShareLock);
 }
 
+/*
+ * Is a relation that is to be truncated empty?  Nothing goes then: a parallel
+ * pg_restore truncates what it has just made, when the registry may be there
+ * already.  Only whoever may truncate it learns that; for them it stays locked.
+ */
+bool
+pz_table_empty(Oid relid)
+{
+	char		relkind = get_rel_relkind(relid);
+	Relation	rel;
+	bool		empty;
+
+	/* its partitions are looked at one by one */
+	if (relkind == RELKIND_PARTITIONED_TABLE)
+		return true;
+	if (relkind != RELKIND_RELATION ||
+		(!pz_owns_relation_compat(relid, GetUserId()) && pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK))
+		return false;
+	rel = try_relation_open(relid, AccessExclusiveLock);
+	if (rel == NULL)
+		return false;
+	empty = RelationGetNumberOfBlocks(rel) == 0;
+	relation_close(rel, NoLock);
+	return empty;
+}
+
 /* The relations that TRUNCATE names, with their children and, if asked, all that refer to them. */
-static List *
-truncated_relations(TruncateStmt *stmt)
+List *
+pz_table_truncated(TruncateStmt *stmt)
 {
 	List	   *relids = NIL;
 	ListCell   *lc;
@@ -84,14 +113,15 @@ pz_table_check_truncate(TruncateStmt *stmt)
 {
 	ListCell   *lc;
 
-	foreach(lc, truncated_relations(stmt))
+	foreach(lc, pz_table_truncated(stmt))
 	{
 		const PzRelation *rel;
 
 		pz_table_settle(lfirst_oid(lc));
 		rel = pz_registry_relation(lfirst_oid(lc));
-		if (rel && !rel->observed && !pz_enforce_sees_all())
+		if (rel && !rel->observed && !pz_enforce_sees_all() && !pz_table_empty(lfirst_oid(lc)))
 		{
+			rel = pz_registry_relation(lfirst_oid(lc));
 			pz_refuse_command(rel, "TRUNCATE");
 			ereport(ERROR,
 					(errcode(PZ_ERR_REFUSED),

@@ -220,18 +220,19 @@ pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryCompletion *q
 }
 
 /*
- * Refuse TRUNCATE of the ledger and the record of use, also to a superuser.
+ * Refuse TRUNCATE of the ledger and the record of use, also to a superuser,
+ * unless there is nothing in it.
  */
 void
 pz_utility_check_truncate(TruncateStmt *stmt)
 {
 	ListCell   *lc;
 
-	foreach(lc, stmt->relations)
+	foreach(lc, pz_table_truncated(stmt))
 	{
-		Oid			relid = RangeVarGetRelid((RangeVar *) lfirst(lc), NoLock, true);
+		Oid			relid = lfirst_oid(lc);
 
-		if (OidIsValid(relid) && pz_registry_append_only(relid))
+		if (pz_registry_append_only(relid) && !pz_table_empty(relid))
 			ereport(ERROR,
 					(errcode(PZ_ERR_REFUSED),
 					 errmsg("relation \"%s\" is append-only", get_rel_name(relid)),
@@ -361,6 +362,18 @@ pz_utility_exclusive_database(Node *parsetree)
 		}
 	}
 	return allowed ? name : NULL;
+}
+
+/*
+ * Can a command change which relations carry policies of ours?  protect() and
+ * unprotect() tell all sessions by themselves.
+ */
+bool
+pz_utility_changes_policies(Node *parsetree)
+{
+	if (IsA(parsetree, CreatePolicyStmt))
+		return strncmp(((CreatePolicyStmt *) parsetree)->policy_name, PZ_EXTENSION "_", strlen(PZ_EXTENSION) + 1) == 0;
+	return IsA(parsetree, DropStmt) && ((DropStmt *) parsetree)->removeType == OBJECT_POLICY;
 }
 
 /*

@@ -141,7 +141,11 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	PzFrame    *frame = NULL;
 	PzRiState	ri;
 	bool		hides = false;
+	ListCell   *lc;
 
+	if (IsBinaryUpgrade)
+		foreach(lc, queryDesc->plannedstmt->rtable)
+			pz_hard_check_upgrade(lfirst_node(RangeTblEntry, lc)->relid);
 	if (in_database() && pz_registry_installed())
 	{
 		List	   *uses = NIL;
@@ -444,6 +448,7 @@ pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, 
 	if (in_database())
 	{
 		pz_hard_object_access(access, classId, objectId, subId);
+		pz_drop_object_access(access, classId, objectId, subId);
 		pz_copies_object_access(access, classId, objectId, subId);
 		pz_set_object_access(access, classId, objectId);
 	}
@@ -504,7 +509,9 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	const char *released = pz_utility_exclusive_database(parsetree);
 	bool		dropped = pz_hard_command(false);
 	bool		cleared = false;
+	PzDropping	dropping;
 
+	pz_drop_enter(&dropping);
 	pz_within_command();
 	switch (nodeTag(parsetree))
 	{
@@ -517,6 +524,8 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 				AcceptInvalidationMessages();
 			break;
 		case T_CopyStmt:
+			if (IsBinaryUpgrade && ((CopyStmt *) parsetree)->relation != NULL)
+				pz_hard_check_upgrade(RangeVarGetRelid(((CopyStmt *) parsetree)->relation, NoLock, true));
 			if (((CopyStmt *) parsetree)->is_from)
 			{
 				if (in_database() && pz_registry_active())
@@ -526,6 +535,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
 			{
 				pz_ri_context_restore(cleared);
+				pz_drop_leave(&dropping);
 				return;
 			}
 			break;
@@ -597,8 +607,11 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 
 	pz_ri_context_restore(cleared);
 	pz_hard_command(dropped);
+	pz_drop_leave(&dropping);
 	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
 		sync_registry();
+	if (pz_utility_changes_policies(parsetree) && in_database())
+		pz_registry_policy_changed();
 }
 
 /* A message goes to the log, and perhaps to the client. */

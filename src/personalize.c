@@ -15,6 +15,7 @@
 #include "hooks.h"
 #include "keys.h"
 #include "registry.h"
+#include "restore.h"
 #include "shmem.h"
 
 PG_MODULE_MAGIC;
@@ -33,6 +34,7 @@ _PG_init(void)
 
 	pz_guc_init();
 	pz_keys_load();
+	pz_restore_init();
 	pz_shmem_init();
 	pz_registry_init();
 	pz_audit_init();

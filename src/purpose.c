@@ -92,6 +92,23 @@ pz_purpose_refuse(const char *reason, const char *message, const char *hint)
 	return r;
 }
 
+/* Refuse (55000) because people who were erased cannot be told from others. */
+static const PzRefusal *
+refuse_unknown(PzErasedKnown why)
+{
+	PzRefusal  *r = palloc(sizeof(PzRefusal));
+
+	r->sqlerrcode = PZ_ERR_STATE;
+	r->reason = why == PZ_ERASED_RESTORED ? "restored" : "other key file";
+	r->message = why == PZ_ERASED_RESTORED ?
+		"protected relations are closed: the database was restored, and who was erased since the backup is not known" :
+		"protected relations are closed: erased people are remembered by another key file than that of this server";
+	r->hint = why == PZ_ERASED_RESTORED ?
+		"Ask a privacy officer to call personalize.reapply_erasures() with what personalize.export_tombstones() returned on the newest server." :
+		"Put the key file of the server that the data comes from into its place, and restart.";
+	return r;
+}
+
 /*
  * Why role may not use a relation for the purpose it stated; NULL if it may.
  * purpose is NULL where there is none of that name.  Sets *may_copy.
@@ -127,6 +144,8 @@ pz_purpose_refusal(const char *purpose_name, const PzPurpose *purpose,
 								 psprintf("role \"%s\" may not use personal data for purpose \"%s\"",
 										  GetUserNameFromId(role, true), purpose_name),
 								 "Ask a privacy officer: SELECT personalize.grant_purpose('<purpose>', '<role>').");
+	if (!purpose->builtin && pz_registry_erased() != PZ_ERASED_KNOWN)
+		return refuse_unknown(pz_registry_erased());
 	if (!row_security && !purpose->builtin)
 		return pz_purpose_refuse("row_security off",
 								 psprintf("cannot read protected relation %s for purpose \"%s\" while row_security is off",

@@ -234,6 +234,16 @@ pz_registry_anchored(void)
 }
 
 /*
+ * Is known who was erased, or can people be in the data who were?
+ */
+PzErasedKnown
+pz_registry_erased(void)
+{
+	ensure_registry();
+	return registry->unknown;
+}
+
+/*
  * ERROR 55000 if the SQL objects are of another version than the library.
  */
 void

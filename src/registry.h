@@ -41,6 +41,14 @@ typedef struct PzPurpose
 	int32	   *parents;
 } PzPurpose;
 
+/* Do tombstones say who was erased until now? */
+typedef enum PzErasedKnown
+{
+	PZ_ERASED_KNOWN,
+	PZ_ERASED_RESTORED,			/* the cluster was restored, and erasures were not applied again */
+	PZ_ERASED_OTHERS_KEY		/* they were made with another key file */
+} PzErasedKnown;
+
 #define PZ_PATH_COLUMNS		8	/* the most of a path */
 
 /*
@@ -80,6 +88,7 @@ typedef struct PzRelation
 	const char *name;			/* root, schema-qualified and quoted */
 	bool		null_visible;	/* rows without a subject are visible */
 	bool		broken;			/* a subject column is gone: serve nothing */
+	bool		orphan;			/* carries our policies, but the registry does not know it: serve nothing */
 	bool		has_net;		/* row security was off before: a permissive policy of ours must be there */
 	bool		observed;		/* mode observe: refuse nothing, record what would be */
 	int			npaths;
@@ -128,7 +137,9 @@ extern void pz_registry_init(void);
 extern bool pz_registry_installed(void);
 extern bool pz_registry_active(void);
 extern bool pz_registry_in_use(void);
+extern void pz_registry_policy_changed(void);
 extern bool pz_registry_anchored(void);
+extern PzErasedKnown pz_registry_erased(void);
 extern bool pz_registry_matches(void);
 extern uint64 pz_registry_generation(void);
 extern void pz_registry_require_match(void);

@@ -32,12 +32,14 @@
 #include "utils/syscache.h"
 
 #include "errors.h"
+#include "keys.h"
+#include "restore.h"
 #include "registry_private.h"
 
 /* Column numbers of the registry tables, see sql/tables/20_registry.sql */
 enum
 {
-	ANCHOR_SYSID = 2, ANCHOR_DATABASE = 3,
+	ANCHOR_SYSID = 2, ANCHOR_DATABASE = 3, ANCHOR_RESTORE = 4, ANCHOR_KEY = 5,
 	KIND_ID = 1, KIND_NAME = 2, KIND_KEY_TYPE = 3,
 	CATEGORY_ID = 1, CATEGORY_NAME = 2, CATEGORY_SPECIAL = 4, CATEGORY_PARTIAL = 7,
 	PURPOSE_ID = 1, PURPOSE_NAME = 2, PURPOSE_BASIS = 4, PURPOSE_SPECIAL_BASIS = 8,
@@ -116,12 +118,48 @@ absent(HeapTuple tup, TupleDesc desc, int attnum)
 	return isnull;
 }
 
-/* registry_anchor: are the numbers good here? */
+/*
+ * Are there tombstones, and were they made with another key file than ours?
+ * Then nobody who was erased is recognised.
+ */
+static bool
+others_key(Registry *r, HeapTuple tup, TupleDesc desc)
+{
+	uint8		digest[PZ_MAC_LEN];
+	bytea	   *stored;
+	Relation	rel;
+	SysScanDesc scan;
+	bool		found;
+
+	/* without keys nothing is served anyway */
+	if (absent(tup, desc, ANCHOR_KEY) || !pz_keys_digest(PZ_KEYS_NAME, PZ_EXTENSION, strlen(PZ_EXTENSION), digest))
+		return false;
+	stored = DatumGetByteaPP(need(tup, desc, ANCHOR_KEY));
+	if (VARSIZE_ANY_EXHDR(stored) == PZ_MAC_LEN && memcmp(VARDATA_ANY(stored), digest, PZ_MAC_LEN) == 0)
+		return false;
+	rel = table_open(r->oids.tombstone, AccessShareLock);
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* registry_anchor: are the numbers good here, and is known who was erased? */
 static void
 load_anchor(Registry *r, HeapTuple tup, TupleDesc desc)
 {
+	const char *id = pz_restore_id();
+
 	r->anchored = ((uint64) DatumGetInt64(need(tup, desc, ANCHOR_SYSID)) == GetSystemIdentifier() &&
 				   DatumGetObjectId(need(tup, desc, ANCHOR_DATABASE)) == MyDatabaseId);
+	if (others_key(r, tup, desc))
+		r->unknown = PZ_ERASED_OTHERS_KEY;
+	else if (id == NULL ||
+			 (!absent(tup, desc, ANCHOR_RESTORE) && strcmp(TextDatumGetCString(need(tup, desc, ANCHOR_RESTORE)), id) == 0))
+		r->unknown = PZ_ERASED_KNOWN;
+	else
+		r->unknown = PZ_ERASED_RESTORED;
 }
 
 /* A row of registry_kind. */
@@ -486,9 +524,10 @@ pz_registry_load(void)
 
 		/*
 		 * While CREATE EXTENSION runs, the extension is there but not all of
-		 * its tables are; nothing can be protected yet.
+		 * its tables are; nothing can be protected yet.  pg_upgrade makes them
+		 * one by one, in a server that it alone talks to.
 		 */
-		r->sql_version = pz_registry_in_own_script() ? NULL : pz_registry_sql_version();
+		r->sql_version = pz_registry_in_own_script() || IsBinaryUpgrade ? NULL : pz_registry_sql_version();
 		r->installed = r->sql_version != NULL;
 		r->matches = r->installed && strcmp(r->sql_version, PZ_VERSION) == 0;
 		if (r->installed)
@@ -500,6 +539,8 @@ pz_registry_load(void)
 			pz_registry_load_foreign(r);
 		else if (r->installed)
 		{
+			/* a dump brings the anchor after the relations */
+			r->unknown = pz_restore_id() != NULL ? PZ_ERASED_RESTORED : PZ_ERASED_KNOWN;
 			scan_table(r, "registry_anchor", load_anchor);
 			scan_table(r, "registry_kind", load_kind);
 			scan_table(r, "registry_category", load_category);
@@ -511,6 +552,7 @@ pz_registry_load(void)
 			scan_table(r, "registry_relation", load_relation);
 			scan_table(r, "registry_path", load_path);
 			scan_table(r, "registry_column", load_column);
+			pz_registry_load_orphans(r);
 
 			ctl.keysize = sizeof(Oid);
 			ctl.entrysize = sizeof(RelationEntry);

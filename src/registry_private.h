@@ -21,6 +21,7 @@ typedef struct Registered
 	bool		null_visible;
 	bool		observed;
 	bool		has_net;
+	bool		orphan;			/* not in the table: it carries our policies, and nobody knows why */
 } Registered;
 
 typedef struct RegisteredPath
@@ -69,6 +70,7 @@ typedef struct Registry
 	bool		unreadable;		/* they are not, and anything may be protected */
 	const char *sql_version;	/* NULL: not installed */
 	bool		anchored;		/* numbers are good here */
+	PzErasedKnown unknown;		/* is known who was erased? */
 	PzOids		oids;
 	Oid			tables[16];		/* OIDs of the tables the cache depends on */
 	int			ntables;
@@ -91,6 +93,9 @@ extern PzPurpose *pz_registry_find_purpose(Registry *r, int32 purpose_id);
 extern List *pz_registry_ancestors(Registry *r, Oid relid);
 extern bool pz_registry_resolve_path(Registry *r, const RegisteredPath *p, const Registered *g, Oid relid, PzPath *path);
 extern PzRelation *pz_registry_resolve(Registry *r, Oid relid, List *ancestors);
+
+/* registry_orphans.c */
+extern void pz_registry_load_orphans(Registry *r);
 
 /* registry_version.c */
 extern char *pz_registry_sql_version(void);

@@ -221,6 +221,7 @@ pz_registry_resolve(Registry *r, Oid relid, List *ancestors)
 
 		rel->null_visible = rel->null_visible && g->null_visible;
 		rel->observed = rel->observed && g->observed;
+		rel->orphan = rel->orphan || g->orphan;
 		foreach(lp, r->paths)
 		{
 			RegisteredPath *p = lfirst(lp);

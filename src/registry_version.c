@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -156,16 +158,42 @@ pz_registry_load_foreign(Registry *r)
 }
 
 /*
+ * Which of two versions is the older one, by the numbers in them: less than 0
+ * if a is, more if b is, 0 if that cannot be told.
+ */
+static int
+compare_versions(const char *a, const char *b)
+{
+	while (isdigit((unsigned char) *a) && isdigit((unsigned char) *b))
+	{
+		char	   *a_end;
+		char	   *b_end;
+		unsigned long x = strtoul(a, &a_end, 10);
+		unsigned long y = strtoul(b, &b_end, 10);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+		a = a_end + (*a_end == '.');
+		b = b_end + (*b_end == '.');
+	}
+	return 0;
+}
+
+/*
  * ERROR 55000: the SQL objects are of another version than the library.
  */
 void
 pz_registry_report_mismatch(const Registry *r)
 {
+	int			order = compare_versions(r->sql_version, PZ_VERSION);
+
 	ereport(ERROR,
 			(errcode(PZ_ERR_STATE),
 			 errmsg("extension \"%s\" has version \"%s\" in this database, but its library has version \"%s\"",
 					PZ_EXTENSION, r->sql_version, PZ_VERSION),
 			 errdetail("Protected relations are closed until both are of one version."),
+			 order < 0 ? errhint("Run ALTER EXTENSION %s UPDATE in this database.", PZ_EXTENSION) :
+			 order > 0 ? errhint("Install the library of version \"%s\" and restart the server.", r->sql_version) :
 			 errhint("Run ALTER EXTENSION %s UPDATE, or install the library of the other version and restart the server.",
 					 PZ_EXTENSION)));
 }

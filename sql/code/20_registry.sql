@@ -400,14 +400,20 @@ AS $$
 DECLARE
 	here record;
 	anchor personalize.registry_anchor;
+	here_key bytea := personalize.tombstone_digest_internal(-2, 'personalize');
 BEGIN
 	SELECT s.system_identifier AS system_identifier, d.oid AS database_oid INTO here
 		FROM pg_control_system() AS s, pg_database AS d WHERE d.datname = current_database();
 	SELECT a.* INTO anchor FROM personalize.registry_anchor AS a FOR UPDATE;
 	IF anchor.only_row IS NULL THEN
-		INSERT INTO personalize.registry_anchor (system_identifier, database_oid)
-			VALUES (here.system_identifier, here.database_oid) ON CONFLICT DO NOTHING;
+		/* a registry that was never used has nobody to forget */
+		INSERT INTO personalize.registry_anchor (system_identifier, database_oid, restore_id, key_name)
+			VALUES (here.system_identifier, here.database_oid,
+				CASE WHEN NOT EXISTS (SELECT FROM personalize.registry_relation) THEN personalize.restore_id_internal() END, here_key)
+			ON CONFLICT DO NOTHING;
 		SELECT a.* INTO anchor FROM personalize.registry_anchor AS a FOR UPDATE;
+	ELSIF anchor.key_name IS DISTINCT FROM here_key AND NOT EXISTS (SELECT FROM personalize.tombstone) THEN
+		UPDATE personalize.registry_anchor AS a SET key_name = here_key;
 	END IF;
 	IF anchor.system_identifier = here.system_identifier AND anchor.database_oid = here.database_oid THEN
 		PERFORM personalize.registry_refresh_internal();

@@ -19,7 +19,7 @@ AS $$
 			define_exclusion,drop_exclusion,refresh_exclusions,exclude,unexclude,exclusions_of,set_frequency_cap,set_exposure_retention,why,link_subject,unlink_subject,define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
 			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,set_erasure,hold_subject,release_hold,
-			request_erasure,cancel_erasure,retry_erasure,verify_erasure,erasure_traces,reapply_erasures,set_retention,export_subject,export_rows,export_csv,
+			request_erasure,cancel_erasure,retry_erasure,verify_erasure,erasure_traces,export_tombstones,reapply_erasures,set_retention,export_subject,export_rows,export_csv,
 			rectify_subject,recipient_notified,set_source,open_request,verify_request,extend_request,fulfil_request,refuse_request,revoke_request,
 			define_notice,set_consent_lifetime,consent_renewals,set_purpose_jurisdiction,set_jurisdiction,set_minor,is_minor,set_guardian,
 			remove_guardian,guardians_of,consent_receipt,record_gpc,lint,privacy_notice,status,consent_state,permitted,decide,decision_internal}'),

@@ -395,6 +395,20 @@ BEGIN
 	IF protect.subject IS NOT NULL THEN
 		PERFORM personalize.column_number_internal(protect.relation, protect.subject);
 	END IF;
+	/* policies that a restore without the registry has left: what they stand for, nobody knows any more */
+	FOR item IN SELECT x.relid, bool_or(o.polname = 'personalize_net') AS has_net
+		FROM (SELECT protect.relation::oid AS relid UNION ALL SELECT personalize.descendants_internal(protect.relation)) AS x
+			JOIN pg_policy AS o ON o.polrelid = x.relid AND o.polname ~ '^personalize_([0-9]+|net)$'
+		WHERE NOT EXISTS (SELECT FROM personalize.registry_relation AS r WHERE r.relid = x.relid)
+			AND NOT EXISTS (SELECT FROM personalize.registry_child AS h WHERE h.child_relid = x.relid)
+		GROUP BY x.relid ORDER BY x.relid
+	LOOP
+		PERFORM personalize.policies_drop_internal(item.relid);
+		/* the net says that row security was off before */
+		IF item.has_net THEN
+			PERFORM personalize.rls_restore_internal(item.relid, false, false);
+		END IF;
+	END LOOP;
 	SELECT x.relrowsecurity AS enabled, x.relforcerowsecurity AS forced, x.relname AS relname, n.nspname AS nspname
 		INTO STRICT c
 		FROM pg_class AS x JOIN pg_namespace AS n ON n.oid = x.relnamespace WHERE x.oid = protect.relation;

@@ -149,7 +149,14 @@ BEGIN
 			WHERE t.kind_id = tombstone_lift_internal.kind_id
 				AND t.digest = ANY (ARRAY(SELECT personalize.tombstone_digest_internal(tombstone_lift_internal.kind_id, u.key)
 					FROM unnest(keys) AS u (key)))
-		RETURNING t.digest)
+			RETURNING t.digest, t.kind_id, t.erased_at
+	), kept AS (
+		/* of an erasure that was carried out, not of one that was asked for only */
+		INSERT INTO personalize.tombstone_lifted AS l (digest, kind_id, erased_at)
+			SELECT g.digest, g.kind_id, g.erased_at FROM gone AS g
+			WHERE EXISTS (SELECT FROM personalize.erasure AS e WHERE e.erased_at = g.erased_at)
+			ON CONFLICT DO NOTHING
+	)
 	SELECT array_agg(g.digest) INTO digests FROM gone AS g;
 	lifted := coalesce(cardinality(digests), 0);
 	IF cardinality(marked) > 0 THEN

@@ -141,6 +141,13 @@ COMMENT ON FUNCTION personalize.consent_set_check_internal(integer[]) IS
 CREATE OR REPLACE FUNCTION personalize.tombstone_digest_internal(kind_id integer, key text) RETURNS bytea
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_tombstone_digest';
 COMMENT ON FUNCTION personalize.tombstone_digest_internal(integer, text) IS 'Keyed digest under which an erased key is remembered';
+CREATE OR REPLACE FUNCTION personalize.restore_id_internal() RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_restore_id';
+COMMENT ON FUNCTION personalize.restore_id_internal() IS 'The number of the last restore of this cluster from a backup; NULL if there was none';
+CREATE OR REPLACE FUNCTION personalize.erased_unknown_internal() RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_erased_unknown';
+COMMENT ON FUNCTION personalize.erased_unknown_internal() IS
+	'Why people who were erased cannot be told from others here: restored, or other key file; NULL if they can';
 CREATE OR REPLACE FUNCTION personalize.rights_run_internal(path_id integer, statement text, key text, changes jsonb) RETURNS bigint
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_run';
 COMMENT ON FUNCTION personalize.rights_run_internal(integer, text, text, jsonb) IS

@@ -119,7 +119,7 @@ BEGIN
 		CASE WHEN a.here IS NULL THEN 'the registry was not used yet'
 			WHEN a.here THEN 'the registry belongs to this database'
 			ELSE 'the registry was made in another database or cluster' END,
-		CASE WHEN NOT a.here THEN 'Any change of the registry, for example define_category(), adopts it by names.' END
+		CASE WHEN NOT a.here THEN 'Any change of the registry, for example define_category(), adopts it by names. If people were erased since the dump was made: reapply_erasures() with what export_tombstones() returned where that was.' END
 		FROM (SELECT personalize.registry_anchored_internal() AS here) AS a;
 
 	FOR r IN SELECT x.*, format('%I.%I', x.schema_name, x.relation_name) AS shown
@@ -227,6 +227,18 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	RETURN QUERY SELECT 'registry'::text, false,
+			format('%s carries policies of the extension, but is not in the registry: it is closed', personalize.relation_text_internal(x.relid)),
+			'It was restored without the tables of the extension. Restore their data, or call protect().'::text
+		FROM (SELECT DISTINCT o.polrelid AS relid
+			FROM pg_proc AS f JOIN pg_depend AS d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid AND d.classid = 'pg_policy'::regclass
+				JOIN pg_policy AS o ON o.oid = d.objid
+			WHERE f.pronamespace = 'personalize'::regnamespace AND f.proname = 'policy_ok') AS x
+		WHERE personalize.registry_anchored_internal() IS DISTINCT FROM false
+			AND NOT EXISTS (SELECT FROM personalize.registry_relation AS y
+				WHERE x.relid = y.relid OR x.relid IN (SELECT personalize.descendants_internal(y.relid)))
+		ORDER BY 3;
+
 	/* what protection costs: indexes that serve no condition any more */
 	IF preloaded THEN
 		RETURN QUERY
@@ -246,6 +258,9 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.hard_status_internal() AS a;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.exclusion_status_internal() AS a;
+	IF preloaded THEN
+		RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.restore_status_internal() AS a;
+	END IF;
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.maintenance_status_internal() AS a;
 
 	RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.copies_status_internal() AS a;

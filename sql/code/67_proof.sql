@@ -65,25 +65,6 @@ $$;
 COMMENT ON FUNCTION personalize.verify_erasure(uuid) IS
 	'Looks again, by the keyed digest, whether what a certificate says is still true';
 
-CREATE OR REPLACE FUNCTION personalize.reapply_erasures()
-RETURNS jsonb
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	item record;
-	certificates jsonb := '[]';
-BEGIN
-	PERFORM personalize.registry_begin_internal();
-	FOR item IN SELECT r.kind, array_agg(DISTINCT r.key) AS keys FROM personalize.returned_internal() AS r GROUP BY r.kind ORDER BY r.kind LOOP
-		certificates := certificates || personalize.erase_checked_internal(item.keys, 'erasure applied again', false, item.kind);
-	END LOOP;
-	RETURN certificates;
-END
-$$;
-COMMENT ON FUNCTION personalize.reapply_erasures() IS
-	'Erases again whose rows have come back under an erased key, after a restore or an import; returns the certificates';
-
 /* ------------------------------------------------------- below the tables */
 
 CREATE OR REPLACE FUNCTION personalize.oldest_wal_internal()

@@ -9,10 +9,23 @@
 CREATE TABLE personalize.registry_anchor (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
 	system_identifier bigint NOT NULL,
-	database_oid oid NOT NULL
+	database_oid oid NOT NULL,
+	restore_id text COLLATE "C",
+	key_name bytea,
+	registry_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+	reapplied_at timestamptz,
+	reapplied_by name,
+	reapplied bigint,
+	reapplied_without text
 );
 COMMENT ON TABLE personalize.registry_anchor IS
 	'The cluster and database in which the OIDs and attribute numbers of the registry hold; anywhere else the names beside them count';
+COMMENT ON COLUMN personalize.registry_anchor.restore_id IS
+	'The restore of the cluster from a backup after which erasures were applied again; anything else than the last one: not yet, and protected relations are closed';
+COMMENT ON COLUMN personalize.registry_anchor.key_name IS 'What the key file is known by that the tombstones were made with';
+COMMENT ON COLUMN personalize.registry_anchor.registry_id IS 'What this registry is known by, also where it was restored: tombstones of another one are not taken in';
+COMMENT ON COLUMN personalize.registry_anchor.reapplied IS 'How many tombstones were brought along then';
+COMMENT ON COLUMN personalize.registry_anchor.reapplied_without IS 'Why none were';
 
 CREATE SEQUENCE personalize.registry_id_seq AS integer START WITH 100;
 COMMENT ON SEQUENCE personalize.registry_id_seq IS

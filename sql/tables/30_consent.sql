@@ -23,6 +23,16 @@ CREATE TABLE personalize.tombstone (
 COMMENT ON TABLE personalize.tombstone IS
 	'Keyed digests of erased keys, so that rows which come back under one are withheld; says nothing without the key file';
 
+CREATE TABLE personalize.tombstone_lifted (
+	digest bytea NOT NULL,
+	kind_id integer NOT NULL,
+	erased_at timestamptz NOT NULL,
+	lifted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (digest, erased_at)
+);
+COMMENT ON TABLE personalize.tombstone_lifted IS
+	'Tombstones of persons who came back: what was erased before must be erased again where a backup of before is restored';
+
 CREATE FUNCTION personalize.record_id_internal() RETURNS uuid
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'personalize_record_id';
 COMMENT ON FUNCTION personalize.record_id_internal() IS 'A random UUID for a line of the ledger';

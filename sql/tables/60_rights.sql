@@ -11,6 +11,7 @@ CREATE TABLE personalize.erasure (
 	wal_lsn pg_lsn,
 	system_identifier bigint
 );
+CREATE INDEX erasure_at ON personalize.erasure (erased_at);
 COMMENT ON TABLE personalize.erasure IS
 	'Certificates of erasures and reinstatements, without personal data of the subject: they say that and how, never who';
 COMMENT ON COLUMN personalize.erasure.transaction_id IS 'The transaction that erased, and where the write-ahead log was: by them, in the same cluster, it can be told what is left below the tables';

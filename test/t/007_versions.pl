@@ -57,7 +57,7 @@ sub closed
 				my ($out, $err) = ('', '');
 
 				$node->psql('postgres', "\\set VERBOSITY verbose\nBEGIN; SET LOCAL ROLE $role; $purpose $sql; ROLLBACK", stdout => \$out, stderr => \$err, on_error_stop => 0);
-				like($err, qr/ERROR:  55000: extension "personalize" has version .*HINT:  Run ALTER EXTENSION/s, "$name: $role: $purpose $sql");
+				like($err, qr/ERROR:  55000: extension "personalize" has version .*HINT:  (Run ALTER EXTENSION|Install the library of version "99.0" and restart)/s, "$name: $role: $purpose $sql");
 				unlike($out . $err, qr/name[0-9]/, "$name: $role: $purpose $sql: no row is told");
 			}
 		}
