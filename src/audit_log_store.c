@@ -38,7 +38,7 @@
 #include "guc.h"
 #include "registry.h"
 
-#define PZ_REMOVE_MS		2000	/* between two files that are removed */
+#define PZ_REMOVE_MS		2000	/* between two looks for files to remove */
 
 /* A file that is being taken in */
 typedef struct Log
@@ -255,27 +255,43 @@ is_current(PzDatabase *db, const PzLogFile *file)
 }
 
 /*
- * Remove the oldest file of this database, if it has any, and if the primary
- * has taken in all of it: as far as the next one says, or, if there is none, all
- * that is there after the run was over.  Makes its own transaction, but not every
- * time.
+ * Has the primary taken in all of a file: as far as the next one says, or, if
+ * there is none (NULL), all that is there after the run was over?  In SPI.
+ */
+static bool
+is_taken(PzDatabase *db, const PzLogFile *file, const PzLogFile *next)
+{
+	static SPIPlanPtr plan = NULL;
+	const Oid	types[] = {INT8OID, INT8OID, BOOLOID};
+	PzMsgLog	log;
+	PzMsgLog	next_log;
+	uint64		end;
+	uint64		unused;
+	bool		followed;
+	Datum		values[3];
+
+	if (is_current(db, file) || identify(file->path, &end, &log) == 0)
+		return false;
+	followed = next != NULL && identify(next->path, &unused, &next_log) != 0 && next_log.previous_id == log.log_id;
+	values[0] = Int64GetDatum(log.log_id);
+	values[1] = Int64GetDatum((int64) (followed ? next_log.previous_end : end));
+	values[2] = BoolGetDatum(followed);
+	return pz_store_execute(&plan, "SELECT FROM personalize.standby_log WHERE log_id = $1 AND bytes >= $2 AND ($3 OR ended)",
+							3, types, values, NULL) > 0;
+}
+
+/*
+ * Remove files of this database that the primary has taken in, but none after
+ * one that it has not.  Makes its own transaction, but not every time.
  */
 void
 pz_log_remove_old(PzDatabase *db)
 {
-	static SPIPlanPtr plan = NULL;
-	const Oid	types[] = {INT8OID, INT8OID, BOOLOID};
 	static TimestampTz next_look = 0;
 	TimestampTz now = GetCurrentTimestamp();
 	struct stat st;
 	List	   *files = NIL;
-	PzLogFile  *oldest;
-	PzMsgLog	log;
-	PzMsgLog	next;
-	int64		id;
-	uint64		end;
-	uint64		unused;
-	Datum		values[3];
+	int			i;
 
 	if (now < next_look)
 		return;
@@ -286,27 +302,21 @@ pz_log_remove_old(PzDatabase *db)
 	/* objects of another version may have no such table */
 	if (pz_registry_installed() && pz_registry_matches())
 		files = pz_log_files();
-	oldest = files == NIL ? NULL : linitial(files);
-	if (oldest != NULL && !is_current(db, oldest) && (id = identify(oldest->path, &end, &log)) != 0)
+	for (i = 0; i < list_length(files); i++)
 	{
-		bool		followed = list_length(files) > 1 &&
-			identify(((PzLogFile *) lsecond(files))->path, &unused, &next) != 0 && next.previous_id == id;
+		const PzLogFile *file = list_nth(files, i);
 
-		values[0] = Int64GetDatum(id);
-		values[1] = Int64GetDatum((int64) (followed ? next.previous_end : end));
-		values[2] = BoolGetDatum(followed);
-		if (pz_store_execute(&plan, "SELECT FROM personalize.standby_log WHERE log_id = $1 AND bytes >= $2 AND ($3 OR ended)",
-							 3, types, values, NULL) > 0)
+		if (!is_taken(db, file, i + 1 < list_length(files) ? list_nth(files, i + 1) : NULL))
+			break;
+		if (unlink(file->path) != 0)
 		{
-			if (unlink(oldest->path) == 0)
-				ereport(LOG,
-						(errmsg("personalize has removed file \"%s\" of the log of uses: the primary server has it",
-								oldest->path)));
-			else
-				ereport(LOG,
-						(errcode_for_file_access(),
-						 errmsg("could not remove file \"%s\": %m", oldest->path)));
+			ereport(LOG,
+					(errcode_for_file_access(),
+					 errmsg("could not remove file \"%s\": %m", file->path)));
+			break;
 		}
+		ereport(LOG,
+				(errmsg("personalize has removed file \"%s\" of the log of uses: the primary server has it", file->path)));
 	}
 	pz_store_end();
 }
