@@ -130,8 +130,14 @@ pz_standby_beat(TimestampTz seen_at)
 static bool
 has_synchronous(void)
 {
-	return max_wal_senders > 0 &&
-		(((volatile WalSndCtlData *) WalSndCtl)->sync_standbys_status & SYNC_STANDBY_DEFINED) != 0;
+	int			status;
+
+	if (max_wal_senders == 0)
+		return false;
+	status = ((volatile WalSndCtlData *) WalSndCtl)->sync_standbys_status;
+	/* right after the start the setting is not known to all yet */
+	return (status & SYNC_STANDBY_INIT) != 0 ? (status & SYNC_STANDBY_DEFINED) != 0 :
+		(SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0');
 }
 
 /*

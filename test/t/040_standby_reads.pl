@@ -89,6 +89,11 @@ foreach my $level ('READ COMMITTED', 'REPEATABLE READ')
 	$primary->safe_psql('postgres', q{SELECT personalize.grant_consent(3, 'ads')});
 	$primary->wait_for_catchup($standby);
 }
+$primary->safe_psql('postgres', q{SELECT personalize.revoke_purpose('ads', 'app')});
+$primary->wait_for_catchup($standby);
+is_refused($standby, $read, qr/purpose/, 'a role that lost the purpose on the primary');
+$primary->safe_psql('postgres', q{SELECT personalize.grant_purpose('ads', 'app')});
+$primary->wait_for_catchup($standby);
 my $cursor = $standby->background_psql('postgres', on_error_stop => 1);
 $cursor->query_safe("BEGIN; SET LOCAL personalize.purpose = 'ads'; DECLARE c CURSOR FOR SELECT id FROM customer ORDER BY id");
 is($cursor->query_safe('FETCH 1 FROM c'), 1, 'a cursor');

@@ -196,6 +196,18 @@ $open->quit;
 ingest($_) foreach files($log_dir);
 is($primary->safe_psql('postgres', q{SELECT status || subjects_used FROM personalize.usage WHERE context = 'goes on'}), 'ended3', '... and ends');
 
+# ---------------------------------------------------------------- an erasure cannot look into them
+my $certificate = $primary->safe_psql('postgres', q{SELECT personalize.erase_subject(5) ->> 'certificate_id'});
+my $traces = "SELECT gone::text || ': ' || detail FROM personalize.erasure_traces('$certificate') WHERE trace = 'logs of standbys'";
+is($primary->safe_psql('postgres', $traces), 'false: pending until they are taken in: replica, second', 'logs that an erasure could not look into');
+foreach ($standby, $second)
+{
+	$_->poll_query_until('postgres', 'SELECT count(*) = 1 FROM personalize.tombstone') or die 'the erasure was not replayed';
+	read_on($_, 1, 'erased');
+	ingest($_) foreach files($_->data_dir . '/personalize_standby');
+}
+is($primary->safe_psql('postgres', $traces =~ s/gone::text/coalesce(gone::text, 'unknown')/r), 'unknown: those that are known were taken in up to the erasure; of others nothing can be told', '... until they are taken in');
+
 # ---------------------------------------------------------------- a standby that does not come back
 $second->stop;
 @seconds = files($second->data_dir . '/personalize_standby');
