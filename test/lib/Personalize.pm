@@ -4,10 +4,11 @@ package Personalize;
 use strict;
 use warnings;
 use Exporter 'import';
+use File::Copy;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(start_node start_shop start_standby set_lines);
+our @EXPORT = qw(start_node start_shop start_standby set_lines take_in);
 
 # A started server of that name, settings of test/personalize.conf, and these lines besides.
 sub start_node
@@ -53,6 +54,17 @@ sub start_standby
 	$node->append_conf('postgresql.conf', "$_\n") foreach "cluster_name = '$name'", @lines;
 	$node->start;
 	return $node;
+}
+
+# What a standby has logged in a file is taken in by the primary server, with these arguments besides: what psql() returns. A
+# file that is gone was taken in before.
+sub take_in
+{
+	my ($primary, $file, @more) = @_;
+	my $copy = $PostgreSQL::Test::Utils::tmp_check . '/taken.log';
+
+	copy($file, $copy) or return (0, '0', '');
+	return $primary->psql('postgres', 'SELECT personalize.ingest_standby_log(' . join(', ', "pg_read_binary_file('$copy')", @more) . ')');
 }
 
 # Lines "name = value" (as pg_settings shows it) are in force in new sessions of a server.

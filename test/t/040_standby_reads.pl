@@ -34,7 +34,10 @@ sub ingest
 
 	foreach my $file (map { $_->[1] } sort { $a->[0] <=> $b->[0] } map { m{\.(\d+)\.log$} ? [ $1, $_ ] : () } glob("$log_dir/*.log"))
 	{
-		$n += $node->safe_psql('postgres', "SELECT personalize.ingest_standby_log(pg_read_binary_file('$file')" . join('', map { ", $_" } @more) . ')');
+		my ($status, $out, $err) = take_in($node, $file, @more);
+
+		is($err, '', 'taken in') if $err ne '';
+		$n += $out;
 	}
 	return $n;
 }

@@ -243,7 +243,7 @@ is_on_record($c, 'planned', \%shown, 0, 'a planned switch without a synchronous 
 is($c->safe_psql('postgres', q{SELECT ok FROM personalize.status() WHERE check_name = 'standby'}), 'f', 'status() says that the log from before is to be taken in');
 my @files = sort glob("$log_dir/*.log");
 is(scalar @files, 1, 'there is one file of it');
-cmp_ok($c->safe_psql('postgres', "SELECT personalize.ingest_standby_log(pg_read_binary_file('$files[0]'), last => true)"), '>', 10, 'it is taken in where it is');
+cmp_ok((take_in($c, $files[0], 'last => true'))[1], '>', 10, 'it is taken in where it is');
 is_on_record($c, 'through', \%through, 0, 'a promotion under load');
 my %uses = recorded($c, 'cursor');
 is($uses{'cursor-1-1'}[0][0] . $uses{'cursor-1-1'}[0][1] . $uses{'cursor-1-2'}[0][0] . $uses{'cursor-1-2'}[0][1], 'ended1,2,3ended1,2,3', 'the session that lived through it is on record, before and after');

@@ -2,6 +2,8 @@
 # left out or made up is noticed. A standby that dies costs exactness, not records.
 use strict;
 use warnings;
+use File::Basename;
+use File::Copy;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -33,6 +35,12 @@ sub read_on
 	return;
 }
 
+# Copies of files, since the standby removes them.
+sub kept
+{
+	return map { copy($_, "$kept/" . basename($_)) or die $!; "$kept/" . basename($_) } @_;
+}
+
 # Files of the log, by their numbers.
 sub files
 {
@@ -41,12 +49,7 @@ sub files
 	return map { $_->[1] } sort { $a->[0] <=> $b->[0] } map { m{\.(\d+)\.log$} ? [ $1, $_ ] : () } glob("$dir/*.log");
 }
 
-sub ingest
-{
-	my ($file, @more) = @_;
-
-	return $primary->psql('postgres', 'SELECT personalize.ingest_standby_log(' . join(', ', "pg_read_binary_file('$file')", @more) . ')');
-}
+sub ingest { return take_in($primary, @_); }
 
 sub uses
 {
@@ -76,7 +79,6 @@ read_on($standby, 200, 'many');
 my @files = files($log_dir);
 cmp_ok(scalar @files, '>', 3, 'a file that is full is followed by another one: ' . @files);
 cmp_ok((sort { $b <=> $a } map { -s $_ } @files)[0], '<', 16 * 1024 + 33 * 1024, '... none is much longer than personalize.standby_log_size');
-$standby->safe_psql('postgres', 'SELECT 1') foreach 1 .. 3;
 set_lines($standby, "personalize.standby_log_limit = '1kB'");
 my ($status, $out, $err) = (0, '', '');
 foreach (1 .. 100)
@@ -89,7 +91,7 @@ is($out, '', '... without rows');
 like($err, qr/personalize\.standby_log_limit.*DETAIL.*kB.*HINT.*ingest_standby_log/s, '... with a hint');
 set_lines($standby, "personalize.standby_log_limit = '1GB'");
 read_on($standby, 1, 'after');
-@files = files($log_dir);
+@files = kept(files($log_dir));
 
 # ---------------------------------------------------------------- who may take them in, and what
 $primary->safe_psql('postgres', 'CREATE ROLE officer LOGIN; CREATE ROLE nobody LOGIN;' . "SELECT personalize.assign_duty('officer', 'officer')");
@@ -99,7 +101,7 @@ like($err, qr/permission denied/, 'officers only');
 like($err, qr/not a log of uses of a standby.*HINT/s, '... and what a standby has written only');
 ($status, $out, $err) = ingest(changed($files[0], sub { substr(${ $_[0] }, 100, 1) ^= "\1" }));
 like($err, qr/not a log of uses of a standby/, 'whose beginning was not changed');
-($status, $out, $err) = $standby->psql('postgres', "SELECT personalize.ingest_standby_log(pg_read_binary_file('$files[0]'))");
+($status, $out, $err) = take_in($standby, $files[0]);
 like($err, qr/during recovery.*HINT/s, 'not on the standby');
 
 # ---------------------------------------------------------------- what was changed, left out, or put elsewhere
@@ -133,9 +135,9 @@ ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_ls_dir('
 
 # ---------------------------------------------------------------- a file that is lost goes on record
 read_on($standby, 150, 'lost');
-@files = files($log_dir);
+@files = kept(files($log_dir));
 cmp_ok(scalar @files, '>', 2, 'there are several again');
-unlink $files[1];
+unlink((files($log_dir))[1]);
 ($status, $out, $err) = ingest($files[0]);
 is($status, 0, 'the first one is there');
 ($status, $out, $err) = ingest($files[2]);
@@ -146,6 +148,10 @@ like($primary->safe_psql('postgres', 'SELECT reason FROM personalize.audit_gap')
 is($primary->safe_psql('postgres', q{SELECT ok FROM personalize.status() WHERE check_name = 'audit gaps'}), 'f', '... and in status()');
 $primary->safe_psql('postgres', 'UPDATE personalize.audit_gap SET settled_at = now()');
 ingest($_) foreach @files[3 .. $#files];
+cmp_ok(uses('lost'), '<', 150, '... and uses are missing');
+($status, $out, $err) = ingest($files[1]);
+is($status, 0, '... until it is found');
+is(uses('lost'), 150, '... and taken in');
 
 # a file that goes away while it is written to
 @files = files($log_dir);
@@ -211,10 +217,11 @@ is($primary->safe_psql('postgres', $traces =~ s/gone::text/coalesce(gone::text, 
 # ---------------------------------------------------------------- a standby that does not come back
 $second->stop;
 @seconds = files($second->data_dir . '/personalize_standby');
-my $torn = changed($seconds[-1], sub { ${ $_[0] } .= 'half a record' });
+my ($last) = kept($seconds[-1]);
+my $torn = changed($last, sub { ${ $_[0] } .= 'half a record' });
 ($status, $out, $err) = ingest($torn, 'last => true');
 like($err, qr/cannot be read.*allow_gap/s, 'the last file must be whole');
-($status, $out, $err) = ingest($seconds[-1], 'last => true');
+($status, $out, $err) = ingest($last, 'last => true');
 is($status, 0, 'a standby that does not come back');
 ok($primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM (SELECT DISTINCT boot_id FROM personalize.standby_log WHERE NOT ended) AS l}), '... counts as over, the other does not');
 
