@@ -31,7 +31,7 @@ BEGIN
 		FROM personalize.standby_log AS l
 		WHERE NOT l.ended
 		GROUP BY l.boot_id
-		HAVING bool_or(l.last) OR EXISTS (SELECT FROM personalize.standby_log AS p
+		HAVING EXISTS (SELECT FROM personalize.standby_log AS x WHERE x.boot_id = l.boot_id AND x.last) OR EXISTS (SELECT FROM personalize.standby_log AS p
 			JOIN personalize.standby_log AS n ON n.previous_id = p.log_id AND NOT n.copied
 			WHERE p.boot_id = l.boot_id AND n.boot_id <> p.boot_id)
 		ORDER BY 2
