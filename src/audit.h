@@ -16,6 +16,9 @@ extern void pz_audit_begin(PzUse *use);
 extern void pz_audit_run_end(PzUse *use, bool completed);
 extern void pz_audit_end(PzUse *use, PzUseStatus status);
 extern void pz_audit_refused(PzUse *use, const char *reason);
+extern void pz_audit_send_gap(const char *reason);
+extern void pz_audit_send_standby(int64 log_id, uint64 at, uint64 end, const uint8 *link, const void *data, size_t len);
+extern void pz_audit_send_last(int64 log_id);
 
 /* audit_launcher.c */
 extern void pz_audit_init(void);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * audit_emit.c
- *	  Backend side of the audit: writes what a use does into the WAL.
+ *	  Backend side of the audit: writes what a use does into the WAL, or on a
+ *	  standby into its log (audit_log.c).
  *
  * Messages are non-transactional logical messages: they need no transaction
  * id, work in READ ONLY transactions, aborted subtransactions and parallel
@@ -21,7 +22,14 @@
  * write, the use stays open in the record, and the worker closes it as
  * crashed, which claims more subjects, not fewer.
  *
- * All state is of this process; the only shared writes are atomic maxima.
+ * With a synchronous standby a flush is one there, too: what takes over has the
+ * lease, or at strict the exact record, of every row that has left.
+ *
+ * A session that lives through a promotion has two streams of messages, each
+ * with its own number: a use ends where it began.
+ *
+ * In this file all state is of this process; the only shared writes are atomic
+ * maxima.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,29 +37,27 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "commands/extension.h"
+#include "access/xlogrecovery.h"
 #include "miscadmin.h"
 #include "postmaster/walwriter.h"
 #include "storage/ipc.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 
 #include "audit.h"
+#include "audit_log.h"
 #include "audit_msg.h"
+#include "audit_ready.h"
 #include "audit_text.h"
 #include "compat.h"
 #include "errors.h"
 #include "guc.h"
 #include "numbers.h"
 #include "shmem.h"
+#include "standby.h"
 
-#define PZ_BEGIN_WAIT_MS	10000	/* how long a statement waits for the worker */
-#define PZ_OBSERVE_WAIT_MS	2000	/* the same if it would run anyway */
-#define PZ_FAILING_MS		60000	/* a worker failing for so long stops the uses */
 #define PZ_LEASE_GRACE_MS	5000	/* besides three rounds of the walwriter */
 #define PZ_FLUSHER_MS		1000	/* the launcher flushes: if it was there so lately */
 #define PZ_PENDING_MAX		1000	/* subjects not sent yet at the end of a run */
@@ -72,13 +78,19 @@ typedef struct PzLease
 	TimestampTz until;			/* when it runs out, as the setting was then */
 } PzLease;
 
-static int64 session_id = 0;	/* 0: this session has written nothing yet */
-static uint64 session_seq = 0;	/* of the last message */
-static uint64 session_uses = 0; /* of the last use */
+/* What this session writes, to the WAL or to the log of a standby */
+typedef struct Stream
+{
+	int64		session_id;		/* 0: it has written nothing yet */
+	uint64		seq;			/* of the last message */
+	uint64		uses;			/* number of the last use */
+	HTAB	   *leases;
+	bool		leases_sent;	/* a lease is on record */
+} Stream;
+
+static Stream streams[2];		/* by PzUse.in_log */
 static const char *session_addr = NULL; /* the client's, NULL if local */
-static Oid	session_extension = InvalidOid; /* InvalidOid: look it up */
-static HTAB *leases = NULL;
-static bool leases_sent = false;	/* a lease is in the WAL */
+static XLogRecPtr flushed_lsn = InvalidXLogRecPtr;	/* end of the last message that was flushed to the WAL */
 static PzMsgBuf message;		/* the message being written */
 static int64 numbers[PZ_MSG_NUMBERS];	/* subjects of the message being written */
 
@@ -95,8 +107,8 @@ pz_emit_is_flushed_for_us(void)
 }
 
 /*
- * Send the message in the buffer.  False if it could not be authenticated.
- * Must not be called in recovery.
+ * Send the message in the buffer.  False if it could not be authenticated, or
+ * not be written to the log.  To the WAL: must not be called in recovery.
  *
  * PostgreSQL wakes the walwriter at the end of a transaction that has written
  * anything, which costs a statement that only reads a tenth of its time.  So
@@ -104,7 +116,7 @@ pz_emit_is_flushed_for_us(void)
  * flush them.
  */
 static bool
-pz_emit_send(bool flush)
+pz_emit_send(Stream *stream, bool flush)
 {
 	PzDatabase *db = pz_shmem_my_database();
 	XLogRecPtr	lsn;
@@ -112,13 +124,24 @@ pz_emit_send(bool flush)
 
 	if (!pz_msg_finish(&message))
 		return false;
-	session_seq++;
+	if (stream == &streams[true])
+	{
+		bool		written;
+		bool		done = pz_log_append(message.data, (uint32) message.len, flush, &written);
+
+		if (written)
+			stream->seq++;
+		return done;
+	}
+	stream->seq++;
 	before = XactLastRecEnd;
 	lsn = pz_log_message_compat(PZ_MSG_PREFIX, message.data, message.len, flush);
 	if (before == InvalidXLogRecPtr && pz_emit_is_flushed_for_us())
 		XactLastRecEnd = before;
 	if (db != NULL)
 		pz_shmem_raise(&db->want, lsn);
+	if (flush)
+		flushed_lsn = lsn;
 	return true;
 }
 
@@ -126,7 +149,7 @@ pz_emit_send(bool flush)
  * Begin a message of this session.
  */
 static void
-pz_emit_start(PzMsgType type)
+pz_emit_start(const Stream *stream, PzMsgType type)
 {
 	PzMsgHeader header;
 
@@ -137,22 +160,12 @@ pz_emit_start(PzMsgType type)
 	header.dbid = MyDatabaseId;
 	header.pid = (uint32) MyProcPid;
 	header.system_identifier = GetSystemIdentifier();
-	header.boot_id = pz_shared->boot_id;
-	header.session_id = session_id;
-	header.seq = session_seq + 1;
+	header.boot_id = stream == &streams[true] ? PZ_LOG_BOOT_ID : pz_shared->boot_id;
+	header.session_id = stream->session_id;
+	header.seq = stream->seq + 1;
 	header.time = pz_clock_now();
-	header.lsn = (uint64) GetXLogInsertRecPtr();
+	header.lsn = (uint64) (stream == &streams[true] ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr());
 	pz_msg_start(&message, &header);
-}
-
-/*
- * Syscache callback: functions were changed.  Dropping the extension drops
- * functions; its own catalog has no such cache.
- */
-static void
-pz_emit_invalidated(Datum arg, int cacheid, uint32 hashvalue)
-{
-	session_extension = InvalidOid;
 }
 
 /*
@@ -162,14 +175,19 @@ pz_emit_invalidated(Datum arg, int cacheid, uint32 hashvalue)
 static void
 pz_emit_exit(int code, Datum arg)
 {
+	int			i;
+
 	/* the uses that are still open end with the transaction */
 	AbortOutOfAnyTransaction();
 
-	if (!leases_sent || RecoveryInProgress())
-		return;
-	leases_sent = false;
-	pz_emit_start(PZ_MSG_SESSION_END);
-	pz_emit_send(false);
+	for (i = 0; i < lengthof(streams); i++)
+	{
+		if (!streams[i].leases_sent)
+			continue;
+		streams[i].leases_sent = false;
+		pz_emit_start(&streams[i], PZ_MSG_SESSION_END);
+		pz_emit_send(&streams[i], false);
+	}
 }
 
 /*
@@ -177,12 +195,13 @@ pz_emit_exit(int code, Datum arg)
  * the library is not preloaded or there is no randomness or memory.
  */
 static void
-pz_emit_prepare(void)
+pz_emit_prepare(Stream *stream)
 {
+	static bool registered = false;
 	HASHCTL		ctl;
 	int64		id = 0;
 
-	if (session_id != 0)
+	if (stream->session_id != 0)
 		return;
 	pz_require_preloaded();
 	if (!pz_keys_prepare())
@@ -203,15 +222,18 @@ pz_emit_prepare(void)
 											   DatumGetCString(DirectFunctionCall1(inet_out, address)));
 	}
 
-	if (leases == NULL)
+	if (stream->leases == NULL)
 	{
 		ctl.keysize = sizeof(PzLeaseKey);
 		ctl.entrysize = sizeof(PzLease);
 		ctl.hcxt = TopMemoryContext;
-		leases = hash_create("personalize leases", 16, &ctl,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		stream->leases = hash_create("personalize leases", 16, &ctl,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	if (!registered)
+	{
 		before_shmem_exit(pz_emit_exit, (Datum) 0);
-		CacheRegisterSyscacheCallback(PROCOID, pz_emit_invalidated, (Datum) 0);
+		registered = true;
 	}
 	while (id == 0)
 	{
@@ -221,161 +243,7 @@ pz_emit_prepare(void)
 					 errmsg("could not generate random values")));
 		id &= PG_INT64_MAX;
 	}
-	session_id = id;
-}
-
-/*
- * Could WAL with records be thrown away before it is read?  Only if
- * max_slot_wal_keep_size sets a limit; half of it is kept free.
- */
-static bool
-pz_emit_behind(PzDatabase *db)
-{
-	uint64		done = pg_atomic_read_u64(&db->done);
-
-	return max_slot_wal_keep_size_mb >= 0 && done != 0 &&
-		(uint64) GetXLogInsertRecPtr() > done + (uint64) max_slot_wal_keep_size_mb * 1024 * 1024 / 2;
-}
-
-/*
- * What an administrator can do about a database without audit worker.
- */
-static const char *
-pz_emit_hint(PzDatabase *db)
-{
-	if (db != NULL && pz_emit_behind(db))
-		return "The audit worker has not read the WAL for so long that max_slot_wal_keep_size could take it away. "
-			"See personalize.status() and the server log; set max_slot_wal_keep_size to -1.";
-	switch (db == NULL ? PZ_DOWN_UNKNOWN : (PzDown) pg_atomic_read_u32(&db->why))
-	{
-		case PZ_DOWN_NO_SLOT:
-			return "Increase max_replication_slots and restart the server.";
-		case PZ_DOWN_NO_WORKER:
-			return "Increase max_worker_processes and restart the server.";
-		case PZ_DOWN_NO_EXTENSION:
-			return "Commit the transaction that has created the extension first.";
-		case PZ_DOWN_RELEASED:
-			return "The database is being copied, renamed or dropped. Try again later.";
-		default:
-			return "The audit worker of this database is not running; the server log says why. "
-				"If this server has many databases, increase personalize.max_databases.";
-	}
-}
-
-/*
- * Is the record of this database being kept?  A worker that dies is no reason
- * to refuse as long as its slot keeps the WAL, unless it fails again and again.
- * A worker of an extension that was dropped and made again does not count: it
- * does not know yet that it has to leave.
- */
-static bool
-pz_emit_ready(PzDatabase *db)
-{
-	uint64		failing;
-
-	if (db == NULL || pg_atomic_read_u32(&db->ready) == 0)
-		return false;
-	if (!OidIsValid(session_extension))
-		session_extension = get_extension_oid(PZ_EXTENSION, true);
-	if (pg_atomic_read_u32(&db->extension) != session_extension)
-		return false;
-	if (pz_emit_behind(db))
-	{
-		/* it may only be asleep */
-		if (db->worker_latch != NULL)
-			SetLatch(db->worker_latch);
-		return false;
-	}
-	failing = pg_atomic_read_u64(&db->failing_since);
-	return failing == 0 ||
-		!TimestampDifferenceExceeds((TimestampTz) failing, GetCurrentTimestamp(), PZ_FAILING_MS);
-}
-
-/*
- * Wait until the record of this database is being kept, at most so many
- * milliseconds; asks for a worker if need be.  False if it cannot be had.
- */
-static bool
-pz_emit_wait(int milliseconds)
-{
-	PzDatabase *db = pz_shmem_my_database();
-	TimestampTz until;
-
-	if (pz_emit_ready(db))
-		return true;
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
-	for (;;)
-	{
-		pz_audit_request_worker();
-		db = pz_shmem_my_database();
-		if (pz_emit_ready(db))
-			return true;
-		if (GetCurrentTimestamp() >= until)
-			return false;
-		if (db != NULL)
-		{
-			ConditionVariablePrepareToSleep(&db->cv);
-			if (!pz_emit_ready(db))
-				ConditionVariableTimedSleep(&db->cv, 100, PG_WAIT_EXTENSION);
-			ConditionVariableCancelSleep();
-		}
-		else
-		{
-			CHECK_FOR_INTERRUPTS();
-			pg_usleep(20000L);
-		}
-	}
-}
-
-/*
- * Return once the audit of this database may be written; asks for a worker
- * and waits for it if need be.  Errors if it cannot be had.
- */
-static void
-pz_emit_require_writable(void)
-{
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("cannot use protected relations during recovery"),
-				 errdetail("The use could not be recorded."),
-				 errhint("Run the statement on the primary server.")));
-	if (!XLogIsNeeded())
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("cannot use protected relations while \"wal_level\" is \"minimal\""),
-				 errdetail("The use could not be recorded."),
-				 errhint("Set wal_level to replica or logical and restart the server.")));
-
-	if (!pz_emit_wait(PZ_BEGIN_WAIT_MS))
-		ereport(ERROR,
-				(errcode(PZ_ERR_STATE),
-				 errmsg("the use of protected relations cannot be recorded in this database"),
-				 errhint("%s", pz_emit_hint(pz_shmem_my_database()))));
-}
-
-/*
- * Can uses be recorded in this database now?  Does not raise.  Asks for a
- * worker if there is none and waits a little for it, but not every time.
- */
-bool
-pz_audit_is_writable(void)
-{
-	static TimestampTz waited_at = 0;
-	TimestampTz now;
-
-	if (!pz_preloaded || pz_shared == NULL || RecoveryInProgress() || !XLogIsNeeded() || !pz_keys_prepare())
-		return false;
-	if (pz_emit_ready(pz_shmem_my_database()))
-		return true;
-	now = GetCurrentTimestamp();
-	if (waited_at != 0 && !TimestampDifferenceExceeds(waited_at, now, PZ_FAILING_MS))
-	{
-		pz_audit_request_worker();
-		return false;
-	}
-	waited_at = now;
-	return pz_emit_wait(PZ_OBSERVE_WAIT_MS);
+	stream->session_id = id;
 }
 
 /*
@@ -406,7 +274,7 @@ pz_emit_intent(PzUse *use, PzMsgType type, TimestampTz lease_until, const char *
 	intent.application_name = application_name;
 	intent.client_addr = session_addr;
 	intent.context = use->context;
-	pz_emit_start(type);
+	pz_emit_start(&streams[use->in_log], type);
 	pz_msg_put_intent(&message, use->use_no, &intent);
 }
 
@@ -418,7 +286,7 @@ pz_emit_intent(PzUse *use, PzMsgType type, TimestampTz lease_until, const char *
 static bool
 is_valid_lease(const PzLease *lease, TimestampTz now)
 {
-	return lease->since != 0 && lease->extension == session_extension && lease->writer_delay >= WalWriterDelay &&
+	return lease->since != 0 && lease->extension == pz_ready_extension() && lease->writer_delay >= WalWriterDelay &&
 		now >= lease->since && now < lease->until && !TimestampDifferenceExceeds(lease->since, now, pz_audit_lease * 1000);
 }
 
@@ -429,6 +297,7 @@ is_valid_lease(const PzLease *lease, TimestampTz now)
 void
 pz_audit_begin(PzUse *use)
 {
+	Stream	   *stream;
 	PzLeaseKey	key;
 	PzLease    *lease = NULL;
 	TimestampTz now;
@@ -437,8 +306,11 @@ pz_audit_begin(PzUse *use)
 
 	if (use->use_no != 0)
 		return;
-	pz_emit_prepare();
-	pz_emit_require_writable();
+	use->in_log = RecoveryInProgress();
+	stream = &streams[use->in_log];
+	pz_emit_prepare(stream);
+	pz_ready_require(use->in_log);
+	pz_standby_require_fresh(use->age);
 
 	now = pz_clock_now();
 	if (pz_audit_level != PZ_AUDIT_ASYNC)
@@ -449,11 +321,12 @@ pz_audit_begin(PzUse *use)
 		key.role = use->role;
 		key.relid = use->relid;
 		key.purpose_id = use->purpose_id;
-		lease = hash_search(leases, &key, HASH_ENTER, &found);
-		if (!found || !is_valid_lease(lease, now))
+		lease = hash_search(stream->leases, &key, HASH_ENTER, &found);
+		/* nobody but the launcher flushes the log of a standby */
+		if (!found || !is_valid_lease(lease, now) || (use->in_log && !pz_emit_is_flushed_for_us()))
 		{
 			lease->since = 0;	/* not valid before it is flushed */
-			lease->extension = session_extension;
+			lease->extension = pz_ready_extension();
 			lease->writer_delay = WalWriterDelay;
 			lease->until = TimestampTzPlusMilliseconds(now, (int64) pz_audit_lease * 1000);
 			until = TimestampTzPlusMilliseconds(now, (int64) pz_audit_lease * 1000 +
@@ -464,18 +337,22 @@ pz_audit_begin(PzUse *use)
 			lease = NULL;
 	}
 
-	use->use_no = ++session_uses;
+	use->use_no = ++stream->uses;
 	pz_emit_intent(use, PZ_MSG_INTENT, until, use->observed);
 	if (until != 0)
-		leases_sent = true;
-	if (!pz_emit_send(flush))
+		stream->leases_sent = true;
+	if (!pz_emit_send(stream, flush))
 	{
 		use->use_no = 0;
 		ereport(ERROR,
 				(errcode(PZ_ERR_STATE),
-				 errmsg("could not authenticate the record of use"),
+				 errmsg("could not write the record of use"),
+				 use->in_log ?
+				 errhint("The server log says why. Run the statement on the primary server, or try again.") :
 				 errhint("Make sure that the server has memory left, and try again.")));
 	}
+	if (flush && !use->in_log)
+		pz_standby_wait(flushed_lsn);
 	if (lease != NULL)
 		lease->since = now;
 }
@@ -585,10 +462,10 @@ pz_emit_subjects(PzUse *use)
 {
 	Batch		batch;
 
-	pz_emit_start(PZ_MSG_SUBJECTS);
+	pz_emit_start(&streams[use->in_log], PZ_MSG_SUBJECTS);
 	pz_msg_put(&message, &use->use_no, sizeof(use->use_no));
 	pz_emit_list(use, &batch);
-	if (!pz_emit_send(false))
+	if (!pz_emit_send(&streams[use->in_log], false))
 		return false;
 	pz_emit_sent(use, &batch);
 	return true;
@@ -605,7 +482,7 @@ pz_emit_done(PzUse *use, PzUseStatus status, bool flush, bool *more)
 	int32		word;
 	Batch		batch;
 
-	pz_emit_start(PZ_MSG_DONE);
+	pz_emit_start(&streams[use->in_log], PZ_MSG_DONE);
 	pz_msg_put(&message, &use->use_no, sizeof(use->use_no));
 	pz_msg_put(&message, &use->rows_used, sizeof(use->rows_used));
 	pz_msg_put(&message, &use->rows_withheld, sizeof(use->rows_withheld));
@@ -615,7 +492,7 @@ pz_emit_done(PzUse *use, PzUseStatus status, bool flush, bool *more)
 	pz_msg_put(&message, &word, sizeof(word));
 	pz_emit_list(use, &batch);
 	*more = (batch.end - use->nsent) + batch.nbits < pz_emit_pending(use);
-	if (*more || !pz_emit_send(flush))
+	if (*more || !pz_emit_send(&streams[use->in_log], flush))
 		return false;
 	pz_emit_sent(use, &batch);
 	use->done = true;
@@ -632,6 +509,7 @@ pz_audit_run_end(PzUse *use, bool completed)
 {
 	if (use->use_no == 0)
 		return;
+	flushed_lsn = InvalidXLogRecPtr;
 	if (use->done || (pz_audit_level == PZ_AUDIT_STRICT && completed))
 		pz_audit_end(use, PZ_USE_ENDED);
 	else if (pz_emit_pending(use) >= PZ_PENDING_MAX)
@@ -639,6 +517,16 @@ pz_audit_run_end(PzUse *use, bool completed)
 		while (pz_emit_pending(use) > 0 && pz_emit_subjects(use))
 			;
 	}
+	if (pz_audit_level != PZ_AUDIT_STRICT || !completed)
+		return;
+	if (flushed_lsn != InvalidXLogRecPtr)
+		pz_standby_wait(flushed_lsn);
+	if (!use->done)
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("could not write the record of use"),
+				 errdetail("The statement is on record with everybody who is permitted."),
+				 errhint("The server log says why.")));
 }
 
 /*
@@ -653,7 +541,7 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 	bool		flush = (status == PZ_USE_ENDED && pz_audit_level == PZ_AUDIT_STRICT);
 	bool		more = false;
 
-	if (use->use_no == 0 || pz_shared == NULL || RecoveryInProgress())
+	if (use->use_no == 0 || pz_shared == NULL)
 		return;
 	if (use->done && pz_emit_pending(use) == 0)
 		return;
@@ -665,19 +553,79 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 /*
  * Record that a use was refused, and why.  Waits a little for the worker, and
  * does nothing if the audit cannot be written: the refusal itself matters more.
- * Errors only if there is no memory.  The reason must not hold personal data.
+ * Errors only if there is no memory, or no file of a standby that logs.  The reason must not hold personal data.
  */
 void
 pz_audit_refused(PzUse *use, const char *reason)
 {
-	if (use->use_no != 0 || !pz_preloaded || pz_shared == NULL ||
-		RecoveryInProgress() || !XLogIsNeeded() || !pz_keys_prepare())
+	if (use->use_no != 0 || !pz_preloaded || pz_shared == NULL || !XLogIsNeeded() || !pz_keys_prepare())
 		return;
-	pz_emit_prepare();
-	/* the first one of all would come before anybody reads */
-	(void) pz_audit_is_writable();
-	use->use_no = ++session_uses;
+	use->in_log = RecoveryInProgress();
+	if (use->in_log && pz_standby_reads != PZ_STANDBY_LOG)
+		return;
+	pz_emit_prepare(&streams[use->in_log]);
+	if (use->in_log)
+		pz_log_require();
+	else
+		/* the first one of all would come before anybody reads */
+		(void) pz_audit_is_writable();
+	use->use_no = ++streams[use->in_log].uses;
 	pz_emit_intent(use, PZ_MSG_REFUSED, 0, reason);
-	pz_emit_send(false);
+	pz_emit_send(&streams[use->in_log], false);
 	use->done = true;
+}
+
+/*
+ * Begin a message that is no use's, to the WAL.  ERROR if the record is not kept.
+ */
+static Stream *
+pz_emit_other(PzMsgType type)
+{
+	Stream	   *stream = &streams[false];
+
+	pz_emit_prepare(stream);
+	pz_ready_require(false);
+	pz_emit_start(stream, type);
+	return stream;
+}
+
+/* Send it.  ERROR if that cannot be done. */
+static void
+pz_emit_send_other(Stream *stream)
+{
+	if (!pz_emit_send(stream, false))
+		ereport(ERROR,
+				(errcode(PZ_ERR_STATE),
+				 errmsg("could not authenticate a message of the audit"),
+				 errhint("Make sure that the server has memory left, and try again.")));
+}
+
+/* Put on record that something is missing. */
+void
+pz_audit_send_gap(const char *reason)
+{
+	Stream	   *stream = pz_emit_other(PZ_MSG_GAP);
+
+	pz_msg_put_string(&message, reason, 1024);
+	pz_emit_send_other(stream);
+}
+
+/* Put a message of the log of a standby into the WAL; see pz_msg_put_standby. */
+void
+pz_audit_send_standby(int64 log_id, uint64 at, uint64 end, const uint8 *link, const void *data, size_t len)
+{
+	Stream	   *stream = pz_emit_other(PZ_MSG_STANDBY);
+
+	pz_msg_put_standby(&message, log_id, at, end, link, data, len);
+	pz_emit_send_other(stream);
+}
+
+/* Put on record that a log of a standby does not go on. */
+void
+pz_audit_send_last(int64 log_id)
+{
+	Stream	   *stream = pz_emit_other(PZ_MSG_LOG_LAST);
+
+	pz_msg_put(&message, &log_id, sizeof(log_id));
+	pz_emit_send_other(stream);
 }

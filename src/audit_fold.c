@@ -24,6 +24,7 @@
 
 #include "audit_chain.h"
 #include "audit_fold.h"
+#include "audit_log.h"
 #include "audit_store.h"
 #include "compat.h"
 
@@ -317,6 +318,7 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	extras = NULL;
 	extras_space = 0;
 
+	pz_log_store_reset();
 	pz_period_before(messages, n);
 	pz_store_begin();
 	MemoryContextSwitchTo(batch);
@@ -330,11 +332,24 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 		bool		found;
 		int			k;
 
-		if (!pz_store_sequence(msg, db))
+		if (!pz_store_sequence(msg, db, false))
 		{
 			messages[i] = NULL;
 			continue;
 		}
+		if (msg->header.type == PZ_MSG_STANDBY)
+		{
+			/* what it holds takes its place, once */
+			messages[i] = NULL;
+			if (!pz_log_store_take(msg) ||
+				(msg->inner->header.type != PZ_MSG_LOG && !pz_store_sequence(msg->inner, db, true)))
+				continue;
+			msg = messages[i] = msg->inner;
+		}
+		else if (msg->header.type == PZ_MSG_LOG_LAST)
+			pz_log_store_last(msg);
+		else if (msg->header.type == PZ_MSG_GAP)
+			pz_store_gap(InvalidXLogRecPtr, position->lsn, msg->reason);
 		if (msg->use_no == 0)
 			continue;
 		key.session_id = msg->header.session_id;
@@ -382,6 +397,7 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	pz_rows_execute(&pz_chunk_rows);
 	pz_rows_execute(&more_rows);
 	pz_store_leases(messages, n);
+	pz_log_store_write();
 	pz_store_position(position);
 	pz_store_end();
 	MemoryContextSwitchTo(batch);

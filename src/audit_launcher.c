@@ -43,6 +43,7 @@
 #include "utils/snapmgr.h"
 
 #include "audit.h"
+#include "audit_log.h"
 #include "audit_slot.h"
 #include "audit_worker.h"
 #include "compat.h"
@@ -485,12 +486,12 @@ pz_launcher_flush(void)
 	XLogRecPtr	want = InvalidXLogRecPtr;
 	int			i;
 
-	if (RecoveryInProgress())
-		return;
 	for (i = 0; i < pz_shared->ndatabases; i++)
 		want = Max(want, (XLogRecPtr) pg_atomic_read_u64(&pz_shared->databases[i].want));
-	if (want != InvalidXLogRecPtr && want > GetFlushRecPtr(NULL))
+	if (want != InvalidXLogRecPtr && !RecoveryInProgress() && want > GetFlushRecPtr(NULL))
 		XLogFlush(want);
+	if (!pz_log_flush_all())
+		return;
 	pg_atomic_write_u64(&pz_shared->flushed_at, (uint64) pz_clock_now());
 }
 

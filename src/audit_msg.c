@@ -173,6 +173,39 @@ pz_msg_put_key(PzMsgBuf *buf, int32 kind_id, const char *key)
 }
 
 /*
+ * Append the body of what begins a file of the log of a standby.
+ */
+void
+pz_msg_put_log(PzMsgBuf *buf, const PzMsgLog *log)
+{
+	pz_msg_put(buf, &log->log_id, sizeof(log->log_id));
+	pz_msg_put(buf, &log->log_no, sizeof(log->log_no));
+	pz_msg_put(buf, &log->previous_id, sizeof(log->previous_id));
+	pz_msg_put(buf, &log->previous_end, sizeof(log->previous_end));
+	pz_msg_put(buf, &log->inode, sizeof(log->inode));
+	pz_msg_put(buf, &log->copied, sizeof(log->copied));
+	pz_msg_put_string(buf, log->node, NAMEDATALEN);
+}
+
+/*
+ * Append a message of the log of a standby, whose record is there from at to
+ * end, with link after it.
+ */
+void
+pz_msg_put_standby(PzMsgBuf *buf, int64 log_id, uint64 at, uint64 end, const uint8 *link,
+				   const void *data, size_t len)
+{
+	uint32		n = (uint32) len;
+
+	pz_msg_put(buf, &log_id, sizeof(log_id));
+	pz_msg_put(buf, &at, sizeof(at));
+	pz_msg_put(buf, &end, sizeof(end));
+	pz_msg_put(buf, link, PZ_MAC_LEN);
+	pz_msg_put(buf, &n, sizeof(n));
+	pz_msg_put(buf, data, len);
+}
+
+/*
  * Order of subject numbers, for qsort.
  */
 int
@@ -324,6 +357,31 @@ pz_msg_get_subjects(PzMsgCursor *cursor, PzMsg *msg)
 }
 
 /*
+ * Read a message of the log of a standby.
+ */
+static void
+pz_msg_get_standby(PzMsgCursor *cursor, PzMsg *msg)
+{
+	uint32		n;
+
+	pz_msg_get(cursor, &msg->log.log_id, sizeof(msg->log.log_id));
+	pz_msg_get(cursor, &msg->at, sizeof(msg->at));
+	pz_msg_get(cursor, &msg->end, sizeof(msg->end));
+	pz_msg_get(cursor, msg->link, PZ_MAC_LEN);
+	pz_msg_get(cursor, &n, sizeof(n));
+	if (cursor->failed || n != cursor->left || msg->end <= msg->at)
+	{
+		cursor->failed = true;
+		return;
+	}
+	msg->inner = palloc(sizeof(PzMsg));
+	if (!pz_msg_read(cursor->at, n, msg->inner) || msg->inner->header.type == PZ_MSG_STANDBY)
+		cursor->failed = true;
+	cursor->at += n;
+	cursor->left = 0;
+}
+
+/*
  * Read a message.  Lists are allocated in the current memory context, strings
  * point into data.  False if it is not a genuine message of this cluster's
  * keys or not well-formed; msg is then undefined.
@@ -372,6 +430,24 @@ pz_msg_read(char *data, size_t len, PzMsg *msg)
 				msg->precision < PZ_EXACT || msg->precision > PZ_SUPERSET)
 				return false;
 			pz_msg_get_subjects(&cursor, msg);
+			break;
+		case PZ_MSG_LOG:
+			pz_msg_get(&cursor, &msg->log.log_id, sizeof(msg->log.log_id));
+			pz_msg_get(&cursor, &msg->log.log_no, sizeof(msg->log.log_no));
+			pz_msg_get(&cursor, &msg->log.previous_id, sizeof(msg->log.previous_id));
+			pz_msg_get(&cursor, &msg->log.previous_end, sizeof(msg->log.previous_end));
+			pz_msg_get(&cursor, &msg->log.inode, sizeof(msg->log.inode));
+			pz_msg_get(&cursor, &msg->log.copied, sizeof(msg->log.copied));
+			msg->log.node = pz_msg_get_string(&cursor);
+			break;
+		case PZ_MSG_STANDBY:
+			pz_msg_get_standby(&cursor, msg);
+			break;
+		case PZ_MSG_LOG_LAST:
+			pz_msg_get(&cursor, &msg->log.log_id, sizeof(msg->log.log_id));
+			break;
+		case PZ_MSG_GAP:
+			msg->reason = pz_msg_get_string(&cursor);
 			break;
 		default:
 			return false;

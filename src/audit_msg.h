@@ -23,6 +23,7 @@
 #define PZ_MSG_NUMBERS	3000	/* most subject numbers in one message */
 #define PZ_MSG_KEYS		(24 * 1024) /* most bytes of keys in one message */
 #define PZ_MSG_KEY_MAX	1024	/* a longer key travels as a digest */
+#define PZ_MSG_INNER_MAX (PZ_MSG_MAX - 512)	/* longest message in the log of a standby */
 
 typedef enum PzMsgType
 {
@@ -31,7 +32,11 @@ typedef enum PzMsgType
 	PZ_MSG_SUBJECTS,			/* a batch of subjects of a use */
 	PZ_MSG_DONE,				/* a use has ended; with the last of its subjects */
 	PZ_MSG_REFUSED,				/* a use was refused; body of an intent */
-	PZ_MSG_SESSION_END			/* leases of the session are given back */
+	PZ_MSG_SESSION_END,			/* leases of the session are given back */
+	PZ_MSG_LOG,					/* begins a file of the log of a standby */
+	PZ_MSG_STANDBY,				/* a message of such a log, taken in by the primary */
+	PZ_MSG_LOG_LAST,			/* a log will not go on */
+	PZ_MSG_GAP					/* something is missing */
 } PzMsgType;
 
 typedef struct PzMsgHeader
@@ -80,6 +85,18 @@ typedef struct PzMsgKey
 	const char *key;
 } PzMsgKey;
 
+/* Body of PZ_MSG_LOG; of others only log_id counts */
+typedef struct PzMsgLog
+{
+	int64		log_id;			/* random, positive */
+	uint64		log_no;			/* of the files of one database and server; they are numbered */
+	int64		previous_id;	/* the file before this one, 0: unknown */
+	uint64		previous_end;	/* how far its records went then; 0: there was none */
+	uint64		inode;			/* of the file when it was made */
+	uint32		copied;			/* the file before this one was made elsewhere, whose server may go on with it */
+	const char *node;			/* cluster_name */
+} PzMsgLog;
+
 /* A message that was read */
 typedef struct PzMsg
 {
@@ -94,6 +111,12 @@ typedef struct PzMsg
 	uint64		rows_withheld;
 	int32		status;
 	int32		precision;
+	PzMsgLog	log;			/* LOG, STANDBY, LOG_LAST */
+	uint64		at;				/* STANDBY: where its record begins in the file */
+	uint64		end;			/* ... and ends */
+	uint8		link[PZ_MAC_LEN];	/* ... and the state of the chain after it */
+	struct PzMsg *inner;		/* STANDBY: the message */
+	const char *reason;			/* GAP */
 } PzMsg;
 
 /* A message that is being written */
@@ -110,6 +133,9 @@ extern void pz_msg_put_varint(PzMsgBuf *buf, uint64 value);
 extern void pz_msg_put_string(PzMsgBuf *buf, const char *string, size_t max);
 extern void pz_msg_put_intent(PzMsgBuf *buf, uint64 use_no, const PzMsgIntent *intent);
 extern void pz_msg_put_key(PzMsgBuf *buf, int32 kind_id, const char *key);
+extern void pz_msg_put_log(PzMsgBuf *buf, const PzMsgLog *log);
+extern void pz_msg_put_standby(PzMsgBuf *buf, int64 log_id, uint64 at, uint64 end, const uint8 *link,
+							   const void *data, size_t len);
 extern int	pz_msg_compare_numbers(const void *a, const void *b);
 extern bool pz_msg_finish(PzMsgBuf *buf);
 extern bool pz_msg_read(char *data, size_t len, PzMsg *msg);

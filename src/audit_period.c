@@ -72,7 +72,9 @@ pz_period_before(PzMsg **messages, int n)
 		return;
 	for (i = 0; i < n; i++)
 	{
-		if (messages[i]->header.type != PZ_MSG_INTENT && messages[i]->header.type != PZ_MSG_REFUSED)
+		const PzMsg *msg = messages[i]->header.type == PZ_MSG_STANDBY ? messages[i]->inner : messages[i];
+
+		if (msg->header.type != PZ_MSG_INTENT && msg->header.type != PZ_MSG_REFUSED)
 			continue;
 		begin_period();
 		return;

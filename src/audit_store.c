@@ -178,10 +178,11 @@ pz_store_crash(bool all, TimestampTz seen_at)
 
 /*
  * Check the number of a message within its session.  False if it is a replay;
- * a hole in the numbers is counted.
+ * a hole in the numbers is counted.  in_log: it comes from the log of a standby,
+ * which is known not to have been taken in so far.
  */
 bool
-pz_store_sequence(const PzMsg *msg, PzDatabase *db)
+pz_store_sequence(const PzMsg *msg, PzDatabase *db, bool in_log)
 {
 	static SPIPlanPtr plan = NULL;
 	const Oid	types[] = {INT8OID};
@@ -219,11 +220,13 @@ pz_store_sequence(const PzMsg *msg, PzDatabase *db)
 		value = pz_store_value(0, 1, &isnull);
 		if (!isnull)
 			session->last_seq = (uint64) DatumGetInt64(value);
-		else if (pz_period_is_dropped(msg->header.lsn))
+		else if (!in_log && pz_period_is_dropped(msg->header.lsn))
 			session->last_seq = PG_UINT64_MAX;	/* what it had written is gone */
 	}
 	if (msg->header.seq <= session->last_seq)
 	{
+		if (in_log)
+			return true;		/* of a file that was missing for a while */
 		if (pg_atomic_fetch_add_u64(&db->bad, 1) < PZ_COMPLAINTS_MAX)
 			ereport(LOG,
 					(errmsg("personalize has rejected a copy of a message of the audit"),

@@ -35,7 +35,7 @@ extern void pz_store_end(void);
 extern Oid	pz_store_installed(void);
 extern void pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason);
 extern int64 pz_store_crash(bool all, TimestampTz seen_at);
-extern bool pz_store_sequence(const PzMsg *msg, PzDatabase *db);
+extern bool pz_store_sequence(const PzMsg *msg, PzDatabase *db, bool in_log);
 extern void pz_store_leases(PzMsg **messages, int n);
 extern uint64 pz_store_execute(SPIPlanPtr *plan, const char *statement, int n, const Oid *types,
 							   Datum *values, const char *nulls);

@@ -54,6 +54,7 @@
 
 #include "audit.h"
 #include "audit_chain.h"
+#include "audit_log.h"
 #include "audit_msg.h"
 #include "audit_slot.h"
 #include "audit_store.h"
@@ -62,6 +63,7 @@
 #include "consent_set.h"
 #include "guc.h"
 #include "registry.h"
+#include "standby.h"
 #include "worker.h"
 
 #define PZ_BATCH_MESSAGES	5000	/* at most in one transaction */
@@ -73,6 +75,7 @@
 static PzDatabase *my_database = NULL;
 static bool recheck_extension = false;	/* functions were changed, perhaps dropped */
 static PzMsg *batch_messages[PZ_BATCH_MESSAGES];
+static TimestampTz ended_at = 0;	/* when the last transaction in the WAL ended */
 
 /*
  * Syscache callback: functions were changed.  Dropping the extension drops
@@ -148,8 +151,8 @@ pz_worker_slot(XLogRecPtr from)
 }
 
 /*
- * On a standby: keep the WAL from the replicated position on.  Returns after
- * promotion.
+ * On a standby: keep the WAL from the replicated position on, and remove files of
+ * the log that the primary has.  Returns after promotion.
  */
 static void
 pz_worker_standby(void)
@@ -167,6 +170,7 @@ pz_worker_standby(void)
 		pz_worker_nap(pz_audit_naptime);
 		if (!OidIsValid(pz_worker_installed()))
 			pz_worker_leave();
+		pz_log_remove_old(my_database);
 	}
 }
 
@@ -301,8 +305,15 @@ pz_worker_take_message(XLogReaderState *reader, int *n, size_t *bytes)
 		pfree(msg);
 		return;
 	}
-	if (msg->header.type == PZ_MSG_START)
+	if (msg->header.type == PZ_MSG_START || msg->header.type == PZ_MSG_LOG)
 		return;
+	if (msg->header.type == PZ_MSG_STANDBY &&
+		(msg->inner->header.dbid != MyDatabaseId || msg->inner->header.system_identifier != GetSystemIdentifier() ||
+		 msg->inner->header.type == PZ_MSG_START || msg->inner->header.type >= PZ_MSG_STANDBY))
+	{
+		pz_worker_reject(reader);
+		return;
+	}
 	*bytes += record->message_size + sizeof(PzMsg);
 	batch_messages[(*n)++] = msg;
 }
@@ -342,6 +353,8 @@ pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *posit
 	}
 	if (when > position->seen_at)
 		position->seen_at = when;
+	if (when != 0 && XLogRecGetRmid(reader) == RM_XACT_ID)
+		ended_at = when;
 	return XLogRecGetRmid(reader) == RM_XLOG_ID &&
 		(info == XLOG_CHECKPOINT_SHUTDOWN || info == XLOG_END_OF_RECOVERY);
 }
@@ -370,6 +383,31 @@ pz_worker_sweep(bool all, TimestampTz seen_at, XLogRecPtr at, const PzPosition *
 		ereport(LOG,
 				(errmsg("personalize has closed %lld uses of an earlier run of the server as crashed",
 						(long long) crashed)));
+}
+
+/*
+ * Close what standbys left open, where it is known that they do not go on.  at
+ * and position as in pz_worker_sweep.
+ */
+static void
+pz_worker_sweep_logs(XLogRecPtr at, const PzPosition *position)
+{
+	int64		crashed;
+
+	pz_store_begin();
+	crashed = pz_log_store_crash();
+	if (crashed > 0)
+	{
+		pz_period_forget();
+		pz_worker_chain(at);
+		pz_store_position(position);
+	}
+	pz_store_end();
+	pz_chain_committed(my_database);
+	MemoryContextSwitchTo(TopMemoryContext);
+	if (crashed > 0)
+		ereport(LOG,
+				(errmsg("personalize has closed %lld uses of a standby as crashed", (long long) crashed)));
 }
 
 /*
@@ -553,9 +591,14 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 			pz_worker_sweep(false, 0, at, position);
 			swept = true;
 		}
+		if (swept && pz_log_store_look())
+			pz_worker_sweep_logs(at, position);
 		pz_consent_request_worker(my_database);
 		if (swept)
+		{
 			pz_worker_rights();
+			pz_log_remove_old(my_database);
+		}
 		if (swept && pz_period_drop_is_due())
 			pz_worker_drop(at, position);
 		pg_atomic_write_u64(&my_database->failing_since, 0);
@@ -569,7 +612,10 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		 * and its flush would hold up theirs.  Who waits for us sets the latch.
 		 */
 		if (swept && n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended)
-			pz_worker_nap(pz_audit_naptime);
+		{
+			(void) pz_standby_beat(ended_at);
+			pz_worker_nap(pz_heartbeat > 0 ? Min(pz_audit_naptime, pz_heartbeat) : pz_audit_naptime);
+		}
 		else
 			CHECK_FOR_INTERRUPTS();
 	}

@@ -23,6 +23,7 @@
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_collation.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -40,12 +41,13 @@
  * The snapshot by which consent is read now: the newest committed state plus
  * the own transaction's changes, at every isolation level.  At READ COMMITTED
  * that is the active snapshot, so that a statement agrees with a join with the
- * consent view.  Not to be called in parallel mode at the stricter levels.
+ * consent view.  Not to be called in parallel mode at the stricter levels.  On a
+ * standby it is never older than the call: that is what its age is reckoned for.
  */
 Snapshot
 pz_consent_snapshot(void)
 {
-	if (IsolationUsesXactSnapshot() || !ActiveSnapshotSet())
+	if (IsolationUsesXactSnapshot() || !ActiveSnapshotSet() || (RecoveryInProgress() && !IsInParallelMode()))
 		return GetLatestSnapshot();
 	return GetActiveSnapshot();
 }

@@ -23,6 +23,7 @@
 #include "registry.h"
 #include "restore.h"
 #include "shmem.h"
+#include "standby.h"
 
 /* The day of a time, in the session's time zone, as ISO 8601. */
 static char *
@@ -141,6 +142,7 @@ personalize_decision(PG_FUNCTION_ARGS)
 				 errmsg("purpose does not exist"),
 				 errhint("See the view personalize.purposes.")));
 	key = PG_GETARG_TEXT_PP(1);
+	pz_standby_require_fresh(pz_standby_age());
 	if (!PG_ARGISNULL(3))
 		clock = as_of = PG_GETARG_TIMESTAMPTZ(3);
 

@@ -31,6 +31,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "shmem.h"
+#include "standby.h"
 
 /* Lives in the executor's memory; frame is NULL once the frame is gone */
 struct AbandonCallback
@@ -141,6 +142,7 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 	PzFrame    *frame;
 	ListCell   *lc;
 	int			npaths = 0;
+	int64		age;
 	int			i;
 
 	/* every look into the ledger would say that it uses an index all the same */
@@ -194,6 +196,10 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 
 	/* the consent snapshot is taken before parallel mode is entered */
 	frame->owner = CurrentResourceOwner;
+	/* on a standby: how old it may be, reckoned before it is taken */
+	age = pz_standby_age();
+	for (i = 0; i < frame->nuses; i++)
+		frame->uses[i].use->age = age;
 	frame->running.snapshot = RegisterSnapshotOnOwner(pz_consent_snapshot(), frame->owner);
 	/* after the snapshot: see consent_set.c, S6 */
 	frame->running.clock = pz_clock_now();

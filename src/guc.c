@@ -27,12 +27,18 @@ int			pz_audit_period = 7 * 86400;
 int			pz_audit_retention = 0;
 int			pz_consent_memory = 1024 * 1024;
 char	   *pz_context = NULL;
+int			pz_heartbeat = 1000;
 char	   *pz_key_file = NULL;
 int			pz_least_group = 5;
 int			pz_max_databases = 16;
+int			pz_max_replay_lag = 10000;
 char	   *pz_purpose = NULL;
 bool		pz_purpose_touched = true;
 int			pz_purpose_scope = PZ_SCOPE_TRANSACTION;
+char	   *pz_standby_log_directory = NULL;
+int			pz_standby_log_limit = 1024 * 1024;
+int			pz_standby_log_size = 16 * 1024;
+int			pz_standby_reads = PZ_STANDBY_OFF;
 
 static const struct config_enum_entry audit_options[] = {
 	{"async", PZ_AUDIT_ASYNC, false},
@@ -44,6 +50,12 @@ static const struct config_enum_entry audit_options[] = {
 static const struct config_enum_entry purpose_scope_options[] = {
 	{"session", PZ_SCOPE_SESSION, false},
 	{"transaction", PZ_SCOPE_TRANSACTION, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry standby_reads_options[] = {
+	{"log", PZ_STANDBY_LOG, false},
+	{"off", PZ_STANDBY_OFF, false},
 	{NULL, 0, false}
 };
 
@@ -144,6 +156,11 @@ pz_guc_init(void)
 							   "Ends with the transaction.",
 							   &pz_context, "",
 							   PGC_USERSET, 0, check_text, assign_text, NULL);
+	DefineCustomIntVariable("personalize.heartbeat",
+							"Sets how often a primary server without other traffic tells its standbys the time.",
+							"An empty transaction while a standby is connected, so that a standby knows how new what it shows is.  Zero: never.",
+							&pz_heartbeat, 1000, 0, 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("personalize.key_file",
 							   "Sets the file with the keys that authenticate audit records and hide erased keys.",
 							   "Relative to the data directory. Made with mode 0600 at the first start if it does not exist.",
@@ -159,6 +176,11 @@ pz_guc_init(void)
 							"Each takes one background worker and one replication slot.",
 							&pz_max_databases, 16, 1, 1024,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.max_replay_lag",
+							"Sets how old what a standby knows of consent may be.",
+							"Statements that would use personal data are refused where it may be older.",
+							&pz_max_replay_lag, 10000, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("personalize.purpose",
 							   "Sets what personal data is used for.",
 							   "Ends with the transaction, unless it comes from the role, the database or the start of the session.",
@@ -169,6 +191,26 @@ pz_guc_init(void)
 							 "\"session\" lets a purpose outlive the transaction: behind a connection pool it then reaches the next borrower.",
 							 &pz_purpose_scope, PZ_SCOPE_TRANSACTION, purpose_scope_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("personalize.standby_log_directory",
+							   "Sets where a standby writes its log of uses.",
+							   "Relative to the data directory. Made with mode 0700 if it does not exist.",
+							   &pz_standby_log_directory, "personalize_standby",
+							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.standby_log_limit",
+							"Sets how much of its log of uses a standby keeps that the primary server has not taken in.",
+							"Statements that would use personal data are refused beyond that.  Zero: no limit.",
+							&pz_standby_log_limit, 1024 * 1024, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("personalize.standby_log_size",
+							"Sets how long a file of the log of a standby becomes before the next one is begun.",
+							NULL,
+							&pz_standby_log_size, 16 * 1024, 16, 256 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("personalize.standby_reads",
+							 "Sets how uses of protected relations on a standby are recorded.",
+							 "\"off\" refuses them, \"log\" writes them to a file of the standby, to be taken in by the primary server.",
+							 &pz_standby_reads, PZ_STANDBY_OFF, standby_reads_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("personalize");
 }

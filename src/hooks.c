@@ -283,8 +283,13 @@ open_frame(PzFrame *frame, QueryDesc *queryDesc)
 	if (refusal)
 		refuse(frame, refusal);
 	for (i = 0; i < pz_frame_nuses(frame); i++)
+	{
+		/* nothing is withheld by what a standby knows */
+		if (pz_frame_observes(frame, i))
+			pz_frame_use(frame, i)->age = 0;
 		if (!pz_frame_observes(frame, i) || pz_audit_is_writable())
 			pz_audit_begin(pz_frame_use(frame, i));
+	}
 	pz_frame_open(frame);
 	if (copies)
 		note_copies(frame, queryDesc);

@@ -125,6 +125,8 @@ typedef struct PzUse
 	struct PzNumbers *numbers;	/* ... those kept as bits */
 
 	/* audit */
+	int64		age;			/* of what a standby knew of consent, microseconds; 0 on a primary */
+	bool		in_log;			/* recorded in the log of a standby, from the intent to the end */
 	uint64		use_no;			/* per session; 0: intent not written yet */
 	uint64		nsent;			/* entries of seen already in the WAL */
 	bool		done;			/* the closing record is written */

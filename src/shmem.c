@@ -96,6 +96,10 @@ pz_shmem_startup(void)
 			pg_atomic_init_u64(&db->bad, 0);
 			pg_atomic_init_u64(&db->holes, 0);
 			ConditionVariableInit(&db->cv);
+			pg_atomic_init_u32(&db->log_dbid, InvalidOid);
+			pg_atomic_init_u64(&db->log_flushed, 0);
+			LWLockInitialize(&db->log_lock, pz_shared->lock->tranche);
+			LWLockInitialize(&db->log_sync, pz_shared->lock->tranche);
 			pg_atomic_init_u32(&db->set_state, 0);
 			pg_atomic_init_u64(&db->set_root, 0);
 			LWLockInitialize(&db->set_dictionary, pz_shared->lock->tranche);
@@ -212,6 +216,9 @@ pz_shmem_find_database(Oid dbid, bool create)
 		found->hold_until = 0;
 		found->set_pid = 0;
 		found->rights_pid = 0;
+		/* what was appended meanwhile is in the file, which the next one names */
+		pg_atomic_write_u32(&found->log_dbid, InvalidOid);
+		found->log_unflushed = 0;
 		/* whoever used the set of a database that is gone, is gone with it */
 		pg_atomic_write_u32(&found->set_state, 0);
 		pg_atomic_write_u32(&found->dbid, dbid);

@@ -8,7 +8,8 @@
  * and the fields marked "lock"; fields of type pg_atomic_* are read and
  * written without it.  No other lock is taken while it is held.  Of the locks
  * of the consent set one is taken at a time, or set_dictionary while one of
- * set_marks is held.
+ * set_marks is held.  Of those of the log of a standby log_sync comes before
+ * log_lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,6 +58,18 @@ typedef struct PzDatabase
 	TimestampTz hold_until;		/* lock; no worker may start before */
 	pid_t		rights_pid;		/* lock; of the rights worker, 0: none */
 	ConditionVariable cv;		/* broadcast when ready, done or worker_pid changes */
+
+	/* the log that a standby writes; see audit_log.c */
+	LWLock		log_lock;		/* to append */
+	LWLock		log_sync;		/* to flush, or to begin the next file; taken before log_lock */
+	pg_atomic_uint32 log_dbid;	/* whose file it is, 0: there is none */
+	bool		log_failed;		/* log_lock; nothing may be appended any more */
+	uint64		log_no;			/* log_lock; number of the file */
+	int64		log_id;			/* log_lock; its random number */
+	uint64		log_end;		/* log_lock; its length */
+	uint8		log_link[32];	/* log_lock; state of its chain */
+	uint64		log_unflushed;	/* log_sync; number of the last file that may not be on disk as a whole */
+	pg_atomic_uint64 log_flushed;	/* what is on disk of the file; written under log_sync */
 
 	/* the consent set; see consent_set.h */
 	pg_atomic_uint32 set_state; /* PzSetState */

@@ -246,7 +246,18 @@ $$;
 COMMENT ON FUNCTION personalize.audit_everybody_internal(bigint, oid, integer, text) IS
 	'Stores the set of all who may have been used for a purpose, never too few';
 
-CREATE OR REPLACE FUNCTION personalize.audit_crash_internal(boot_id bigint, seen_at timestamptz)
+CREATE OR REPLACE FUNCTION personalize.audit_is_over_internal(boot bigint, mine bigint, standby bigint)
+RETURNS boolean
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN $3 IS NOT NULL THEN $1 = $3
+		ELSE $1 IS DISTINCT FROM $2 AND NOT EXISTS (SELECT FROM personalize.standby_log l WHERE l.boot_id = $1 AND NOT l.ended) END
+$$;
+COMMENT ON FUNCTION personalize.audit_is_over_internal(bigint, bigint, bigint) IS
+	'Is a run of a server over: not this one, and none of a standby that may go on; or is it that of a standby (NULL: any)?';
+
+CREATE OR REPLACE FUNCTION personalize.audit_crash_internal(boot_id bigint, seen_at timestamptz, standby bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -263,8 +274,8 @@ DECLARE
 	this_id bigint;
 	subjects bigint;
 BEGIN
-	IF NOT EXISTS (SELECT FROM personalize.audit_open o WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id)
-	   AND NOT EXISTS (SELECT FROM personalize.audit_lease l WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id) THEN
+	IF NOT EXISTS (SELECT FROM personalize.audit_open o WHERE personalize.audit_is_over_internal(o.boot_id, audit_crash_internal.boot_id, audit_crash_internal.standby))
+	   AND NOT EXISTS (SELECT FROM personalize.audit_lease l WHERE personalize.audit_is_over_internal(l.boot_id, audit_crash_internal.boot_id, audit_crash_internal.standby)) THEN
 		RETURN 0;
 	END IF;
 
@@ -278,13 +289,13 @@ BEGIN
 		FROM (
 			SELECT o.*, NULL::timestamptz AS lease_from, NULL::timestamptz AS lease_until
 			FROM personalize.audit_open o
-			WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+			WHERE personalize.audit_is_over_internal(o.boot_id, audit_crash_internal.boot_id, audit_crash_internal.standby)
 			UNION ALL
 			SELECT u.*, l.started_at, l.expires_at
 			FROM personalize.audit_lease l
 			JOIN (SELECT * FROM personalize.audit_use UNION ALL SELECT * FROM personalize.audit_open) u
 				ON u.session_id = l.session_id AND u.use_no = l.use_no
-			WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id
+			WHERE personalize.audit_is_over_internal(l.boot_id, audit_crash_internal.boot_id, audit_crash_internal.standby)
 			  AND (l.expires_at > audit_crash_internal.seen_at OR audit_crash_internal.seen_at IS NULL)
 		) x JOIN personalize.audit_template t ON t.template_id = x.template_id
 		ORDER BY x.usage_id
@@ -332,13 +343,13 @@ BEGIN
 		crashed := crashed + 1;
 	END LOOP;
 
-	DELETE FROM personalize.audit_lease l WHERE l.boot_id IS DISTINCT FROM audit_crash_internal.boot_id;
-	DELETE FROM personalize.audit_open o WHERE o.boot_id IS DISTINCT FROM audit_crash_internal.boot_id;
+	DELETE FROM personalize.audit_lease l WHERE personalize.audit_is_over_internal(l.boot_id, audit_crash_internal.boot_id, audit_crash_internal.standby);
+	DELETE FROM personalize.audit_open o WHERE personalize.audit_is_over_internal(o.boot_id, audit_crash_internal.boot_id, audit_crash_internal.standby);
 	RETURN crashed;
 END
 $$;
-COMMENT ON FUNCTION personalize.audit_crash_internal(bigint, timestamptz) IS
-	'Closes the uses and leases of other runs of the server (NULL: of any) as crashed; for the audit worker';
+COMMENT ON FUNCTION personalize.audit_crash_internal(bigint, timestamptz, bigint) IS
+	'Closes the uses and leases of other runs of the server (NULL: of any), or of that run of a standby, as crashed; for the audit worker';
 
 /* ------------------------------------------------------------------- health */
 
@@ -362,6 +373,10 @@ DECLARE
 	level text := pg_catalog.current_setting('wal_level');
 	gaps bigint := (SELECT pg_catalog.count(*) FROM personalize.audit_gap g WHERE g.settled_at IS NULL);
 	standby boolean := pg_catalog.pg_is_in_recovery();
+	reads text := pg_catalog.current_setting('personalize.standby_reads');
+	lag interval := pg_catalog.current_setting('personalize.max_replay_lag')::interval;
+	age interval := personalize.standby_age();
+	files bigint;
 	retention integer := (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'personalize.audit_retention');
 	late bigint := (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p WHERE retention > 0 AND NOT pg_catalog.pg_is_in_recovery()
 		AND p.ends_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => retention + 86400)
@@ -392,6 +407,18 @@ BEGIN
 		pg_catalog.format('periods %s to %s, since %s', (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p),
 			(SELECT pg_catalog.max(p.period_no) FROM personalize.audit_period p), (SELECT pg_catalog.min(p.starts_at) FROM personalize.audit_period p)),
 		CASE WHEN late IS NOT NULL THEN pg_catalog.format('Period %s is older than personalize.audit_retention by a day and not dropped: a use that began in it has not ended, or somebody holds a lock on the record.', late) END;
+	SELECT pg_catalog.count(*) INTO files
+		FROM pg_catalog.pg_ls_dir((SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'personalize.standby_log_directory'), true, false) AS f (name)
+		WHERE f.name ~ ('^' || (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) || '[.][0-9]+[.]log$');
+	RETURN QUERY SELECT 'standby', CASE WHEN standby THEN reads = 'off' OR COALESCE(age <= lag, false) ELSE files = 0 END,
+		CASE WHEN NOT standby THEN pg_catalog.format('%s runs of standbys are not ended, %s files of this server''s own from when it was a standby',
+				(SELECT pg_catalog.count(DISTINCT l.boot_id) FROM personalize.standby_log l WHERE NOT l.ended), files)
+			WHEN reads = 'off' THEN 'protected relations cannot be used here'
+			ELSE pg_catalog.format('uses are logged in %s files; what is known of consent may be %s old', files, COALESCE(age::text, 'any time')) END,
+		CASE WHEN NOT standby AND files > 0 THEN
+				'Take them in by personalize.ingest_standby_log(), in the order of their numbers, the last one with last => true.'
+			WHEN standby AND reads <> 'off' AND (age <= lag) IS NOT TRUE THEN
+			'That is more than personalize.max_replay_lag: protected reads are refused. See pg_stat_wal_receiver, and personalize.heartbeat on the primary server.' END;
 	RETURN QUERY SELECT 'audit gaps', gaps = 0, pg_catalog.format('%s not settled', gaps),
 		CASE WHEN gaps > 0 THEN 'See personalize.audit_gap; set settled_at when you have looked into it.' END;
 	SELECT * INTO consent_set FROM personalize.consent_set_internal();

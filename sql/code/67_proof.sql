@@ -137,6 +137,13 @@ BEGIN
 	SELECT string_agg(quote_ident(x.application_name), ', ' ORDER BY x.application_name) INTO lagging FROM pg_stat_replication AS x WHERE coalesce(x.replay_lsn <= e.wal_lsn, true);
 	RETURN QUERY SELECT 'replicas'::text, CASE WHEN lagging IS NULL THEN NULL ELSE false END,
 		CASE WHEN lagging IS NULL THEN 'all that are connected have replayed the erasure; of others nothing can be told' ELSE 'pending: ' || lagging END;
+	SELECT string_agg(x.name, ', ' ORDER BY x.name) INTO lagging
+	FROM (SELECT CASE max(l.node) WHEN '' THEN 'without a name' ELSE quote_ident(max(l.node)) END AS name FROM personalize.standby_log AS l
+		WHERE NOT l.ended GROUP BY l.boot_id HAVING max(l.seen_at) <= e.erased_at) AS x;
+	IF EXISTS (SELECT FROM personalize.standby_log) THEN
+		RETURN QUERY SELECT 'logs of standbys'::text, CASE WHEN lagging IS NULL THEN NULL ELSE false END,
+			CASE WHEN lagging IS NULL THEN 'those that are known were taken in up to the erasure; of others nothing can be told' ELSE 'pending until they are taken in: ' || lagging END;
+	END IF;
 	RETURN QUERY SELECT 'backups and archives'::text, NULL::boolean, 'nothing can be told here: those taken before have the rows'::text;
 END
 $$;

@@ -20,7 +20,7 @@ BEGIN
 		  AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 		  AND d.deptype = 'e'
 		  AND c.relkind IN ('r', 'p', 'S')
-		  AND c.relname NOT IN ('audit_position', 'audit_open', 'audit_lease')
+		  AND c.relname NOT IN ('audit_position', 'audit_open', 'audit_lease', 'standby_log')
 		ORDER BY c.relname COLLATE "C"
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(rel.name,
