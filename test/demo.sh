@@ -9,6 +9,8 @@
 # Environment:
 #	PG_CONFIG		the PostgreSQL to use
 #	DEMO_SHELL=1	opens psql on the demo's database before cleaning up
+#	DEMO_REPORT		where the report of the last step is put
+#					(test_output/demo_report.html, or below /tmp)
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 
@@ -63,6 +65,16 @@ for file in "${FILES[@]}"; do
 		exit 1
 	fi
 done
+if [ -s "$PZ_TREE/report.html" ]; then
+	report=${DEMO_REPORT:-}
+	if [ -z "$report" ] && mkdir -p "$ROOT/test_output" 2>/dev/null && [ -w "$ROOT/test_output" ]; then
+		report=$ROOT/test_output/demo_report.html
+	fi
+	report=${report:-$(mktemp /tmp/personalize_report.XXXXXX.html)}
+	# there is nobody's data in it, and root may be asked by somebody else
+	cat "$PZ_TREE/report.html" >"$report" && chmod a+r "$report" || exit 1
+	printf '\nThe report is in %s; open it in a browser.\n' "$report"
+fi
 if [ -n "${DEMO_SHELL:-}" ]; then
 	pz_client psql -X
 fi

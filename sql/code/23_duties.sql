@@ -15,7 +15,7 @@ AS $$
 			record_consents,record_batch_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{incentives,metric_list,consent,purposes,categories,notices,purpose_jurisdictions,consent_lifetimes}'),
 		('officer', false, '{orm_model,preferences,preference_history,publish_preferences,unpublish_preferences,define_incentive,retire_incentive,incentives_of,
-			define_experiment,end_experiment,define_metric,measure,consent_rates,lift,parity,parity_source_internal,parity_internal,opt_out_parity,record_parity,parity_keep_internal,forget_parity,report_html,find_alerts,set_alert,acknowledge_alert,read_metrics,
+			define_experiment,end_experiment,define_metric,measure,consent_rates,chi_squared_tail_internal,lift,parity,parity_source_internal,parity_internal,opt_out_parity,record_parity,parity_keep_internal,forget_parity,report_html,find_alerts,set_alert,acknowledge_alert,read_metrics,
 			define_exclusion,drop_exclusion,refresh_exclusions,exclude,unexclude,exclusions_of,set_frequency_cap,set_exposure_retention,why,link_subject,unlink_subject,define_kind,define_category,define_purpose,retire_purpose,grant_purpose,revoke_purpose,
 			protect,add_subject_path,classify,unprotect,open_maintenance,close_maintenance,assign_duty,revoke_duty,describe_controller,create_view,
 			restrict_processing,lift_restriction,erase_subject,erase_subjects,reinstate_subject,set_erasure,hold_subject,release_hold,
@@ -26,7 +26,7 @@ AS $$
 		('officer', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,parity_records,
 			incentives,preference_copy,exclusions,exclusion_event,frequency_caps,exposure_retention,purpose_sweep,consent,purposes,categories,protected_relations,protected_columns,erasure,observed,copies,maintenance,
 			standby_log,notices,purpose_jurisdictions,consent_lifetimes,requests,notifications,holds,erasure_rules,erasure_requests,retention,record_of_processing,data_inventory}'),
-		('auditor', false, '{find_alerts,read_metrics,measure,consent_rates,lift,opt_out_parity,report_html,usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,standby_age,status}'),
+		('auditor', false, '{find_alerts,read_metrics,measure,consent_rates,chi_squared_tail_internal,lift,opt_out_parity,report_html,usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,standby_age,status}'),
 		('auditor', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,parity_records,usage,standby_log,refusals,uses_by_day,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event}'),
 		('monitor', false, '{read_metrics}'),
 		('monitor', true, '{metrics,metric_names}')

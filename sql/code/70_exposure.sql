@@ -237,13 +237,14 @@ BEGIN
 		FROM personalize.identities_internal(kind_no, wanted) AS i
 			JOIN personalize.exposure AS e ON e.subject_no = i.subject_no
 			JOIN personalize.registry_purpose AS p ON p.purpose_id = e.purpose_id
-			CROSS JOIN LATERAL personalize.decision_internal(i.kind_id, i.key, p.purpose_id, NULL) AS d
+			/* as of then: whoever has reached a cap, or withdrawn, since asks why it was shown all the same */
+			CROSS JOIN LATERAL personalize.decision_internal(i.kind_id, i.key, p.purpose_id, e.at) AS d
 		WHERE e.at >= why.since
 		ORDER BY e.at DESC, e.exposure_id DESC;
 END
 $$;
 COMMENT ON FUNCTION personalize.why(text, timestamptz, text) IS
-	'What a person was shown and why: the explanation, the purpose and its legal basis, the categories it uses, what the person said, what the person gets, and how to object';
+	'What a person was shown and why: the explanation, the purpose and its legal basis, the categories it uses, what the person had said then, what the person gets, and how to object';
 
 CREATE OR REPLACE FUNCTION personalize.export_shown_internal(subject text, kind text, most bigint)
 RETURNS jsonb

@@ -226,6 +226,7 @@ DECLARE
 	rows_of refcursor;
 	batch record;
 	ids bigint[];
+	told bigint;
 	total bigint := 0;
 BEGIN
 	IF record_exposures.source IS NULL THEN
@@ -290,6 +291,13 @@ BEGIN
 			EXECUTE format('UPDATE %s AS t SET exposure_id = u.id FROM unnest($1, $2, $3) AS u (place, tableoid, id)'
 				' WHERE t.ctid OPERATOR(pg_catalog.=) u.place AND t.tableoid OPERATOR(pg_catalog.=) u.tableoid', record_exposures.source)
 				USING batch.personalize_place, batch.personalize_table, ids;
+			GET DIAGNOSTICS told = ROW_COUNT;
+			/* NULL would say that nothing was shown */
+			IF told <> cardinality(ids) THEN
+				RAISE EXCEPTION 'column exposure_id of relation % cannot be written for % rows', record_exposures.source, cardinality(ids) - told
+					USING ERRCODE = 'object_not_in_prerequisite_state',
+						HINT = 'Whoever has reached the frequency cap is withheld from then on. State a purpose that has none, or leave the column out; nothing was recorded.';
+			END IF;
 		END IF;
 	END LOOP;
 	CLOSE rows_of;

@@ -164,7 +164,10 @@ COMMENT ON FUNCTION personalize.exclusions_of(text, text) IS
 CREATE OR REPLACE VIEW personalize.exclusions AS
 	SELECT e.name, e.relation, e.condition,
 		CASE WHEN e.purposes IS NOT NULL THEN ARRAY(SELECT p.name FROM personalize.registry_purpose AS p WHERE p.purpose_id = ANY (e.purposes) ORDER BY p.name COLLATE "C") END AS purposes,
-		e.reason, personalize.exclusion_held_internal(e.exclusion_id) AS persons,
+		e.reason,
+		/* as exclusion_held_internal(), which whoever reads the view may not call */
+		(SELECT pg_catalog.count(DISTINCT coalesce(l.group_no, m.subject_no)) FROM personalize.exclusion_member AS m LEFT JOIN personalize.linked AS l ON l.subject_no = m.subject_no
+			WHERE m.exclusion_id = e.exclusion_id AND m.until > pg_catalog.clock_timestamp()) AS persons,
 		(SELECT pg_catalog.count(DISTINCT m.subject_no) FROM personalize.exclusion_member AS m
 			WHERE m.exclusion_id = e.exclusion_id AND m.source = 'list' AND m.until > pg_catalog.clock_timestamp()) AS listed,
 		e.timely, e.refresh_every, e.refreshed_at, e.message, e.defined_at, e.defined_by

@@ -194,7 +194,9 @@ COMMENT ON FUNCTION personalize.incentives_of(text, text) IS
 	'Incentives for a person: open, accepted (under which version), suspended (a consent that it needs is missing), refused or withdrawn, and from when on the person may be asked (NULL: need not be)';
 
 CREATE OR REPLACE VIEW personalize.incentives AS
-	SELECT i.name, i.version, p.name AS purpose, i.value, i.terms, i.data_value, personalize.incentive_requires_internal(i.incentive_id) AS requires,
+	SELECT i.name, i.version, p.name AS purpose, i.value, i.terms, i.data_value,
+		/* as incentive_requires_internal(), which whoever reads the view may not call */
+		ARRAY(SELECT r.name FROM personalize.registry_purpose AS r WHERE r.purpose_id = ANY (i.requires) ORDER BY r.name COLLATE "C") AS requires,
 		i.defined_at, i.defined_by, i.retired_at,
 		(SELECT pg_catalog.count(*) FROM (SELECT DISTINCT ON (e.subject_no) e.incentive_id, e.action FROM personalize.incentive_event AS e
 				JOIN personalize.incentive AS o ON o.incentive_id = e.incentive_id

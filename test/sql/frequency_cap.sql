@@ -64,6 +64,8 @@ SELECT personalize.link_subject('c', '4', to_kind => 'cap', kind => 'cap_cookie'
 SELECT personalize.record_exposure('c', 'cap_ads', kind => 'cap_cookie') > 0 AS shown;
 SELECT personalize.record_exposure(4, 'cap_ads', kind => 'cap') > 0 AS shown;
 SELECT personalize.record_exposure('c', 'cap_ads', kind => 'cap_cookie') IS NULL AS not_shown, personalize.permitted(4, 'cap_ads', 'cap');
+/* why something was shown does not change when the cap is reached */
+SELECT DISTINCT left(because, 4) AS because FROM personalize.why(4, kind => 'cap');
 /* until it is long enough ago: the set and the ledger agree on it */
 SELECT cap.seen('cap_ads');
 SELECT personalize.set_frequency_cap('cap_ads', NULL, '1 hour'), personalize.set_frequency_cap('cap_ads', NULL, '1 day');

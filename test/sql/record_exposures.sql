@@ -52,6 +52,20 @@ SELECT personalize.link_subject('c', '5', to_kind => 'shown', kind => 'shown_coo
 CREATE TABLE shown.both AS SELECT * FROM (VALUES ('c', 'shown_ads', 'shown_cookie', 1, NULL::bigint), ('5', 'shown_ads', 'shown', 2, NULL), ('c', 'shown_ads', 'shown_cookie', 3, NULL)) AS v (subject, purpose, kind, no, exposure_id);
 SELECT personalize.record_exposures('shown.both') AS recorded;
 SELECT no, exposure_id IS NOT NULL AS recorded FROM shown.both ORDER BY no;
+/* a protected table, whose rows the cap withholds before the numbers are written: no silent NULL, nothing is recorded */
+CREATE TABLE shown.kept (subject integer, purpose text, exposure_id bigint, kind text DEFAULT 'shown');
+INSERT INTO shown.kept VALUES (8, 'shown_ads'), (8, 'shown_ads'), (9, 'shown_ads');
+GRANT ALL ON shown.kept TO regress_shown_app;
+SELECT personalize.grant_consent(8, 'shown_ads', kind => 'shown') > 0;
+SELECT personalize.protect('shown.kept', 'subject', kind => 'shown', columns => '{"*": "shown_c"}'), personalize.grant_purpose('shown_ads', 'regress_shown_app');
+SET ROLE regress_shown_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'shown_ads';
+SELECT personalize.record_exposures('shown.kept');
+ROLLBACK;
+RESET ROLE;
+SELECT personalize.permitted(8, 'shown_ads', 'shown'), (SELECT count(*) FROM personalize.why(8, kind => 'shown'));
+SELECT personalize.unprotect('shown.kept'), personalize.revoke_purpose('shown_ads', 'regress_shown_app');
 SELECT personalize.permitted('c', 'shown_ads', 'shown_cookie'), personalize.permitted(5, 'shown_ads', 'shown');
 SELECT personalize.unlink_subject('c', kind => 'shown_cookie');
 SELECT personalize.permitted('c', 'shown_ads', 'shown_cookie'), personalize.permitted(5, 'shown_ads', 'shown');

@@ -1,5 +1,5 @@
 \ir check/begin.psql
-\echo '11. Is everything in place? For a DBA, and for monitoring.'
+\echo '16. Is everything in place? For a DBA, and for monitoring.'
 \echo
 SELECT check_name, ok FROM personalize.status();
 \set ECHO none
