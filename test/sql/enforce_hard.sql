@@ -121,10 +121,7 @@ DROP ACCESS METHOD enf_heap CASCADE;
 CREATE TABLE enf.soft (id integer) USING personalize_heap;
 DO $$ BEGIN PERFORM personalize.protect('enf.soft', 'id', kind => 'enforce_hard', hard => true); END $$;
 BEGIN;
-DELETE FROM personalize.registry_relation WHERE relation_name = 'soft';
-ALTER TABLE enf.soft SET ACCESS METHOD heap;
-INSERT INTO personalize.registry_relation (relid, schema_name, relation_name, hard, rls_was_enabled, rls_was_forced, protected_by)
-	VALUES ('enf.soft'::regclass, 'enf', 'soft', true, false, false, 'x');
+UPDATE pg_class SET relam = (SELECT a.oid FROM pg_am AS a WHERE a.amname = 'heap') WHERE oid = 'enf.soft'::regclass;
 SELECT ok, detail FROM personalize.status() WHERE check_name = 'hard protection';
 ROLLBACK;
 
