@@ -36,14 +36,14 @@ BEGIN
 		WHERE p.relid = r.relid AND p.via_path_id IS NULL AND cardinality(p.columns) = 1
 		ORDER BY p.ownership <> 'owner', p.path_id LIMIT 1;
 	IF NOT FOUND THEN
-		/* by foreign keys, of several columns among them */
 		WITH RECURSIVE way AS (
-			SELECT p.path_id, p.via_path_id, p.relid FROM personalize.registry_path AS p WHERE p.relid = r.relid
+			SELECT p.path_id, p.via_path_id, p.relid, p.columns FROM personalize.registry_path AS p WHERE p.relid = r.relid
 			UNION ALL
-			SELECT p.path_id, p.via_path_id, p.relid FROM personalize.registry_path AS p JOIN way AS w ON p.path_id = w.via_path_id)
-		SELECT string_agg(DISTINCT personalize.relation_text_internal(w.relid), ', ') INTO holders FROM way AS w WHERE w.via_path_id IS NULL;
+			SELECT p.path_id, p.via_path_id, p.relid, p.columns FROM personalize.registry_path AS p JOIN way AS w ON p.path_id = w.via_path_id)
+		SELECT string_agg(DISTINCT personalize.relation_text_internal(w.relid), ', ') INTO holders FROM way AS w WHERE w.via_path_id IS NULL AND cardinality(w.columns) = 1;
 		RAISE EXCEPTION 'relation % has no column that is the key of a subject', personalize.relation_text_internal(r.relid)
-			USING ERRCODE = 'wrong_object_type', HINT = format('parity() does not follow foreign keys. Use %s, which it leads to people by.', holders);
+			USING ERRCODE = 'wrong_object_type', HINT = CASE WHEN holders IS NULL THEN 'parity() reads no keys of several columns.'
+				ELSE format('parity() does not follow foreign keys. Use %s, which it leads to people by.', holders) END;
 	END IF;
 	SELECT a.atttypid INTO type FROM pg_attribute AS a
 		WHERE a.attrelid = r.relid AND a.attname = parity_source_internal.attribute AND a.attnum > 0 AND NOT a.attisdropped;
