@@ -201,7 +201,8 @@ BEGIN
 			SELECT n.variant, d.n IS NOT NULL AS has, CASE WHEN m.measures = 'satisfaction' THEN d.total / d.n ELSE coalesce(d.total, 0) END AS v
 			FROM enrolled AS n LEFT JOIN done AS d ON d.person = n.person),
 		arm AS (
-			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n, u.has, u.mean, u.variance
+			SELECT u.variant, x.measure, CASE x.measure WHEN 'rate' THEN u.n ELSE u.n_mean END AS n,
+				CASE WHEN x.measure = 'rate' OR u.has = 0 THEN u.n ELSE least(u.n_mean, u.has) END AS who, u.has, u.mean, u.variance
 			FROM (SELECT p.variant, count(*) AS n, count(*) FILTER (WHERE p.has) AS has, count(p.v) AS n_mean, avg(p.v) AS mean, var_samp(p.v) AS variance
 					FROM person AS p GROUP BY 1
 				UNION ALL
@@ -210,9 +211,9 @@ BEGIN
 				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)),
 		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
 		hidden AS (
-			SELECT a.measure, sum(a.n) FILTER (WHERE a.n < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),
+			SELECT a.measure, sum(a.who) FILTER (WHERE a.who < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),
 		shown AS (
-			SELECT a.*, a.n >= least AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= least) AS ok
+			SELECT a.*, a.who >= least AND a.n >= least AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= least) AS ok
 			FROM arm AS a LEFT JOIN hidden AS h ON h.measure = a.measure)
 		SELECT a.measure, a.variant, old_lift.baseline, CASE WHEN a.ok THEN a.n END, CASE WHEN a.ok THEN CASE a.measure WHEN 'rate' THEN a.has::double precision / a.n ELSE a.mean END END,
 			CASE WHEN b.ok THEN b.n END, CASE WHEN b.ok THEN CASE a.measure WHEN 'rate' THEN b.has::double precision / b.n ELSE b.mean END END,
