@@ -154,7 +154,9 @@ is($status, 0, '... until it is found');
 is(uses('lost'), 150, '... and taken in');
 
 # a file that goes away while it is written to
+$standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'}) or die 'a session is there';
 @files = files($log_dir);
+ingest($files[-1]);	# with what sessions have written at their end
 unlink $files[-1];
 ($status, $out, $err) = $standby->psql('postgres', "SET ROLE app; BEGIN; SET LOCAL personalize.purpose = 'ads'; SELECT count(*) FROM customer; COMMIT");
 is($out, '', 'a file is gone while it is in use: no rows');
