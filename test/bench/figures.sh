@@ -56,7 +56,8 @@ restart
 ready
 
 figures=("measure('conversion_rate')" "measure('click_through')" "measure('satisfaction')" "measure('repeat_purchase')" "measure('lifetime_value')"
-	"consent_rates('month')" "lift('e', 'bought')" "lift('e', 'price')" "opt_out_parity('price', 'bigint_0')")
+	"consent_rates('month')" "lift('e', 'bought')" "lift('e', 'price')" "opt_out_parity('price', 'bigint_0')"
+	"report_html(now() - interval '90 days', now())" "read_metrics(true)" "find_alerts()")
 for ((round = 0; round <= ROUNDS; round++)); do
 	for i in $(shuf -i "0-$((${#figures[@]} - 1))"); do
 		began=$(date +%s.%N)
