@@ -384,4 +384,9 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_expand_generated_compat(node, rel)	((void) (rel), (node))
 #endif
 
+/* 18 (c65bc2e1d, 4fd02bf7c): modules may add options to EXPLAIN, and print */
+#if PG_VERSION_NUM >= 180000
+#define PZ_EXPLAIN_OPTIONS
+#endif
+
 #endif							/* PZ_COMPAT_H */

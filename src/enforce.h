@@ -298,6 +298,9 @@ extern void pz_explain_used(void);
 extern void pz_explain_forget(void);
 extern void pz_explain_message(ErrorData *edata);
 
+/* enforce_explain_option.c */
+extern void pz_explain_option_init(void);
+
 /* enforce_detail.c */
 typedef struct PzDetail
 {

@@ -701,6 +701,7 @@ pz_hooks_install(void)
 	prev_emit_log = emit_log_hook;
 	emit_log_hook = pz_emit_log;
 
+	pz_explain_option_init();
 	pz_frame_init(frame_abandoned);
 	pz_refuse_init(pz_audit_refused);
 	RegisterXactCallback(pz_xact_callback, NULL);
