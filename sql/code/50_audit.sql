@@ -368,6 +368,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	w record;
+	needless boolean := NOT EXISTS (SELECT FROM personalize.registry_relation);
 	consent_set record;
 	keep text := pg_catalog.current_setting('max_slot_wal_keep_size');
 	level text := pg_catalog.current_setting('wal_level');
@@ -386,16 +387,17 @@ BEGIN
 	RETURN QUERY SELECT 'audit wal_level', level <> 'minimal', level,
 		CASE level WHEN 'minimal' THEN 'Set wal_level to replica and restart the server.' END;
 	RETURN QUERY SELECT 'audit worker',
-		standby OR (w.pid IS NOT NULL AND w.ready AND w.failing_since IS NULL),
-		CASE WHEN w.pid IS NULL THEN 'not running'
+		standby OR (w.pid IS NOT NULL AND w.ready AND w.failing_since IS NULL) OR (w.pid IS NULL AND needless),
+		CASE WHEN w.pid IS NULL AND needless THEN 'not needed: nothing is protected'
+			WHEN w.pid IS NULL THEN 'not running'
 			WHEN w.failing_since IS NOT NULL THEN 'failing'
 			WHEN NOT w.ready THEN 'starting'
 			ELSE pg_catalog.format('running, %s messages since the start of the server', w.messages) END,
-		CASE WHEN w.pid IS NULL OR w.failing_since IS NOT NULL THEN
+		CASE WHEN (w.pid IS NULL AND NOT needless) OR w.failing_since IS NOT NULL THEN
 			'It starts with the first use of a protected relation. If it does not, see the server log; max_worker_processes, max_replication_slots or personalize.max_databases may be too low.' END;
 	RETURN QUERY SELECT 'audit slot', w.slot OR (standby OR w.pid IS NULL),
 		CASE WHEN w.slot THEN 'present' ELSE 'absent' END,
-		CASE WHEN NOT w.slot THEN 'The audit worker makes a replication slot when it starts.' END;
+		CASE WHEN NOT w.slot AND NOT needless THEN 'The audit worker makes a replication slot when it starts.' END;
 	RETURN QUERY SELECT 'audit lag', COALESCE(w.behind, 0) < 256 * 1024 * 1024,
 		pg_catalog.format('%s bytes of write-ahead log', COALESCE(w.behind, 0)),
 		CASE WHEN w.behind >= 256 * 1024 * 1024 THEN
@@ -404,8 +406,8 @@ BEGIN
 		pg_catalog.format('%s forged or sent again, %s missing', COALESCE(w.bad, 0), COALESCE(w.holes, 0)),
 		CASE WHEN w.bad > 0 OR w.holes > 0 THEN 'Somebody tampers with the audit; the server log has the details.' END;
 	RETURN QUERY SELECT 'audit retention', late IS NULL,
-		pg_catalog.format('periods %s to %s, since %s', (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p),
-			(SELECT pg_catalog.max(p.period_no) FROM personalize.audit_period p), (SELECT pg_catalog.min(p.starts_at) FROM personalize.audit_period p)),
+		CASE WHEN NOT EXISTS (SELECT FROM personalize.audit_period) THEN 'nothing is on record yet' ELSE pg_catalog.format('periods %s to %s, since %s', (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p),
+			(SELECT pg_catalog.max(p.period_no) FROM personalize.audit_period p), (SELECT pg_catalog.min(p.starts_at) FROM personalize.audit_period p)) END,
 		CASE WHEN late IS NOT NULL THEN pg_catalog.format('Period %s is older than personalize.audit_retention by a day and not dropped: a use that began in it has not ended, or somebody holds a lock on the record.', late) END;
 	SELECT pg_catalog.count(*) INTO files
 		FROM pg_catalog.pg_ls_dir((SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'personalize.standby_log_directory'), true, false) AS f (name)
