@@ -28,3 +28,8 @@ CREATE OR REPLACE FUNCTION personalize.figures_sides_internal(metric_id integer,
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 3 AS 'MODULE_PATHNAME', 'personalize_figures_sides';
 COMMENT ON FUNCTION personalize.figures_sides_internal(integer, integer, integer, timestamptz, timestamptz, timestamptz) IS
 	'By what they had said of a purpose (yes, no, silent): persons, how many have outcomes of a metric, mean and variance of their means';
+CREATE OR REPLACE FUNCTION personalize.figures_touched_internal(what text, keys integer[], purposes integer[], since timestamptz, until timestamptz)
+	RETURNS TABLE (purpose_id integer, numbers bigint[])
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 4 AS 'MODULE_PATHNAME', 'personalize_figures_touched';
+COMMENT ON FUNCTION personalize.figures_touched_internal(text, integer[], integer[], timestamptz, timestamptz) IS
+	'Whose exposures (keys: purposes) or outcomes (keys: metrics) there are in a time, by the purpose of the key: what the record of use notes; up to a million a row';

@@ -51,14 +51,12 @@ BEGIN
 	END IF;
 	SELECT coalesce(array_agg(m.metric_id ORDER BY m.metric_id), '{}'), coalesce(array_agg(m.purpose_id ORDER BY m.metric_id), '{}') INTO ids, measured_for
 		FROM personalize.metric AS m WHERE m.measures = ANY (fit);
-	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, m.nos)
-		FROM (SELECT y.purpose_id, array_agg(y.subject_no) AS nos FROM (SELECT DISTINCT x.purpose_id, o.subject_no
-				FROM personalize.metric AS x JOIN personalize.outcome AS o ON o.metric_id = x.metric_id
-				WHERE x.measures = ANY (fit) AND o.at >= measure.since AND o.at < measure.until) AS y GROUP BY 1 ORDER BY 1) AS m;
+	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', t.purpose_id, t.numbers)
+		FROM personalize.figures_touched_internal('outcome', ids, measured_for, measure.since, measure.until) AS t;
 	IF measure.what IN ('conversion_rate', 'click_through') THEN
-		PERFORM personalize.note_use_internal('personalize.exposure'::regclass, 'at', s.purpose_id, s.nos)
-			FROM (SELECT y.purpose_id, array_agg(y.subject_no) AS nos FROM (SELECT DISTINCT e.purpose_id, e.subject_no FROM personalize.exposure AS e
-				WHERE e.at >= measure.since AND e.at < measure.until) AS y GROUP BY 1 ORDER BY 1) AS s;
+		PERFORM personalize.note_use_internal('personalize.exposure'::regclass, 'at', t.purpose_id, t.numbers)
+			FROM (SELECT coalesce(array_agg(p.purpose_id ORDER BY p.purpose_id), '{}') AS ids FROM personalize.registry_purpose AS p) AS q
+				CROSS JOIN LATERAL personalize.figures_touched_internal('exposure', q.ids, q.ids, measure.since, measure.until) AS t;
 		RETURN QUERY
 			SELECT m.name::text, p.name, CASE WHEN t.persons >= least THEN t.persons END,
 				CASE WHEN t.persons >= least THEN CASE measure.what WHEN 'click_through' THEN t.shown ELSE t.persons END END,

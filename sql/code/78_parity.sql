@@ -192,9 +192,8 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Define a metric for a purpose that rests on something else than consent, for example contract, legal_obligation or legitimate_interest.';
 	END IF;
-	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id,
-		ARRAY(SELECT DISTINCT o.subject_no FROM personalize.outcome AS o WHERE o.metric_id = m.metric_id
-			AND o.at >= opt_out_parity.since AND o.at < opt_out_parity.until));
+	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', t.purpose_id, t.numbers)
+		FROM personalize.figures_touched_internal('outcome', ARRAY[m.metric_id], ARRAY[m.purpose_id], opt_out_parity.since, opt_out_parity.until) AS t;
 	RETURN QUERY
 		WITH total AS (
 			/* people of the kinds that the metric is about; several identities have said the same */
