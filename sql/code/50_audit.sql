@@ -374,8 +374,8 @@ DECLARE
 	level text := pg_catalog.current_setting('wal_level');
 	gaps bigint := (SELECT pg_catalog.count(*) FROM personalize.audit_gap g WHERE g.settled_at IS NULL);
 	standby boolean := pg_catalog.pg_is_in_recovery();
-	reads text := pg_catalog.current_setting('personalize.standby_reads');
-	lag interval := pg_catalog.current_setting('personalize.max_replay_lag')::interval;
+	reads text := COALESCE(pg_catalog.current_setting('personalize.standby_reads', true), 'off');
+	lag interval := pg_catalog.current_setting('personalize.max_replay_lag', true)::interval;
 	age interval := personalize.standby_age();
 	files bigint;
 	retention integer := (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'personalize.audit_retention');
