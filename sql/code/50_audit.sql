@@ -376,7 +376,7 @@ DECLARE
 	standby boolean := pg_catalog.pg_is_in_recovery();
 	reads text := COALESCE(pg_catalog.current_setting('personalize.standby_reads', true), 'off');
 	lag interval := pg_catalog.current_setting('personalize.max_replay_lag', true)::interval;
-	age interval := personalize.standby_age();
+	age interval := CASE WHEN standby AND pg_catalog.current_setting('personalize.standby_reads', true) IS NOT NULL THEN personalize.standby_age() END;
 	files bigint;
 	retention integer := (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'personalize.audit_retention');
 	late bigint := (SELECT pg_catalog.min(p.period_no) FROM personalize.audit_period p WHERE retention > 0 AND NOT pg_catalog.pg_is_in_recovery()
