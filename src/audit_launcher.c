@@ -48,6 +48,7 @@
 #include "audit_worker.h"
 #include "compat.h"
 #include "guc.h"
+#include "worker.h"
 
 #define PZ_RESCAN_MS		60000	/* look at the list of databases this often */
 #define PZ_RESTART_MS		1000	/* between two workers of one database */
@@ -539,6 +540,6 @@ pz_audit_launcher_main(Datum arg)
 		wait_ms = pz_launcher_start_missing(now);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(wait_ms, PZ_FLUSH_MS), PG_WAIT_EXTENSION);
+						 Min(wait_ms, PZ_FLUSH_MS), pz_wait_event(PZ_WAIT_LAUNCHER));
 	}
 }

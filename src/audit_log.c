@@ -50,6 +50,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "shmem.h"
+#include "worker.h"
 
 static int	log_fd = -1;		/* of this process */
 static Oid	log_fd_dbid = InvalidOid;
@@ -95,7 +96,7 @@ write_at(int fd, const void *first, size_t first_len, const void *second, size_t
 	iov[1].iov_base = unconstify(void *, second);
 	iov[1].iov_len = second_len;
 	errno = 0;
-	pgstat_report_wait_start(PG_WAIT_EXTENSION);
+	pgstat_report_wait_start(pz_wait_event(PZ_WAIT_LOG_WRITE));
 	written = pg_pwritev(fd, iov, 2, at);
 	pgstat_report_wait_end();
 	if (written == (ssize_t) (first_len + second_len))
@@ -137,7 +138,7 @@ flush_until(PzDatabase *db, uint64 no, uint64 end)
 		done = true;			/* somebody has done it with his own */
 	else
 	{
-		pgstat_report_wait_start(PG_WAIT_EXTENSION);
+		pgstat_report_wait_start(pz_wait_event(PZ_WAIT_LOG_SYNC));
 		done = open_file(MyDatabaseId, no) && pg_fsync(log_fd) == 0;
 		pgstat_report_wait_end();
 		if (done)

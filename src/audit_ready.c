@@ -24,6 +24,7 @@
 #include "guc.h"
 #include "keys.h"
 #include "shmem.h"
+#include "worker.h"
 
 #define PZ_BEGIN_WAIT_MS	10000	/* how long a statement waits for the worker */
 #define PZ_OBSERVE_WAIT_MS	2000	/* the same if it would run anyway */
@@ -147,7 +148,7 @@ wait_for(int milliseconds)
 		{
 			ConditionVariablePrepareToSleep(&db->cv);
 			if (!is_ready(db))
-				ConditionVariableTimedSleep(&db->cv, 100, PG_WAIT_EXTENSION);
+				ConditionVariableTimedSleep(&db->cv, 100, pz_wait_event(PZ_WAIT_AUDIT_READY));
 			ConditionVariableCancelSleep();
 		}
 		else

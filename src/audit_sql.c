@@ -27,6 +27,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "shmem.h"
+#include "worker.h"
 
 #define PZ_SYNC_START_MS	10000	/* how long to wait for a worker that is not there */
 
@@ -91,7 +92,7 @@ sync_until(uint64 target)
 		}
 		ConditionVariablePrepareToSleep(&db->cv);
 		if (target == 0 || pg_atomic_read_u64(&db->done) < target)
-			ConditionVariableTimedSleep(&db->cv, 100, PG_WAIT_EXTENSION);
+			ConditionVariableTimedSleep(&db->cv, 100, pz_wait_event(PZ_WAIT_AUDIT_SYNC));
 		ConditionVariableCancelSleep();
 	}
 }

@@ -389,4 +389,11 @@ pz_sets_expression_compat(AlterTableType type)
 #define PZ_EXPLAIN_OPTIONS
 #endif
 
+/* 17 (c9af05465): wait events of modules have names; needs utils/wait_event.h */
+#if PG_VERSION_NUM >= 170000
+#define pz_wait_event_compat(name)	WaitEventExtensionNew(name)
+#else
+#define pz_wait_event_compat(name)	((void) (name), PG_WAIT_EXTENSION)
+#endif
+
 #endif							/* PZ_COMPAT_H */

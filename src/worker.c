@@ -13,6 +13,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
+#include "utils/wait_event.h"
 
 #include "compat.h"
 #include "pz.h"
@@ -46,13 +47,36 @@ pz_worker_settings(void)
 }
 
 /*
+ * A wait event by its name, where the version has such.  Errors only if there are
+ * too many of them in the server; where nothing may fail, one that this process
+ * has not used before has no name.
+ */
+uint32
+pz_wait_event(PzWaitEvent event)
+{
+	static const char *const names[] = {
+		"PersonalizeLauncherMain", "PersonalizeWorkerMain", "PersonalizeAuditReady", "PersonalizeAuditSync",
+		"PersonalizeLogWrite", "PersonalizeLogSync"
+	};
+	static uint32 events[lengthof(names)];
+
+	if (events[event] == 0)
+	{
+		if (CritSectionCount > 0 || InterruptHoldoffCount > 0)
+			return PG_WAIT_EXTENSION;
+		events[event] = pz_wait_event_compat(names[event]);
+	}
+	return events[event];
+}
+
+/*
  * Sleep until the latch is set or so many milliseconds have passed; then follow
  * settings that were changed.  Errors if the process is to end.
  */
 void
 pz_worker_nap(long ms)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, pz_wait_event(PZ_WAIT_WORKER));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)

@@ -81,5 +81,10 @@ $node->safe_psql('postgres', 'SELECT personalize.audit_sync()');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM personalize.usage WHERE context = 'r' AND status = 'ended'}), $wanted, 'the launcher was terminated: uses are on record');
 ok($node->poll_query_until('postgres', "SELECT bool_and(ok) FROM personalize.status() WHERE check_name LIKE 'audit%'"), 'status() is all right about the audit');
 
+# what it waits for has a name where the version has such names
+my $event = $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000 ? 'PersonalizeLauncherMain' : 'Extension';
+ok($node->poll_query_until('postgres', qq{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'personalize audit launcher'
+	AND wait_event_type = 'Extension' AND wait_event = '$event'}), 'the launcher says what it waits for');
+
 $node->stop;
 done_testing();
