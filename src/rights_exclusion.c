@@ -478,7 +478,7 @@ is_true(Watch *watch, TupleTableSlot *slot)
 	ExprContext *econtext = GetPerTupleExprContext(watch->estate);
 	MemoryContext old = CurrentMemoryContext;
 	Caller		caller;
-	bool		isnull;
+	bool		isnull = true;
 	Datum		result = (Datum) 0;
 
 	econtext->ecxt_scantuple = slot;
