@@ -3,8 +3,9 @@
  * server, as keyed digests, and erased again.
  *
  * A tombstone counts for what was there before its erasure.  If the erasure is
- * in the restored data already (the certificate is there), what there is under
- * the key came later and stays.
+ * in the restored data already (the certificate is there), or was applied again
+ * before (it is among the lifted ones), what there is under the key came later
+ * and stays.
  */
 CREATE OR REPLACE FUNCTION personalize.export_tombstones(since timestamptz DEFAULT NULL)
 RETURNS jsonb
@@ -75,12 +76,17 @@ BEGIN
 				/* of a kind that was made later nobody can be here */
 				JOIN personalize.registry_kind AS k ON k.kind_id = x.kind_id AND k.name = x.kind
 			WHERE NOT EXISTS (SELECT FROM personalize.erasure AS e WHERE e.erased_at = x.at)
-				AND NOT EXISTS (SELECT FROM personalize.tombstone AS t WHERE t.digest = x.digest AND t.erased_at = x.at);
+				AND NOT EXISTS (SELECT FROM personalize.tombstone AS t WHERE t.digest = x.digest AND t.erased_at = x.at)
+				AND NOT EXISTS (SELECT FROM personalize.tombstone_lifted AS l WHERE l.digest = x.digest AND l.erased_at = x.at);
 		PERFORM personalize.ledger_unlock_internal(true);
 		INSERT INTO personalize.tombstone AS t (digest, kind_id, erased_at)
 			SELECT DISTINCT ON (u.digest) u.digest, u.kind_id, u.at FROM unnest(digests, kinds, times) AS u (digest, kind_id, at)
 			ORDER BY u.digest, u.at DESC
 			ON CONFLICT (digest) DO UPDATE SET erased_at = greatest(t.erased_at, EXCLUDED.erased_at);
+		/* each is applied once: whoever comes back from now on stays, also if they are brought along again */
+		INSERT INTO personalize.tombstone_lifted AS l (digest, kind_id, erased_at)
+			SELECT u.digest, u.kind_id, u.at FROM unnest(digests, kinds, times) AS u (digest, kind_id, at)
+			ON CONFLICT DO NOTHING;
 		PERFORM personalize.ledger_unlock_internal(false);
 	END IF;
 	/* whose rows are there again, and who is known by what they said or by what was used of them */

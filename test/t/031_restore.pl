@@ -188,6 +188,14 @@ $pit->stop;
 my $used = restored('used', 'used', 'recovery_target = immediate', "recovery_target_action = 'promote'");
 $used->safe_psql('shop', "SET ROLE officer; SELECT personalize.hold_subject(5, 'lawsuit', 'orders'), personalize.reapply_erasures('$tombstones')");
 is($used->safe_psql('shop', q{SELECT (SELECT count(*) FROM personalize.audit_key AS a WHERE a.key IN ('1', '10')), (SELECT count(*) FROM personalize.audit_key AS a WHERE a.key = '11')}), '0|1', 'the record of use forgets them, too');
+# each is applied once: whoever comes back after that stays, whether anything of them was here or not
+my $nobody = $used->safe_psql('shop', qq{SELECT jsonb_set('$tombstones', '{tombstones}', jsonb_build_array(jsonb_build_array(k.kind_id, k.name,
+	encode(personalize.tombstone_digest_internal(k.kind_id, '40'), 'hex'), clock_timestamp(), false))) FROM personalize.registry_kind AS k WHERE k.name = 'subject'});
+is($used->safe_psql('shop', "SET ROLE officer; SELECT personalize.reapply_erasures('$nobody')"), '[]', 'of somebody nothing is here');
+is($used->safe_psql('shop', q{SELECT personalize.consent_state(i, 'ads') FROM unnest('{1,40}'::integer[]) AS i}), "erased\nerased", '... both are erased');
+$used->safe_psql('shop', q{INSERT INTO customer VALUES (1, 'new'), (40, 'new'); SELECT personalize.grant_consent(i, 'ads') FROM unnest('{1,40}'::integer[]) AS i});
+is($used->safe_psql('shop', "SET ROLE officer; SELECT personalize.reapply_erasures('$tombstones'), personalize.reapply_erasures('$nobody')"), '[]|[]', 'who came back is not erased once more');
+like(seen($used, 'shop', 'ads'), qr/^1 .* 40$/, '... and stays');
 $used->stop;
 
 # To the end: nothing is missing, but only people know that
