@@ -476,7 +476,9 @@ BEGIN
 	), counted AS (
 		SELECT w.key, sum(f.rows) AS total,
 			jsonb_agg(CASE WHEN x.action = 'retain' THEN jsonb_strip_nulls(jsonb_build_object('relation', x.relation_name,
-						'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0), 'reason', x.reason, 'until', erased_at + x.keep_for,
+						'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0), 'reason', x.reason,
+						/* what an earlier erasure has retained goes when that said, with what came since */
+						'until', coalesce((SELECT r.until FROM personalize.retained AS r WHERE r.path_id = x.path_id AND r.key = w.key), erased_at + x.keep_for),
 						'anonymized', CASE WHEN NOT coalesce(f.held, false) THEN nullif((SELECT jsonb_agg(y.name ORDER BY y.name COLLATE "C") FROM jsonb_object_keys(x.columns) AS y (name)), '[]') END))
 					ELSE jsonb_build_object('relation', x.relation_name, 'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0)) END
 				ORDER BY x.step) AS relations

@@ -62,6 +62,11 @@ BEGIN
 	END IF;
 
 	PERFORM personalize.ledger_unlock_internal(true);
+	/* of whom nothing is retained or held any more, by another rule than before, no key is kept */
+	DELETE FROM personalize.retained AS t USING personalize.registry_path AS p
+		WHERE p.path_id = t.path_id AND p.kind_id = erase_certify_internal.kind_id AND t.key = ANY (gone.keys)
+			AND NOT EXISTS (SELECT FROM unnest(tally.steps, tally.keys, tally.rows, tally.held) AS f (step, key, rows, held) JOIN unnest(prepared.steps) AS x ON x.step = f.step
+				WHERE f.key = t.key AND x.path_id = t.path_id AND f.rows > 0 AND (f.held OR x.action = 'retain'));
 	/* what is held, or retained for a time, can only be found again by the key */
 	IF prepared.retains THEN
 		INSERT INTO personalize.retained AS t (path_id, key, reason, until)

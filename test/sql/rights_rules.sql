@@ -135,6 +135,18 @@ SELECT CASE WHEN a < 0 THEN 'pseudonym' ELSE a::text END AS a, b, label FROM rul
 COMMIT;
 SELECT personalize.unprotect('rules.pair');
 SELECT count(*) AS rules_left FROM personalize.registry_erasure AS e WHERE NOT EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.path_id = e.path_id);
+/* retained and erased again: it goes when the first certificate said, with what came since; once another rule deletes it, its key does not stay */
+SELECT personalize.set_erasure('rules.invoice', 'retain', reason => 'tax law', keep_for => '10 years');
+INSERT INTO rules.invoice (id, customer_id, total) VALUES (3051, 305, 1);
+SELECT personalize.erase_subject(305, kind => 'rules') -> 'subjects' AS first;
+INSERT INTO rules.invoice (id, customer_id, total) VALUES (3052, 305, 2);
+SELECT personalize.set_erasure('rules.invoice', 'retain', reason => 'tax law', keep_for => '30 years');
+CREATE TEMP TABLE again AS SELECT personalize.erase_subject(305, kind => 'rules') AS document;
+SELECT e.value ->> 'rows' AS rows, (e.value ->> 'until')::timestamptz = x.until AS until_is_true, x.until < now() + interval '11 years' AS as_first
+	FROM again, jsonb_array_elements(document -> 'relations') AS e, personalize.retained AS x WHERE e.value ->> 'relation' = 'rules.invoice' AND x.key = '305';
+SELECT personalize.set_erasure('rules.invoice', 'delete');
+SELECT e.value AS deleted FROM jsonb_array_elements(personalize.erase_subject(305, kind => 'rules') -> 'relations') AS e WHERE e.value ->> 'rows' <> '0';
+SELECT count(*) AS keys_left FROM personalize.retained AS x WHERE x.key = '305';
 DO $$
 BEGIN
 	PERFORM personalize.unprotect(t::regclass) FROM unnest('{rules.customer,rules.message,rules.mention,rules.invoice}'::text[]) AS t;
