@@ -394,7 +394,7 @@ each_part(Figures *f, Snapshot snapshot, void (*part) (Figures *f, Snapshot snap
 
 		do
 		{
-			int64		n = FIGURES_MEMORY / (f->each * f->size);
+			int64		n = Max(FIGURES_MEMORY / (f->each * f->size), 1);
 			HASHCTL		ctl = {0};
 
 			each = f->each;

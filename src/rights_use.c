@@ -49,6 +49,7 @@ Datum
 personalize_note_use(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
+	char	   *relname = get_rel_name(relid);
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(3);
 	const PzPurpose *purpose;
 	PzUse	   *use = palloc0(sizeof(PzUse));
@@ -60,6 +61,8 @@ personalize_note_use(PG_FUNCTION_ARGS)
 	purpose = pz_registry_purpose(PG_GETARG_INT32(2));
 	if (purpose == NULL)
 		elog(ERROR, "purpose %d does not exist", PG_GETARG_INT32(2));	/* cannot happen: looked up */
+	if (relname == NULL)
+		elog(ERROR, "relation %u does not exist", relid);	/* cannot happen: it is one of ours */
 	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, &n);
 	if (n == 0)
 		PG_RETURN_VOID();
@@ -70,7 +73,7 @@ personalize_note_use(PG_FUNCTION_ARGS)
 	use->purpose_name = pstrdup(purpose->name);
 	use->legal_basis = pstrdup(purpose->basis_name);
 	use->relid = relid;
-	use->relation_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	use->relation_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), relname);
 	use->columns = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	use->precision = PZ_SUPERSET;
 	use->rows_used = n;

@@ -71,7 +71,7 @@ AS $$
 	 * together.  A name with a dollar in it is quoted; where there is one, nothing
 	 * is put into the text, and all rows count as held.
 	 */
-	SELECT coalesce(string_agg(CASE WHEN x.led ~ '"[^"]*[$]' THEN ' AND false'
+	SELECT coalesce(string_agg(CASE WHEN x.led !~ '^(?:[^"]|"[^"$]*")*$' THEN ' AND false'
 		ELSE format(' AND (%s) IS NOT TRUE', replace(x.led, '$1', format('%L::pg_catalog.text[]', x.keys))) END, '' ORDER BY p.path_id), '')
 	FROM personalize.registry_path AS p
 		CROSS JOIN LATERAL (SELECT array_agg(coalesce(h.key, s.key)) AS keys, personalize.rights_are_internal(p.path_id) AS led

@@ -74,6 +74,14 @@ SELECT DISTINCT db_role = session_user AS owner, purpose, status, precision FROM
 SELECT relation, rows_swept > 300 AS swept, message FROM personalize.retention WHERE relation = 'rr.visit'::regclass;
 SELECT personalize.set_retention('rr.visit', 'at', NULL);
 SELECT count(*) FROM personalize.retention WHERE relation = 'rr.visit'::regclass;
+/* a hold keeps the rows of one person, however the column is called; but all, if its name has a dollar in it */
+CREATE TABLE rr."Click" ("personId" bigint);
+CREATE TABLE rr.odd ("per$1on" bigint);
+SELECT personalize.protect(r::regclass, c, kind => 'rr', columns => '{"*":"rr_c"}') FROM (VALUES ('rr."Click"', 'personId'), ('rr.odd', 'per$1on')) AS x (r, c);
+SELECT personalize.hold_subject(4, 'case', kind => 'rr') AS h \gset
+SELECT r::regclass, personalize.held_condition_internal(r::regclass) FROM unnest('{"rr.\"Click\"",rr.odd}'::text[]) AS r;
+SELECT personalize.release_hold(:'h');
+SELECT personalize.unprotect(r::regclass) FROM unnest('{"rr.\"Click\"",rr.odd}'::text[]) AS r;
 DO $$
 BEGIN
 	PERFORM personalize.unprotect('rr.visit');
