@@ -204,6 +204,9 @@ SELECT t.n || ' ' || bad.try(t.s) FROM (VALUES
 SELECT count(*) FROM personalize.consent_event e JOIN personalize.subject s USING (subject_no)
 	JOIN personalize.registry_kind k USING (kind_id) WHERE k.name LIKE 'bad\_%';
 
+/* what only the extension calls: a superuser's mistake is an error, too */
+SELECT bad.try($$SELECT personalize.note_use_internal(0, 'x', 1, '{1}')$$);
+
 /* rights */
 SELECT t.n || ' ' || bad.try(t.s) FROM (VALUES
 	('x1', $$SELECT personalize.erase_subject(NULL::text, kind => 'bad_text')$$),
