@@ -309,6 +309,7 @@ CREATE OR REPLACE FUNCTION personalize.orm_model(framework text, relation regcla
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off	/* defaults are compared as they are printed */
 AS $$
 DECLARE
 	asker oid := personalize.outer_role_internal();
