@@ -399,7 +399,7 @@ each_part(Figures *f, Snapshot snapshot, void (*part) (Figures *f, Snapshot snap
 
 			each = f->each;
 #ifdef USE_ASSERT_CHECKING
-			n = 100;			/* so that tests have parts */
+			n = Max(100, f->persons->max_no / 8); /* so that tests have parts, but not thousands */
 #endif
 			MemoryContextReset(mcxt);
 			f->high = Min(f->low + n, f->persons->max_no + 1);
