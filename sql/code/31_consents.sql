@@ -277,6 +277,58 @@ $$;
 COMMENT ON FUNCTION personalize.record_batch_internal(text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], boolean[], text[]) IS
 	'Writes many lines of the ledger in the order given; all or none; errors count, they do not repeat';
 
+CREATE OR REPLACE FUNCTION personalize.source_columns_internal(source regclass, wanted text[])
+RETURNS TABLE (name text, cast_to text, has_type oid)
+LANGUAGE plpgsql STABLE PARALLEL SAFE CALLED ON NULL INPUT SECURITY INVOKER ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	want record;
+	base_type oid;
+	relkind "char";
+BEGIN
+	IF source_columns_internal.source IS NULL THEN
+		RAISE EXCEPTION 'source must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = source_columns_internal.source;
+	IF relkind IS NULL THEN
+		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
+	END IF;
+	IF relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
+		RAISE EXCEPTION 'relation % cannot be read', source_columns_internal.source
+			USING ERRCODE = 'wrong_object_type', HINT = 'Name a table or a view.';
+	END IF;
+	/* to casts that cannot fail, for their errors would repeat values */
+	FOR want IN
+		SELECT wanted[i][1] AS name, wanted[i][2] AS cast_to, string_to_array(wanted[i][3], ',')::regtype[] AS types, wanted[i][4] AS how
+		FROM generate_subscripts(wanted, 1) AS i ORDER BY i
+	LOOP
+		SELECT a.atttypid INTO has_type FROM pg_attribute AS a
+			WHERE a.attrelid = source_columns_internal.source AND a.attname = want.name AND a.attnum > 0 AND NOT a.attisdropped;
+		IF has_type IS NULL AND want.how = 'required' THEN
+			RAISE EXCEPTION 'column % of relation % does not exist', want.name, source_columns_internal.source
+				USING ERRCODE = 'undefined_column', HINT = (SELECT format('Columns: %s; optional: %s.',
+					string_agg(wanted[i][1], ', ' ORDER BY i) FILTER (WHERE wanted[i][4] = 'required'),
+					string_agg(wanted[i][1], ', ' ORDER BY i) FILTER (WHERE wanted[i][4] <> 'required')) FROM generate_subscripts(wanted, 1) AS i);
+		END IF;
+		base_type := has_type;
+		WHILE want.how <> 'exact' AND EXISTS (SELECT 1 FROM pg_type AS t WHERE t.oid = base_type AND t.typtype = 'd') LOOP
+			SELECT t.typbasetype INTO base_type FROM pg_type AS t WHERE t.oid = base_type;
+		END LOOP;
+		IF NOT base_type = ANY (want.types::oid[]) THEN
+			RAISE EXCEPTION 'column % of relation % is of type %', want.name, source_columns_internal.source, format_type(has_type, NULL)
+				USING ERRCODE = 'datatype_mismatch', HINT = format('It may be of type %s.', array_to_string(want.types, ', '));
+		END IF;
+		name := want.name;
+		cast_to := want.cast_to;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION personalize.source_columns_internal(regclass, text[]) IS
+	'The columns of a table or view that a batch is read from, with their types (NULL: is not there): wanted are rows of name, type to cast to, types it may be of (and domains over them), and required, optional or exact (no domain)';
+
 CREATE OR REPLACE FUNCTION personalize.record_consents(source regclass)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY INVOKER
@@ -284,8 +336,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	want record;
-	has_type oid;
-	base_type oid;
 	lists text := '';
 	physical text;
 	relkind "char";
@@ -293,56 +343,25 @@ DECLARE
 	batch record;
 	total bigint := 0;
 BEGIN
-	IF record_consents.source IS NULL THEN
-		RAISE EXCEPTION 'source must not be null' USING ERRCODE = 'null_value_not_allowed';
-	END IF;
-	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_consents.source;
-	IF relkind IS NULL THEN
-		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
-	END IF;
-	IF relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
-		RAISE EXCEPTION 'relation % cannot be read', record_consents.source
-			USING ERRCODE = 'wrong_object_type', HINT = 'Name a table or a view.';
-	END IF;
-
-	/* read with the rights of the caller; casts that cannot fail, for their errors would repeat values */
+	/* read with the rights of the caller */
 	FOR want IN
-		SELECT w.* FROM (VALUES
-			('subject', 'text', '{int2,int4,int8,uuid,text,varchar}'::regtype[], true),
-			('purpose', 'text', '{text,varchar}', true),
-			('action', 'text', '{text,varchar}', true),
-			('categories', 'text', '{text[],varchar[]}', false),
-			('expires_at', 'timestamptz', '{timestamptz}', false),
-			('notice', 'text', '{text,varchar}', false),
-			('method', 'text', '{text,varchar}', false),
-			('evidence', 'jsonb', '{jsonb}', false),
-			('explicit', 'bool', '{bool}', false),
-			('kind', 'text', '{text,varchar}', false)
-		) AS w (name, cast_to, types, required)
+		SELECT c.* FROM personalize.source_columns_internal(record_consents.source, ARRAY[
+			['subject', 'text', 'int2,int4,int8,uuid,text,varchar', 'required'],
+			['purpose', 'text', 'text,varchar', 'required'],
+			['action', 'text', 'text,varchar', 'required'],
+			['categories', 'text', 'text[],varchar[]', 'optional'],
+			['expires_at', 'timestamptz', 'timestamptz', 'optional'],
+			['notice', 'text', 'text,varchar', 'optional'],
+			['method', 'text', 'text,varchar', 'optional'],
+			['evidence', 'jsonb', 'jsonb', 'optional'],
+			['explicit', 'bool', 'bool', 'optional'],
+			['kind', 'text', 'text,varchar', 'optional']]) AS c
 	LOOP
-		SELECT a.atttypid INTO has_type FROM pg_attribute AS a
-			WHERE a.attrelid = record_consents.source AND a.attname = want.name AND a.attnum > 0 AND NOT a.attisdropped;
-		IF has_type IS NULL AND want.required THEN
-			RAISE EXCEPTION 'column % of relation % does not exist', want.name, record_consents.source
-				USING ERRCODE = 'undefined_column',
-					HINT = 'Columns: subject, purpose, action; optional: categories, expires_at, notice, method, evidence, explicit, kind.';
-		END IF;
-		IF has_type IS NOT NULL THEN
-			base_type := has_type;
-			WHILE EXISTS (SELECT 1 FROM pg_type AS t WHERE t.oid = base_type AND t.typtype = 'd') LOOP
-				SELECT t.typbasetype INTO base_type FROM pg_type AS t WHERE t.oid = base_type;
-			END LOOP;
-			IF NOT base_type = ANY (want.types::oid[]) THEN
-				RAISE EXCEPTION 'column % of relation % is of type %', want.name, record_consents.source,
-					format_type(has_type, NULL)
-					USING ERRCODE = 'datatype_mismatch',
-						HINT = format('It may be of type %s.', array_to_string(want.types, ', '));
-			END IF;
-		END IF;
 		lists := lists || CASE WHEN lists = '' THEN '' ELSE ', ' END
-			|| CASE WHEN has_type IS NULL THEN format('NULL::pg_catalog.%I[] AS %I', want.cast_to, want.name)
+			|| CASE WHEN want.has_type IS NULL THEN format('NULL::pg_catalog.%I[] AS %I', want.cast_to, want.name)
 				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I) AS %I', want.name, want.cast_to, want.name) END;
 	END LOOP;
+	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_consents.source;
 	physical := CASE WHEN relkind IN ('r', 'p', 'm') THEN 'ORDER BY t.tableoid, t.ctid' ELSE '' END;
 
 	OPEN rows_of NO SCROLL FOR EXECUTE format(

@@ -218,8 +218,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	want record;
-	has_type oid;
-	base_type oid;
 	lists text := '';
 	relkind "char";
 	tells boolean := false;		/* there is a column for what was recorded */
@@ -229,47 +227,22 @@ DECLARE
 	told bigint;
 	total bigint := 0;
 BEGIN
-	IF record_exposures.source IS NULL THEN
-		RAISE EXCEPTION 'source must not be null' USING ERRCODE = 'null_value_not_allowed';
-	END IF;
 	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_exposures.source;
-	IF relkind IS NULL THEN
-		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
-	END IF;
-	IF relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
-		RAISE EXCEPTION 'relation % cannot be read', record_exposures.source
-			USING ERRCODE = 'wrong_object_type', HINT = 'Name a table or a view.';
-	END IF;
-	/* read, and written, with the rights of the caller; casts that cannot fail, for their errors would repeat values */
+	/* read, and written, with the rights of the caller */
 	FOR want IN
-		SELECT w.* FROM (VALUES
-			('subject', 'text', '{int2,int4,int8,uuid,text,varchar}'::regtype[], true),
-			('purpose', 'text', '{text,varchar}', true),
-			('item', 'text', '{int2,int4,int8,uuid,text,varchar}', false),
-			('explanation', 'text', '{text,varchar}', false),
-			('experiment', 'text', '{text,varchar}', false),
-			('kind', 'text', '{text,varchar}', false),
-			('exposure_id', 'int8', '{int8}', false)
-		) AS w (name, cast_to, types, required)
+		SELECT c.* FROM personalize.source_columns_internal(record_exposures.source, ARRAY[
+			['subject', 'text', 'int2,int4,int8,uuid,text,varchar', 'required'],
+			['purpose', 'text', 'text,varchar', 'required'],
+			['item', 'text', 'int2,int4,int8,uuid,text,varchar', 'optional'],
+			['explanation', 'text', 'text,varchar', 'optional'],
+			['experiment', 'text', 'text,varchar', 'optional'],
+			['kind', 'text', 'text,varchar', 'optional'],
+			['exposure_id', 'int8', 'int8', 'exact']]) AS c
 	LOOP
-		SELECT a.atttypid INTO has_type FROM pg_attribute AS a
-			WHERE a.attrelid = record_exposures.source AND a.attname = want.name AND a.attnum > 0 AND NOT a.attisdropped;
-		IF has_type IS NULL AND want.required THEN
-			RAISE EXCEPTION 'column % of relation % does not exist', want.name, record_exposures.source
-				USING ERRCODE = 'undefined_column', HINT = 'Columns: subject, purpose; optional: item, explanation, experiment, kind, exposure_id.';
-		END IF;
-		base_type := has_type;
-		WHILE EXISTS (SELECT 1 FROM pg_type AS t WHERE t.oid = base_type AND t.typtype = 'd') LOOP
-			SELECT t.typbasetype INTO base_type FROM pg_type AS t WHERE t.oid = base_type;
-		END LOOP;
-		IF has_type IS NOT NULL AND (NOT base_type = ANY (want.types::oid[]) OR (want.name = 'exposure_id' AND base_type <> has_type)) THEN
-			RAISE EXCEPTION 'column % of relation % is of type %', want.name, record_exposures.source, format_type(has_type, NULL)
-				USING ERRCODE = 'datatype_mismatch', HINT = format('It may be of type %s.', array_to_string(want.types, ', '));
-		END IF;
 		IF want.name = 'exposure_id' THEN
-			tells := has_type IS NOT NULL AND relkind IN ('r', 'p');
+			tells := want.has_type IS NOT NULL AND relkind IN ('r', 'p');
 		ELSE
-			lists := lists || CASE WHEN has_type IS NULL THEN format('NULL::pg_catalog.text[] AS %I, ', want.name)
+			lists := lists || CASE WHEN want.has_type IS NULL THEN format('NULL::pg_catalog.text[] AS %I, ', want.name)
 				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I ORDER BY q.personalize_row) AS %1$I, ', want.name, want.cast_to) END;
 		END IF;
 	END LOOP;

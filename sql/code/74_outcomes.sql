@@ -239,53 +239,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	want record;
-	has_type oid;
-	base_type oid;
 	lists text := '';
-	relkind "char";
 	rows_of refcursor;
 	batch record;
 	total bigint := 0;
 BEGIN
-	IF record_outcomes.source IS NULL THEN
-		RAISE EXCEPTION 'source must not be null' USING ERRCODE = 'null_value_not_allowed';
-	END IF;
-	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_outcomes.source;
-	IF relkind IS NULL THEN
-		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
-	END IF;
-	IF relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
-		RAISE EXCEPTION 'relation % cannot be read', record_outcomes.source
-			USING ERRCODE = 'wrong_object_type', HINT = 'Name a table or a view.';
-	END IF;
-	/* read with the rights of the caller; casts that cannot fail, for their errors would repeat values */
+	/* read with the rights of the caller */
 	FOR want IN
-		SELECT w.* FROM (VALUES
-			('subject', 'text', '{int2,int4,int8,uuid,text,varchar}'::regtype[], true),
-			('metric', 'text', '{text,varchar}', true),
-			('value', 'float8', '{int2,int4,int8,float4,float8}', false),
-			('at', 'timestamptz', '{timestamptz}', false),
-			('kind', 'text', '{text,varchar}', false)
-		) AS w (name, cast_to, types, required)
+		SELECT c.* FROM personalize.source_columns_internal(record_outcomes.source, ARRAY[
+			['subject', 'text', 'int2,int4,int8,uuid,text,varchar', 'required'],
+			['metric', 'text', 'text,varchar', 'required'],
+			['value', 'float8', 'int2,int4,int8,float4,float8', 'optional'],
+			['at', 'timestamptz', 'timestamptz', 'optional'],
+			['kind', 'text', 'text,varchar', 'optional']]) AS c
 	LOOP
-		SELECT a.atttypid INTO has_type FROM pg_attribute AS a
-			WHERE a.attrelid = record_outcomes.source AND a.attname = want.name AND a.attnum > 0 AND NOT a.attisdropped;
-		IF has_type IS NULL AND want.required THEN
-			RAISE EXCEPTION 'column % of relation % does not exist', want.name, record_outcomes.source
-				USING ERRCODE = 'undefined_column', HINT = 'Columns: subject, metric; optional: value, at, kind.';
-		END IF;
-		IF has_type IS NOT NULL THEN
-			base_type := has_type;
-			WHILE EXISTS (SELECT 1 FROM pg_type AS t WHERE t.oid = base_type AND t.typtype = 'd') LOOP
-				SELECT t.typbasetype INTO base_type FROM pg_type AS t WHERE t.oid = base_type;
-			END LOOP;
-			IF NOT base_type = ANY (want.types::oid[]) THEN
-				RAISE EXCEPTION 'column % of relation % is of type %', want.name, record_outcomes.source, format_type(has_type, NULL)
-					USING ERRCODE = 'datatype_mismatch', HINT = format('It may be of type %s.', array_to_string(want.types, ', '));
-			END IF;
-		END IF;
 		lists := lists || CASE WHEN lists = '' THEN '' ELSE ', ' END
-			|| CASE WHEN has_type IS NULL THEN format('pg_catalog.array_fill(NULL::pg_catalog.%I, ARRAY[pg_catalog.count(*)::pg_catalog.int4]) AS %I', want.cast_to, want.name)
+			|| CASE WHEN want.has_type IS NULL THEN format('pg_catalog.array_fill(NULL::pg_catalog.%I, ARRAY[pg_catalog.count(*)::pg_catalog.int4]) AS %I', want.cast_to, want.name)
 				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I) AS %I', want.name, want.cast_to, want.name) END;
 	END LOOP;
 	OPEN rows_of NO SCROLL FOR EXECUTE format(
