@@ -26,17 +26,7 @@ if ! command -v curl >/dev/null; then
 	exit 77
 fi
 pz_cluster_start exporter
-FAILED=0
-# want WHAT FOUND EXPECTED
-want()
-{
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf 'not ok - %s\nfound:    %s\nexpected: %s\n' "$1" "$2" "$3"
-		FAILED=1
-	fi
-}
+. test/lib/want.sh
 pz_client psql -X -q -v ON_ERROR_STOP=1 <<'SQL' >/dev/null
 CREATE EXTENSION personalize;
 CREATE ROLE prometheus LOGIN;

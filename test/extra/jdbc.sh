@@ -12,17 +12,7 @@ fi
 PZ_PORT=$(( 20000 + RANDOM % 20000 ))
 PZ_LISTEN=127.0.0.1
 pz_cluster_start jdbc
-FAILED=0
-# want WHAT FOUND EXPECTED
-want()
-{
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf 'not ok - %s\nfound:    %s\nexpected: %s\n' "$1" "$2" "$3"
-		FAILED=1
-	fi
-}
+. test/lib/want.sh
 ask()
 {
 	pz_client psql -X -q -A -t -v ON_ERROR_STOP=1 -c "$1"

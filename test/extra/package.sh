@@ -6,17 +6,7 @@
 set -eu
 . test/lib/bootstrap.sh
 . test/lib/cluster.sh
-FAILED=0
-# want WHAT FOUND EXPECTED
-want()
-{
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf 'not ok - %s\nfound:    %s\nexpected: %s\n' "$1" "$2" "$3"
-		FAILED=1
-	fi
-}
+. test/lib/want.sh
 for tool in git python3; do
 	command -v $tool >/dev/null || { echo "there is no $tool"; exit 77; }
 done

@@ -25,19 +25,7 @@ if [ ${#CONFIGS[@]} -lt 2 ]; then
 	exit 77
 fi
 
-FAILED=0
-OK=0
-# want WHAT FOUND EXPECTED
-want()
-{
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-		OK=$((OK + 1))
-	else
-		printf 'not ok - %s\nfound:    %s\nexpected: %s\n' "$1" "$2" "$3"
-		FAILED=1
-	fi
-}
+. test/lib/want.sh
 
 # Builds and installs for a pg_config, and makes an empty cluster: sets PGBIN and DATA
 prepare()

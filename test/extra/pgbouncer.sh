@@ -14,17 +14,7 @@ if ! pz_with_packages pgbouncer --version >/dev/null 2>&1; then
 fi
 version=$(pz_with_packages pgbouncer --version | sed -n 's/^PgBouncer \([0-9.]*\).*/\1/p')
 at_least() { [ "$(printf '%s\n' "$1" "$version" | sort -V | head -n 1)" = "$1" ]; }
-FAILED=0
-# want WHAT FOUND EXPECTED
-want()
-{
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf 'not ok - %s\nfound:    %s\nexpected: %s\n' "$1" "$2" "$3"
-		FAILED=1
-	fi
-}
+. test/lib/want.sh
 pz_cluster_start pgbouncer
 port=6432
 dir=$PZ_WORK/pgbouncer/pool

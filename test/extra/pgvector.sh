@@ -46,17 +46,7 @@ run()
 {
 	pz_client psql -X -q -A -t -v ON_ERROR_STOP=1 -c "BEGIN; SET LOCAL ROLE app; SET LOCAL personalize.purpose = 'similar'; $1; $2; COMMIT"
 }
-FAILED=0
-# want WHAT FOUND EXPECTED
-want()
-{
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf 'not ok - %s\nfound:    %s\nexpected: %s\n' "$1" "$2" "$3"
-		FAILED=1
-	fi
-}
+. test/lib/want.sh
 iterative='SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off'
 wanted=$(run 'SET LOCAL enable_indexscan = off' "SELECT string_agg(id::text, ' ') FROM (SELECT id FROM open WHERE id % 100 = 0 $near LIMIT 10) AS n")
 used() { run "$1" "EXPLAIN (COSTS OFF) SELECT id FROM $2 $indexed LIMIT 10" | grep -c "Index Scan using $2_v" || true; }
