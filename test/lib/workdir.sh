@@ -88,8 +88,8 @@ pz_private_prefix()
 pz_workdir_install()
 {
 	pz_as_user make -s -C "$PZ_TREE" PG_CONFIG="$PG_CONFIG" "$@" all || return 1
-	pz_as_user make -s -C "$PZ_TREE" PG_CONFIG="$PG_CONFIG" "$@" install >"$PZ_TMP/install.log" 2>&1 || {
-		cat "$PZ_TMP/install.log"
+	pz_as_user make -s -C "$PZ_TREE" PG_CONFIG="$PG_CONFIG" "$@" install >"$PZ_WORK/install.log" 2>&1 || {
+		cat "$PZ_WORK/install.log"
 		return 1
 	}
 }
