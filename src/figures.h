@@ -68,6 +68,32 @@ typedef struct PzHeads
 	uint32	   *heads;
 } PzHeads;
 
+/* What somebody says of a purpose: yes, its end set anew, no, or it is ended otherwise */
+typedef enum PzWord
+{
+	PZ_WORD_GIVEN, PZ_WORD_ENDING, PZ_WORD_REFUSED, PZ_WORD_OTHER
+} PzWord;
+
+/* What a person said of a purpose: how rows of PzWords begin */
+typedef struct PzSaid
+{
+	int64		event_id;
+	TimestampTz at;
+	TimestampTz expires_at;		/* DT_NOEND: does not */
+	uint32		next;			/* of the person, the next older one; 0: none */
+	int32		purpose_id;
+	uint8		word;			/* PzWord */
+	bool		gone;			/* for whoever keeps it: said by an identity that is not counted */
+} PzSaid;
+
+/* What everybody said */
+typedef struct PzWords
+{
+	PzHeads		heads;			/* by person */
+	PzPool		said;
+	int64		newest;			/* event_id */
+} PzWords;
+
 typedef struct PzLedger PzLedger;
 
 /* Is a number bound to be of a person who is asked for? */
@@ -79,10 +105,19 @@ extern HTAB *pz_persons_linked(void);
 extern int64 pz_persons_group(HTAB *linked, int64 no);
 extern void pz_figures_scan(const char *table, Snapshot snapshot, int natts,
 							void (*take) (void *arg, TupleTableSlot *slot), void *arg);
+extern HTAB *pz_figures_table(const char *name, Size keysize, Size entrysize, int flags);
 extern void pz_pool_init(PzPool *pool, Size size);
 extern uint32 pz_pool_add(PzPool *pool, void **row);
 extern void pz_heads_init(PzHeads *heads, int64 n);
 extern uint32 *pz_heads_at(PzHeads *heads, int64 i);
+
+/* figures_words.c */
+extern void pz_words_init(PzWords *words, Size size);
+extern bool pz_words_read(TupleTableSlot *slot, PzWord *word);
+extern PzSaid *pz_words_add(PzWords *words, TupleTableSlot *slot, int64 person, PzWord word);
+extern void pz_words_go_through(const PzWords *words, void (*take) (void *arg, const PzSaid **lines, int n), void *arg);
+extern int64 pz_words_day(TimestampTz at);
+extern TimestampTz pz_words_period(text *step, int64 day);
 
 /* figures_ledger.c */
 extern PzLedger *pz_ledger_load(Snapshot snapshot, const int32 *purposes, int npurposes, bool times, PzWant want, void *arg);
@@ -148,6 +183,24 @@ static inline void *
 pz_pool_at(const PzPool *pool, uint32 index)
 {
 	return pool->rows + pool->size * (index - 1);
+}
+
+/*
+ * What was said, by its index.
+ */
+static inline PzSaid *
+pz_words_at(const PzWords *words, uint32 index)
+{
+	return (PzSaid *) pz_pool_at(&words->said, index);
+}
+
+/*
+ * Is it consent, or its end set anew?
+ */
+static inline bool
+pz_words_is_yes(const PzSaid *s)
+{
+	return s->word == PZ_WORD_GIVEN || s->word == PZ_WORD_ENDING;
 }
 
 #endif							/* PZ_FIGURES_H */

@@ -69,6 +69,20 @@ pz_figures_scan(const char *table, Snapshot snapshot, int natts,
 }
 
 /*
+ * A table in memory by keys, in the current context; flags: HASH_BLOBS or HASH_STRINGS.
+ */
+HTAB *
+pz_figures_table(const char *name, Size keysize, Size entrysize, int flags)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = keysize;
+	ctl.entrysize = entrysize;
+	ctl.hcxt = CurrentMemoryContext;
+	return hash_create(name, 256, &ctl, HASH_ELEM | HASH_CONTEXT | flags);
+}
+
+/*
  * Make a pool empty; size: bytes of a row.  Rows live in the current context.
  */
 void
@@ -169,13 +183,8 @@ take_link(void *arg, int64 no, int64 group)
 HTAB *
 pz_persons_linked(void)
 {
-	HASHCTL		ctl = {0};
-	HTAB	   *linked;
+	HTAB	   *linked = pz_figures_table("personalize linked persons", sizeof(int64), sizeof(PzNumberEntry), HASH_BLOBS);
 
-	ctl.keysize = sizeof(int64);
-	ctl.entrysize = sizeof(PzNumberEntry);
-	ctl.hcxt = CurrentMemoryContext;
-	linked = hash_create("personalize linked persons", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	each_number("SELECT l.subject_no, l.group_no FROM personalize.linked AS l", take_link, linked);
 	if (hash_get_num_entries(linked) > 0)
 		return linked;

@@ -3,24 +3,22 @@
  * figures_rates.c
  *	  Opt-in and opt-out over time: the numbers that consent_rates() makes rates of.
  *
- * The ledger is read once.  What each person said is in a list, the newest first, and
- * is gone through purpose by purpose: when a consent came into force under a notice,
- * when it ended and whether the person ended it, and what the person answered last in a
- * period.  The same in SQL is in test/sql/measures_fast.sql.
+ * What each person said (figures_words.c) is gone through purpose by purpose: when a
+ * consent came into force under a notice, when it ended and whether the person ended
+ * it, and what the person answered last in a period.  The same in SQL is in
+ * test/sql/measures_fast.sql.
  *
  * One line of the ledger that was written for several identities of a person
- * counts once; what concerns single categories is no answer to the purpose.
+ * counts once.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
@@ -41,22 +39,12 @@ enum
 	EVENT_RECORD = 2, EVENT_NOTICE = 10
 };
 
-typedef enum Word
-{
-	WORD_GIVEN, WORD_ENDING, WORD_REFUSED, WORD_OTHER
-} Word;
-
-/* What a person said of a purpose */
+/* What a person said of a purpose, under a notice */
 typedef struct Said
 {
-	int64		event_id;
-	TimestampTz at;
-	TimestampTz expires_at;		/* 0: does not */
-	uint32		next;			/* of the person, the next older one */
-	int32		purpose_id;
+	PzSaid		said;
 	int32		notice;			/* place in the list of notices; 0: none that is known */
 	uint32		record;			/* place in records; 0: of somebody with one identity */
-	Word		word;
 } Said;
 
 typedef struct CellKey
@@ -88,8 +76,7 @@ typedef struct Rates
 	char	  **notices;		/* NAME/VERSION; the first is none */
 	text	   *last;			/* what was looked for last, and found */
 	int32		last_notice;
-	PzHeads		heads;
-	PzPool		said;
+	PzWords		words;
 	PzPool		records;
 	HTAB	   *cells;
 	int64		period_day;		/* the day that period is of */
@@ -104,10 +91,10 @@ period_of(Rates *r, TimestampTz at)
 
 	if (TIMESTAMP_NOT_FINITE(at))
 		return at;
-	day = at / USECS_PER_DAY - (at % USECS_PER_DAY < 0);
+	day = pz_words_day(at);
 	if (day != r->period_day)
 	{
-		r->period = DatumGetTimestamp(DirectFunctionCall2(timestamp_trunc, PointerGetDatum(r->step), TimestampGetDatum(day * USECS_PER_DAY)));
+		r->period = pz_words_period(r->step, day);
 		r->period_day = day;
 	}
 	return r->period;
@@ -123,7 +110,7 @@ cell_of(Rates *r, TimestampTz at, const Said *s)
 
 	memset(&key, 0, sizeof(key));
 	key.period = period_of(r, at);
-	key.purpose_id = s->purpose_id;
+	key.purpose_id = s->said.purpose_id;
 	key.notice = s->notice;
 	cell = hash_search(r->cells, &key, HASH_ENTER, &found);
 	if (!found)
@@ -172,22 +159,6 @@ notice_of(Rates *r, text *t)
 	return r->last_notice = i;
 }
 
-/* Does a list of categories hold the row itself? */
-static bool
-holds_row(ArrayType *a)
-{
-	Datum	   *ids;
-	bool	   *nulls;
-	int			n;
-	int			i;
-
-	deconstruct_array(a, INT4OID, sizeof(int32), true, TYPALIGN_INT, &ids, &nulls, &n);
-	for (i = 0; i < n; i++)
-		if (!nulls[i] && DatumGetInt32(ids[i]) == PZ_CATEGORY_ROW)
-			return true;
-	return false;
-}
-
 /* A row of the ledger. */
 static void
 take_event(void *arg, TupleTableSlot *slot)
@@ -195,89 +166,48 @@ take_event(void *arg, TupleTableSlot *slot)
 	Rates	   *r = arg;
 	int32		purpose_id = DatumGetInt32(slot->tts_values[EVENT_PURPOSE - 1]);
 	int64		no = DatumGetInt64(slot->tts_values[EVENT_SUBJECT - 1]);
-	int64		person;
-	text	   *action = DatumGetTextPP(slot->tts_values[EVENT_ACTION - 1]);
-	Word		word;
+	PzNumberEntry *entry = NULL;
+	PzWord		word;
 	Said	   *s;
-	uint32		index;
-	uint32	   *place;
-	pg_uuid_t  *record = NULL;
 
-	if (purpose_id == PZ_PURPOSE_NONE || (r->purpose_id != 0 && purpose_id != r->purpose_id) || no <= 0)
+	if (purpose_id == PZ_PURPOSE_NONE || (r->purpose_id != 0 && purpose_id != r->purpose_id) || no <= 0 || !pz_words_read(slot, &word))
 		return;
-	/* given, ending, refused, withdrawn, objected; not restricted, lifted, presumed */
-	switch (VARSIZE_ANY_EXHDR(action) > 2 ? VARDATA_ANY(action)[0] : '\0')
-	{
-		case 'g':
-			word = WORD_GIVEN;
-			break;
-		case 'e':
-			word = WORD_ENDING;
-			break;
-		case 'r':
-			if (VARDATA_ANY(action)[2] != 'f')
-				return;
-			word = WORD_REFUSED;
-			break;
-		case 'w':
-		case 'o':
-			word = WORD_OTHER;
-			break;
-		default:
-			return;
-	}
-	if (!slot->tts_isnull[EVENT_CATEGORIES - 1] &&
-		(word == WORD_REFUSED || word == WORD_OTHER || !holds_row(DatumGetArrayTypeP(slot->tts_values[EVENT_CATEGORIES - 1]))))
-		return;
-	person = no;
 	if (r->linked)
-	{
-		PzNumberEntry *entry = hash_search(r->linked, &no, HASH_FIND, NULL);
-
-		if (entry)
-		{
-			person = entry->person;
-			record = DatumGetUUIDP(slot->tts_values[EVENT_RECORD - 1]);
-		}
-	}
-	index = pz_pool_add(&r->said, (void **) &s);
-	s->event_id = DatumGetInt64(slot->tts_values[EVENT_ID - 1]);
-	s->at = DatumGetTimestampTz(slot->tts_values[EVENT_RECORDED_AT - 1]);
-	s->expires_at = slot->tts_isnull[EVENT_EXPIRES_AT - 1] ? 0 : DatumGetTimestampTz(slot->tts_values[EVENT_EXPIRES_AT - 1]);
-	s->purpose_id = purpose_id;
-	s->word = word;
+		entry = hash_search(r->linked, &no, HASH_FIND, NULL);
+	s = (Said *) pz_words_add(&r->words, slot, entry ? entry->person : no, word);
 	if (!slot->tts_isnull[EVENT_NOTICE - 1])
 		s->notice = notice_of(r, DatumGetTextPP(slot->tts_values[EVENT_NOTICE - 1]));
-	if (record)
+	if (entry)
 	{
 		pg_uuid_t  *kept;
 
 		s->record = pz_pool_add(&r->records, (void **) &kept);
-		*kept = *record;
+		*kept = *DatumGetUUIDP(slot->tts_values[EVENT_RECORD - 1]);
 	}
-	place = pz_heads_at(&r->heads, person);
-	while (*place != 0 && ((Said *) pz_pool_at(&r->said, *place))->event_id > s->event_id)
-		place = &((Said *) pz_pool_at(&r->said, *place))->next;
-	s->next = *place;
-	*place = index;
-}
-
-/* Is it consent, or its end set anew? */
-static inline bool
-is_yes(const Said *s)
-{
-	return s && (s->word == WORD_GIVEN || s->word == WORD_ENDING);
 }
 
 /*
- * Go through what a person said of one purpose, the oldest first.
+ * Go through what a person said of one purpose, the oldest first.  One line that was
+ * written for several identities counts once.
  */
 static void
-count_purpose(Rates *r, const Said *const *lines, int n)
+take_purpose(void *arg, const PzSaid **all, int nall)
 {
+	Rates	   *r = arg;
+	const Said **lines = (const Said **) all;
+	int			n = 0;
 	int			i;
 	int			j;
 
+	for (i = 0; i < nall; i++)
+	{
+		for (j = 0; j < n; j++)
+			if (lines[j]->record != 0 && lines[i]->record != 0 &&
+				memcmp(pz_pool_at(&r->records, lines[j]->record), pz_pool_at(&r->records, lines[i]->record), sizeof(pg_uuid_t)) == 0)
+				break;
+		if (j == n)
+			lines[n++] = lines[i];
+	}
 	for (i = 0; i < n; i++)
 	{
 		const Said *x = lines[i];
@@ -286,121 +216,43 @@ count_purpose(Rates *r, const Said *const *lines, int n)
 		bool		goes_on;
 		TimestampTz end;
 
-		if (x->word == WORD_GIVEN || x->word == WORD_REFUSED)
+		if (x->said.word == PZ_WORD_GIVEN || x->said.word == PZ_WORD_REFUSED)
 		{
-			TimestampTz period = period_of(r, x->at);
-			Cell	   *cell;
+			TimestampTz period = period_of(r, x->said.at);
 
 			for (j = i + 1; j < n; j++)
-				if ((lines[j]->word == WORD_GIVEN || lines[j]->word == WORD_REFUSED) && lines[j]->notice == x->notice &&
-					period_of(r, lines[j]->at) == period)
+				if ((lines[j]->said.word == PZ_WORD_GIVEN || lines[j]->said.word == PZ_WORD_REFUSED) && lines[j]->notice == x->notice &&
+					period_of(r, lines[j]->said.at) == period)
 					break;
 			if (j == n)
 			{
-				cell = cell_of(r, x->at, x);
+				Cell	   *cell = cell_of(r, x->said.at, x);
+
 				cell->answered++;
-				cell->opted_in += x->word == WORD_GIVEN;
+				cell->opted_in += x->said.word == PZ_WORD_GIVEN;
 			}
 		}
-		if (!is_yes(x))
+		if (!pz_words_is_yes(&x->said))
 			continue;
 
 		/* into force, unless the same consent was */
-		goes_on = is_yes(before) && (x->word == WORD_ENDING || before->notice == x->notice) &&
-			(before->expires_at == 0 || before->expires_at > x->at);
+		goes_on = before && pz_words_is_yes(&before->said) && (x->said.word == PZ_WORD_ENDING || before->notice == x->notice) &&
+			before->said.expires_at > x->said.at;
 		if (!goes_on)
-			cell_of(r, x->at, x)->began++;
+			cell_of(r, x->said.at, x)->began++;
 
 		/* out of force, unless it goes on */
-		if (after && (x->expires_at == 0 || after->at < x->expires_at))
-			end = after->at;
-		else if (x->expires_at != 0)
-			end = x->expires_at;
-		else
-			continue;
-		goes_on = is_yes(after) && (after->word == WORD_ENDING || after->notice == x->notice) &&
-			(x->expires_at == 0 || x->expires_at > after->at);
+		end = after ? Min(after->said.at, x->said.expires_at) : x->said.expires_at;
+		goes_on = after && pz_words_is_yes(&after->said) && (after->said.word == PZ_WORD_ENDING || after->notice == x->notice) &&
+			x->said.expires_at > after->said.at;
 		if (end <= r->now && !goes_on)
 		{
 			Cell	   *cell = cell_of(r, end, x);
 
 			cell->ended++;
-			cell->out += after && !is_yes(after) && (x->expires_at == 0 || after->at < x->expires_at);
+			cell->out += after && !pz_words_is_yes(&after->said) && after->said.at < x->said.expires_at;
 		}
 	}
-}
-
-/* Order by purpose, then as it was said. */
-static int
-compare_said(const void *a, const void *b)
-{
-	const Said *x = *(const Said *const *) a;
-	const Said *y = *(const Said *const *) b;
-
-	if (x->purpose_id != y->purpose_id)
-		return x->purpose_id < y->purpose_id ? -1 : 1;
-	return x->event_id < y->event_id ? -1 : x->event_id > y->event_id;
-}
-
-/* Go through what everybody said. */
-static void
-count_persons(Rates *r)
-{
-	int			space = 64;
-	const Said **lines = palloc(sizeof(Said *) * space);
-	int64		person;
-
-	for (person = 0; person < r->heads.n; person++)
-	{
-		uint32		index;
-		const Said *s;
-		int			n = 0;
-		int			from;
-		int			to;
-		int			i;
-
-		if ((person & 0xfff) == 0)
-			CHECK_FOR_INTERRUPTS();
-		for (index = r->heads.heads[person]; index != 0; index = s->next)
-		{
-			s = pz_pool_at(&r->said, index);
-			if (n == space)
-				lines = repalloc_huge(lines, sizeof(Said *) * (space *= 2));
-			lines[n++] = s;
-		}
-		if (n == 0)
-			continue;
-		if (n > 1)
-			qsort(lines, n, sizeof(Said *), compare_said);
-		for (from = 0; from < n; from = to)
-		{
-			int			kept = 0;
-
-			for (to = from; to < n && lines[to]->purpose_id == lines[from]->purpose_id; to++)
-			{
-				/* the same line for another identity */
-				for (i = from; i < from + kept; i++)
-					if (lines[i]->record != 0 && lines[to]->record != 0 &&
-						memcmp(pz_pool_at(&r->records, lines[i]->record), pz_pool_at(&r->records, lines[to]->record), sizeof(pg_uuid_t)) == 0)
-						break;
-				if (i == from + kept)
-					lines[from + kept++] = lines[to];
-			}
-			count_purpose(r, lines + from, kept);
-		}
-	}
-}
-
-/* A table in memory by keys. */
-static HTAB *
-make_table(Size keysize, Size entrysize, int flags)
-{
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = keysize;
-	ctl.entrysize = entrysize;
-	ctl.hcxt = CurrentMemoryContext;
-	return hash_create("personalize rates", 256, &ctl, HASH_ELEM | HASH_CONTEXT | flags);
 }
 
 /* The names of notices that are defined. */
@@ -441,19 +293,18 @@ personalize_figures_rates(PG_FUNCTION_ARGS)
 	r.purpose_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
 	r.now = GetCurrentTimestamp();
 	r.period_day = PG_INT64_MIN;
-	r.names = make_table(NAME_LEN, NAME_LEN, HASH_STRINGS);
-	r.cells = make_table(sizeof(CellKey), sizeof(Cell), HASH_BLOBS);
+	r.names = pz_figures_table("personalize notices", NAME_LEN, NAME_LEN, HASH_STRINGS);
+	r.cells = pz_figures_table("personalize rates", sizeof(CellKey), sizeof(Cell), HASH_BLOBS);
 	r.nnotices = 1;
 	r.notices = palloc0(sizeof(char *));
-	pz_heads_init(&r.heads, 0);
-	pz_pool_init(&r.said, sizeof(Said));
+	pz_words_init(&r.words, sizeof(Said));
 	pz_pool_init(&r.records, sizeof(pg_uuid_t));
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	r.linked = pz_persons_linked();
 	read_names(&r);
 	pz_figures_scan("consent_event", snapshot, EVENT_NOTICE, take_event, &r);
 	UnregisterSnapshot(snapshot);
-	count_persons(&r);
+	pz_words_go_through(&r.words, take_purpose, &r);
 	hash_seq_init(&seq, r.cells);
 	while ((cell = hash_seq_search(&seq)) != NULL)
 	{

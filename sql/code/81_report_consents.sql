@@ -2,7 +2,7 @@
  * The report about what people said: coverage now, opt-in and opt-out over time.
  *
  * Opt-in and opt-out are those of consent_rates(), for purposes and not for each version of a notice.  One pass over the
- * ledger (src/consent_said.c) finds both these and what people said last.
+ * ledger (src/figures_said.c) finds both these and what people said last.
  */
 CREATE OR REPLACE FUNCTION personalize.report_words_internal(step text, since timestamptz, until timestamptz)
 	RETURNS TABLE (purpose_id integer, period timestamptz, answered bigint, opted_in bigint, began bigint, ended bigint, opted_out bigint, yes bigint, over bigint, no bigint)
