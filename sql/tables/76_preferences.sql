@@ -17,6 +17,8 @@ COMMENT ON TABLE personalize.preference IS
 	'What a person stated, and what was inferred for a purpose, line by line (append-only): the newest line about a name counts, value NULL takes it back; erasure takes all of them away';
 COMMENT ON SEQUENCE personalize.preference_event_id_seq IS 'Numbers of preferences';
 CREATE INDEX preference_subject ON personalize.preference (subject_no, source, name, event_id);
+/* erasure looks for who spoke for another */
+CREATE INDEX preference_user ON personalize.preference (event_id) WHERE app_user IS NOT NULL;
 
 CREATE TABLE personalize.preference_copy (
 	relation regclass PRIMARY KEY,

@@ -34,3 +34,5 @@ COMMENT ON TABLE personalize.incentive_event IS
 	'Who took part in an incentive, under which version of its terms, who refused and who left; append-only, no consent to anything else';
 COMMENT ON SEQUENCE personalize.incentive_event_event_id_seq IS 'Numbers of answers to incentives';
 CREATE INDEX incentive_event_subject ON personalize.incentive_event (subject_no, event_id);
+/* erasure looks for who spoke for another */
+CREATE INDEX incentive_event_user ON personalize.incentive_event (event_id) WHERE app_user IS NOT NULL;
