@@ -263,6 +263,8 @@ pz_chain_committed(PzDatabase *db)
 	now = GetCurrentTimestamp();
 	if (logged_at != 0 && !TimestampDifferenceExceeds(logged_at, now, pz_audit_anchor * 1000))
 		return;
+	/* a head that a crash takes back would look as if the record had been changed */
+	pz_store_flush();
 	hex_encode((const char *) last_head, PZ_CHAIN_LEN, hex);
 	hex[PZ_CHAIN_LEN * 2] = '\0';
 	ereport(LOG,

@@ -291,7 +291,8 @@ pz_chain_rows(PzChain *chain, char kind, PzRows *rows, int nkeys)
 /*
  * Write a batch of messages and the position after it.  Replayed messages are
  * set to NULL in the array.  Allocates in the current memory context, which
- * the caller resets.  Makes its own transaction.
+ * the caller resets.  Makes its own transaction, which may not be on disk yet
+ * (pz_store_flush).
  */
 void
 pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *db)
@@ -399,6 +400,6 @@ pz_store_batch(PzMsg **messages, int n, const PzPosition *position, PzDatabase *
 	pz_store_leases(messages, n);
 	pz_log_store_write();
 	pz_store_position(position);
-	pz_store_end();
+	pz_store_end_batch();
 	MemoryContextSwitchTo(batch);
 }

@@ -23,6 +23,7 @@
 #include "storage/spin.h"
 
 #include "audit_slot.h"
+#include "audit_store.h"
 #include "compat.h"
 
 /*
@@ -112,8 +113,8 @@ pz_slot_acquire(XLogRecPtr from)
 }
 
 /*
- * Let WAL before upto go, which must be a committed position.  WAL is removed
- * by whole segments, so nothing happens within one.
+ * Let WAL before upto go, which must be a committed position, if not yet on
+ * disk.  WAL is removed by whole segments, so nothing happens within one.
  */
 void
 pz_slot_advance(XLogRecPtr upto)
@@ -127,6 +128,7 @@ pz_slot_advance(XLogRecPtr upto)
 	XLByteToSeg(MyReplicationSlot->data.restart_lsn, old_segment, wal_segment_size);
 	if (new_segment <= old_segment)
 		return;
+	pz_store_flush();
 	SpinLockAcquire(&MyReplicationSlot->mutex);
 	MyReplicationSlot->data.restart_lsn = upto;
 	SpinLockRelease(&MyReplicationSlot->mutex);

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -36,6 +37,7 @@ PG_FUNCTION_INFO_V1(personalize_audit_set_members);
 PG_FUNCTION_INFO_V1(personalize_audit_set_pack);
 PG_FUNCTION_INFO_V1(personalize_audit_begin_sync);
 PG_FUNCTION_INFO_V1(personalize_audit_end_sync);
+PG_FUNCTION_INFO_V1(personalize_audit_flush);
 PG_FUNCTION_INFO_V1(personalize_audit_sync);
 PG_FUNCTION_INFO_V1(personalize_audit_worker);
 
@@ -97,11 +99,35 @@ sync_until(uint64 target)
 	}
 }
 
-/* Return once every use of this database that has ended is in the tables. */
+/*
+ * Have on disk what the worker has committed until now, which it does not wait
+ * for.  Nothing to do during recovery.
+ */
+static void
+flush_batches(void)
+{
+	XLogRecPtr	end;
+
+	if (RecoveryInProgress())
+		return;
+	/* where a page has just been begun, that counts its header, which is no record */
+	end = GetXLogInsertRecPtr();
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
+		end -= SizeOfXLogLongPHD;
+	else if (end % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		end -= SizeOfXLogShortPHD;
+	XLogFlush(end);
+}
+
+/*
+ * Return once every use of this database that has ended is in the tables, and
+ * on disk.
+ */
 void
 pz_audit_sync(void)
 {
 	sync_until(0);
+	flush_batches();
 }
 
 /*
@@ -111,6 +137,17 @@ Datum
 personalize_audit_sync(PG_FUNCTION_ARGS)
 {
 	pz_audit_sync();
+	PG_RETURN_VOID();
+}
+
+/*
+ * audit_flush_internal() returns void: has on disk what can be read of the record
+ * of use, so that a crash does not take back what a caller tells of it.
+ */
+Datum
+personalize_audit_flush(PG_FUNCTION_ARGS)
+{
+	flush_batches();
 	PG_RETURN_VOID();
 }
 

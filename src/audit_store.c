@@ -19,12 +19,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -71,6 +73,30 @@ pz_store_end(void)
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+}
+
+/*
+ * Commit it without waiting for the disk, for what comes out of the WAL again
+ * should the server crash: whoever waits for a batch to be readable (an
+ * erasure) does not wait for the disk as well, and commits of others do not
+ * wait behind ours.  pz_store_flush() is for what must not be ahead of it.
+ */
+void
+pz_store_end_batch(void)
+{
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, ERROR, false);
+	pz_store_end();
+}
+
+/*
+ * Have what this process has committed on disk.  Outside of transactions.
+ */
+void
+pz_store_flush(void)
+{
+	if (XactLastCommitEnd != InvalidXLogRecPtr)
+		XLogFlush(XactLastCommitEnd);
 }
 
 /*

@@ -32,6 +32,8 @@ extern Oid	pz_store_text_seq;
 extern int	pz_store_gaps;
 extern void pz_store_begin(void);
 extern void pz_store_end(void);
+extern void pz_store_end_batch(void);
+extern void pz_store_flush(void);
 extern Oid	pz_store_installed(void);
 extern void pz_store_gap(XLogRecPtr from, XLogRecPtr to, const char *reason);
 extern int64 pz_store_crash(bool all, TimestampTz seen_at);

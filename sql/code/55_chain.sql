@@ -1,15 +1,24 @@
 /*
  * The chain over the record of use: is anything changed, missing or added?
  */
+CREATE OR REPLACE FUNCTION personalize.audit_flush_internal() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'personalize_audit_flush';
+COMMENT ON FUNCTION personalize.audit_flush_internal() IS
+	'Has on disk what can be read of the record of use';
+
 CREATE OR REPLACE FUNCTION personalize.audit_head()
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT COALESCE(
-		(SELECT b.batch_no || ':' || b.total || ':' || pg_catalog.encode(b.head, 'hex')
-		 FROM personalize.audit_batch b ORDER BY b.batch_no DESC LIMIT 1),
-		'0:0:' || pg_catalog.repeat('0', 64))
+DECLARE
+	head text := (SELECT b.batch_no || ':' || b.total || ':' || encode(b.head, 'hex')
+		FROM personalize.audit_batch AS b ORDER BY b.batch_no DESC LIMIT 1);
+BEGIN
+	/* what is kept elsewhere must not be taken back by a crash */
+	PERFORM personalize.audit_flush_internal();
+	RETURN coalesce(head, '0:0:' || repeat('0', 64));
+END
 $$;
 COMMENT ON FUNCTION personalize.audit_head() IS
 	'The anchor to keep elsewhere: batch, rows and state of the chain. verify_audit(anchor) tells later whether the record still goes back to it';

@@ -148,5 +148,25 @@ is($node->safe_psql('postgres', q{
 is($node->safe_psql('postgres', "$begin 'after'; SELECT count(*) FROM customer; COMMIT"), '3', 'reading goes on');
 is(uses('after'), 'ended|3|1,2,3', '... and is on record');
 
+# The worker does not wait for the disk when it commits: what is told of it does
+$node->append_conf('postgresql.conf', "wal_writer_delay = '10s'\nwal_writer_flush_after = '1GB'\ncheckpoint_timeout = '1h'\nautovacuum = off");
+$node->restart;
+my $ahead = 0;
+for my $round (1 .. 3)
+{
+	my $last = 'SELECT max(batch_no) FROM personalize.audit_batch';
+
+	$node->safe_psql('postgres', 'SELECT personalize.audit_sync()');
+	my $known = $node->safe_psql('postgres', $last);
+	$node->safe_psql('postgres', "$begin 'told $round'; SELECT count(*) FROM customer; COMMIT");
+	$node->poll_query_until('postgres', "SELECT ($last) > $known") or die 'no batch';
+	$ahead++ if $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()') eq 't';
+	my $head = $node->safe_psql('postgres', 'SELECT personalize.audit_head()');
+	$stop_immediately->();
+	is(uses("told $round"), 'ended|3|1,2,3', "a batch that was not waited for, $round: the use is on record");
+	is($node->safe_psql('postgres', "SELECT ok FROM personalize.verify_audit('$head')"), 't', '... and the record goes back to the head that was told');
+}
+cmp_ok($ahead, '>', 0, 'it can be read before it is on disk');
+
 $node->stop;
 done_testing();
