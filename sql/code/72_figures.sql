@@ -13,11 +13,11 @@ CREATE OR REPLACE FUNCTION personalize.figures_done_internal(metrics integer[], 
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 10 AS 'MODULE_PATHNAME', 'personalize_figures_done';
 COMMENT ON FUNCTION personalize.figures_done_internal(integer[], boolean, timestamptz, timestamptz) IS
 	'Persons with outcomes, by metric: how many, with outcomes at two moments or more, mean and variance of their sums, or means';
-CREATE OR REPLACE FUNCTION personalize.figures_lift_internal(experiment_id integer, metric_id integer, measured_for integer, until timestamptz, mean boolean)
-	RETURNS TABLE (variant text, persons bigint, with_it bigint, with_value bigint, mean_value double precision, variance double precision)
+CREATE OR REPLACE FUNCTION personalize.figures_lift_internal(experiment_id integer, metrics integer[], measured_for integer[], until timestamptz, mean boolean[])
+	RETURNS TABLE (place integer, variant text, persons bigint, with_it bigint, with_value bigint, mean_value double precision, variance double precision)
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 4 AS 'MODULE_PATHNAME', 'personalize_figures_lift';
-COMMENT ON FUNCTION personalize.figures_lift_internal(integer, integer, integer, timestamptz, boolean) IS
-	'Persons of an experiment by variant (NULL: all but the holdout): how many, with outcomes of a metric since, and mean and variance of their sums, or means; measured_for: only who permitted this purpose then (0: all)';
+COMMENT ON FUNCTION personalize.figures_lift_internal(integer, integer[], integer[], timestamptz, boolean[]) IS
+	'Persons of an experiment by metric (its place) and variant (NULL: all but the holdout): how many, with outcomes of a metric since, and mean and variance of their sums, or means; measured_for: only who permitted this purpose then (0: all)';
 CREATE OR REPLACE FUNCTION personalize.figures_rates_internal(step text, purpose_id integer)
 	RETURNS TABLE (period timestamptz, purpose integer, notice text, answered bigint, opted_in bigint, began bigint, ended bigint, opted_out bigint)
 	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'personalize_figures_rates';

@@ -5,6 +5,67 @@
  * Counted are persons by the variant they were assigned, whatever they were shown
  * (intention to treat), and their outcomes from then to the end of the experiment.
  */
+CREATE OR REPLACE FUNCTION personalize.lift_internal(experiment_id integer, metrics integer[], confidence double precision, baseline text, enough bigint)
+RETURNS TABLE (metric_id integer, measure text, variant text, persons bigint, value double precision, against_persons bigint, against_value double precision,
+	difference double precision, low double precision, high double precision, ratio double precision, ratio_low double precision, ratio_high double precision,
+	method text, suppressed boolean)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off	/* takes a second and spares none */
+AS $$
+#variable_conflict use_column
+DECLARE
+	e personalize.experiment;
+	all_metrics personalize.metric[];
+	nos bigint[];
+	p integer;
+BEGIN
+	SELECT x.* INTO e FROM personalize.experiment AS x WHERE x.experiment_id = lift_internal.experiment_id;
+	all_metrics := ARRAY(SELECT x FROM unnest(metrics) WITH ORDINALITY AS u (id, place) JOIN personalize.metric AS x ON x.metric_id = u.id ORDER BY u.place);
+	/* with all identities: whoever is enrolled may have an outcome under another */
+	nos := ARRAY(SELECT a.subject_no FROM personalize.assignment AS a WHERE a.experiment_id = e.experiment_id
+		UNION SELECT o.subject_no FROM personalize.assignment AS a JOIN personalize.linked AS l ON l.subject_no = a.subject_no
+			JOIN personalize.linked AS o ON o.group_no = l.group_no WHERE a.experiment_id = e.experiment_id);
+	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id, nos);
+	FOR p IN SELECT DISTINCT m.purpose_id FROM unnest(all_metrics) AS m ORDER BY 1 LOOP
+		PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', p, nos);
+	END LOOP;
+	RETURN QUERY
+		WITH arm AS (
+			/* who did not rate is not dissatisfied */
+			/* a mean tells about those who have an outcome: the others have 0; who: of how many a figure tells */
+			SELECT u.place, coalesce(u.variant, 'personalized') AS variant, x.measure, CASE x.measure WHEN 'rate' THEN u.persons ELSE u.with_value END AS n,
+				CASE WHEN x.measure = 'rate' OR u.with_it = 0 THEN u.persons ELSE least(u.with_value, u.with_it) END AS who, u.with_it AS has, u.mean_value AS mean, u.variance
+			FROM personalize.figures_lift_internal(e.experiment_id, ARRAY(SELECT m.metric_id FROM unnest(all_metrics) WITH ORDINALITY AS m ORDER BY m.ordinality),
+					ARRAY(SELECT CASE WHEN m.purpose_id = e.purpose_id THEN 0 ELSE m.purpose_id END FROM unnest(all_metrics) WITH ORDINALITY AS m ORDER BY m.ordinality),
+					coalesce(e.ended_at, 'infinity'), ARRAY(SELECT m.measures = 'satisfaction' FROM unnest(all_metrics) WITH ORDINALITY AS m ORDER BY m.ordinality)) AS u
+				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)
+			WHERE u.variant IS NOT NULL OR lift_internal.baseline = 'holdout'),
+		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
+		hidden AS (
+			SELECT a.place, a.measure, sum(a.who) FILTER (WHERE a.who < enough) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1, 2),
+		shown AS (
+			SELECT a.*, a.who >= enough AND a.n >= enough AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= enough) AS ok
+			FROM arm AS a LEFT JOIN hidden AS h ON h.place = a.place AND h.measure = a.measure)
+		SELECT (all_metrics[a.place]).metric_id, a.measure, a.variant, CASE WHEN a.ok THEN a.n END,
+			CASE WHEN a.ok THEN CASE a.measure WHEN 'rate' THEN a.has::double precision / a.n ELSE a.mean END END,
+			CASE WHEN b.ok THEN b.n END, CASE WHEN b.ok THEN CASE a.measure WHEN 'rate' THEN b.has::double precision / b.n ELSE b.mean END END,
+			i.difference, i.low, i.high, i.ratio, i.ratio_low, i.ratio_high,
+			CASE a.measure WHEN 'rate' THEN 'Newcombe hybrid score' ELSE 'Welch t' END, NOT (a.ok AND coalesce(b.ok, false))
+		FROM shown AS a LEFT JOIN shown AS b ON b.place = a.place AND b.measure = a.measure AND b.variant = lift_internal.baseline
+			LEFT JOIN LATERAL (
+				SELECT r.difference, r.low, r.high, r.ratio, r.ratio_low, r.ratio_high
+					FROM personalize.proportions_internal(a.has, a.n, b.has, b.n, lift_internal.confidence) AS r WHERE a.measure = 'rate'
+				UNION ALL
+				SELECT r.difference, r.low, r.high, r.ratio, r.ratio_low, r.ratio_high
+					FROM personalize.means_internal(a.mean, a.variance, a.n, b.mean, b.variance, b.n, lift_internal.confidence) AS r WHERE a.measure = 'mean') AS i ON a.ok AND b.ok
+		WHERE a.variant <> lift_internal.baseline
+		ORDER BY a.place, a.measure DESC, a.variant <> 'personalized', array_position(ARRAY['holdout'] || e.variants, a.variant);
+END
+$$;
+COMMENT ON FUNCTION personalize.lift_internal(integer, integer[], double precision, text, bigint) IS
+	'What lift() says of an experiment, by several metrics at once, each of which comes once';
+
 CREATE OR REPLACE FUNCTION personalize.lift(experiment text, metric text, confidence double precision DEFAULT 0.95, baseline text DEFAULT 'holdout',
 	k integer DEFAULT NULL)
 RETURNS TABLE (measure text, variant text, against text, persons bigint, value double precision, against_persons bigint, against_value double precision,
@@ -12,13 +73,11 @@ RETURNS TABLE (measure text, variant text, against text, persons bigint, value d
 	method text, suppressed boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 4
 SET search_path = pg_catalog, pg_temp
-SET jit = off	/* takes a second and spares none */
 AS $$
 #variable_conflict use_column
 DECLARE
 	e personalize.experiment;
 	m personalize.metric;
-	nos bigint[];
 	least bigint := personalize.least_group_internal(lift.k);
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
@@ -29,41 +88,10 @@ BEGIN
 		RAISE EXCEPTION 'experiment "%" has no variant "%"', e.name, personalize.shown_internal(coalesce(lift.baseline, 'null'))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The baseline is holdout, or one of the variants.';
 	END IF;
-	/* with all identities: whoever is enrolled may have an outcome under another */
-	nos := ARRAY(SELECT a.subject_no FROM personalize.assignment AS a WHERE a.experiment_id = e.experiment_id
-		UNION SELECT o.subject_no FROM personalize.assignment AS a JOIN personalize.linked AS l ON l.subject_no = a.subject_no
-			JOIN personalize.linked AS o ON o.group_no = l.group_no WHERE a.experiment_id = e.experiment_id);
-	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id, nos);
-	PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', m.purpose_id, nos);
 	RETURN QUERY
-		WITH arm AS (
-			/* who did not rate is not dissatisfied */
-			/* a mean tells about those who have an outcome: the others have 0; who: of how many a figure tells */
-			SELECT coalesce(u.variant, 'personalized') AS variant, x.measure, CASE x.measure WHEN 'rate' THEN u.persons ELSE u.with_value END AS n,
-				CASE WHEN x.measure = 'rate' OR u.with_it = 0 THEN u.persons ELSE least(u.with_value, u.with_it) END AS who, u.with_it AS has, u.mean_value AS mean, u.variance
-			FROM personalize.figures_lift_internal(e.experiment_id, m.metric_id, CASE WHEN m.purpose_id = e.purpose_id THEN 0 ELSE m.purpose_id END,
-					coalesce(e.ended_at, 'infinity'), m.measures = 'satisfaction') AS u
-				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)
-			WHERE u.variant IS NOT NULL OR lift.baseline = 'holdout'),
-		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
-		hidden AS (
-			SELECT a.measure, sum(a.who) FILTER (WHERE a.who < least) AS n FROM arm AS a WHERE a.variant NOT IN ('personalized', 'holdout') GROUP BY 1),
-		shown AS (
-			SELECT a.*, a.who >= least AND a.n >= least AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= least) AS ok
-			FROM arm AS a LEFT JOIN hidden AS h ON h.measure = a.measure)
-		SELECT a.measure, a.variant, lift.baseline, CASE WHEN a.ok THEN a.n END, CASE WHEN a.ok THEN CASE a.measure WHEN 'rate' THEN a.has::double precision / a.n ELSE a.mean END END,
-			CASE WHEN b.ok THEN b.n END, CASE WHEN b.ok THEN CASE a.measure WHEN 'rate' THEN b.has::double precision / b.n ELSE b.mean END END,
-			i.difference, i.low, i.high, i.ratio, i.ratio_low, i.ratio_high,
-			CASE a.measure WHEN 'rate' THEN 'Newcombe hybrid score' ELSE 'Welch t' END, NOT (a.ok AND coalesce(b.ok, false))
-		FROM shown AS a LEFT JOIN shown AS b ON b.measure = a.measure AND b.variant = lift.baseline
-			LEFT JOIN LATERAL (
-				SELECT r.difference, r.low, r.high, r.ratio, r.ratio_low, r.ratio_high
-					FROM personalize.proportions_internal(a.has, a.n, b.has, b.n, lift.confidence) AS r WHERE a.measure = 'rate'
-				UNION ALL
-				SELECT r.difference, r.low, r.high, r.ratio, r.ratio_low, r.ratio_high
-					FROM personalize.means_internal(a.mean, a.variance, a.n, b.mean, b.variance, b.n, lift.confidence) AS r WHERE a.measure = 'mean') AS i ON a.ok AND b.ok
-		WHERE a.variant <> lift.baseline
-		ORDER BY a.measure DESC, a.variant <> 'personalized', array_position(ARRAY['holdout'] || e.variants, a.variant);
+		SELECT t.measure, t.variant, lift.baseline, t.persons, t.value, t.against_persons, t.against_value,
+			t.difference, t.low, t.high, t.ratio, t.ratio_low, t.ratio_high, t.method, t.suppressed
+		FROM personalize.lift_internal(e.experiment_id, ARRAY[m.metric_id], lift.confidence, lift.baseline, least) AS t;
 END
 $$;
 COMMENT ON FUNCTION personalize.lift(text, text, double precision, text, integer) IS

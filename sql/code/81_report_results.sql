@@ -10,7 +10,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	e record;
-	m record;
+	metrics integer[];
 	l record;
 	hidden boolean[];
 	health text;
@@ -18,12 +18,11 @@ DECLARE
 	lines text;
 	parts text := '';
 	place integer := 0;
-	pairs integer := 0;
 	bad integer := 0;
 	running integer := 0;
 	verdict text;
-	/* to compare reads all outcomes of a metric: so many experiments with their metrics, not more */
-	most CONSTANT integer := 24;
+	/* so many metrics of all experiments together, not more */
+	most integer := 24;
 	left_out integer := 0;
 BEGIN
 	FOR e IN
@@ -53,21 +52,21 @@ BEGIN
 		rows := '[]';
 		lines := '';
 		/* metrics of the purpose, and others of which somebody in the experiment has outcomes */
-		FOR m IN SELECT x.name, x.measures FROM personalize.metric AS x
+		metrics := ARRAY(SELECT x.metric_id FROM personalize.metric AS x
 			WHERE x.purpose_id = e.purpose_id OR (x.measures <> 'other' AND EXISTS (SELECT FROM personalize.outcome AS o JOIN personalize.assignment AS a ON a.subject_no = o.subject_no
 				WHERE o.metric_id = x.metric_id AND a.experiment_id = e.experiment_id))
-			ORDER BY x.purpose_id <> e.purpose_id, x.name COLLATE "C"
-		LOOP
-			pairs := pairs + 1;
-			IF pairs > most THEN
-				left_out := left_out + 1;
-				CONTINUE;
-			END IF;
+			ORDER BY x.purpose_id <> e.purpose_id, x.name COLLATE "C");
+		left_out := left_out + greatest(cardinality(metrics) - most, 0);
+		metrics := metrics[: most];
+		most := most - cardinality(metrics);
+		IF metrics <> '{}' THEN
 			FOR l IN SELECT t.*, m.name || CASE t.measure WHEN 'rate' THEN ', share of people' ELSE CASE m.measures WHEN 'satisfaction' THEN ', mean rating' ELSE ', mean per person' END END
 					|| CASE t.variant WHEN 'personalized' THEN '' ELSE ': ' || t.variant END AS label
-				FROM personalize.lift(e.name, m.name) AS t
+				FROM personalize.lift_internal(e.experiment_id, metrics, 0.95, 'holdout', personalize.least_group_internal(NULL)) WITH ORDINALITY AS t
+					JOIN personalize.metric AS m ON m.metric_id = t.metric_id
 				/* of a single variant there is nothing to sum up */
 				WHERE t.variant = 'personalized' OR cardinality(e.variants) > 2
+				ORDER BY t.ordinality
 			LOOP
 				rows := rows || jsonb_build_object('label', l.label,
 					'text', CASE WHEN l.suppressed THEN 'too few to show' WHEN l.ratio IS NULL THEN 'no ratio' ELSE personalize.report_change_internal(l.ratio) END,
@@ -80,7 +79,7 @@ BEGIN
 					coalesce(personalize.report_change_internal(l.ratio), '&ndash;')
 						|| CASE WHEN l.ratio_low IS NULL THEN '' ELSE '<br><span class="note">' || personalize.report_change_internal(l.ratio_low) || ' to ' || personalize.report_change_internal(l.ratio_high) || '</span>' END);
 			END LOOP;
-		END LOOP;
+		END IF;
 		parts := parts || '<figure id="lift-' || place || '" class="wide"><div><figcaption>' || personalize.report_name_internal(e.name) || '</figcaption><p class="note">For ' || personalize.report_name_internal(e.purpose)
 			|| ', since ' || to_char(e.defined_at, 'FMDD Mon YYYY') || coalesce(', ended ' || to_char(e.ended_at, 'FMDD Mon YYYY'), ', running') || '. Groups: ' || verdict || '.</p>'
 			|| CASE WHEN rows = '[]' THEN '<p class="none">No metric to compare.</p>' ELSE

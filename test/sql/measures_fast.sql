@@ -392,6 +392,11 @@ SELECT s, x.* FROM unnest('{day,week,month,quarter,year}'::text[]) AS s, fast.co
 SELECT p, x.* FROM unnest('{top,b,legit}'::text[]) AS p, fast.compare(format('personalize.consent_rates(''week'', %L, ''2026-03-01 UTC'', k => 10)', 'fast_' || p), format('fast.old_rates(''week'', %L, ''2026-03-01 UTC'', k => 10)', 'fast_' || p)) AS x;
 SELECT e, b, count(*) AS metrics, sum(x.rows) AS rows, sum(x.shown) AS shown, sum(x.wrong) AS wrong FROM unnest('{fast_a,fast_legit}'::text[]) AS e, unnest('{holdout,a}'::text[]) AS b, fast.metric AS m,
 	fast.compare(format('personalize.lift(%L, %L, baseline => %L)', e, m.name, b), format('fast.old_lift(%L, %L, baseline => %L)', e, m.name, b)) AS x GROUP BY 1, 2 ORDER BY 1, 2;
+/* all metrics at once, as the report asks for them, is each by itself */
+SELECT e.name, x.* FROM personalize.experiment AS e, (SELECT 'ARRAY(SELECT m.metric_id FROM fast.metric AS m ORDER BY m.name COLLATE "C" DESC)' AS metrics) AS m,
+	fast.compare(format('(SELECT t.* FROM personalize.lift_internal(%s, %s, 0.95, ''holdout'', 5) AS t)', e.experiment_id, metrics),
+		format('(SELECT m.id AS metric_id, t.measure, t.variant, t.persons, t.value, t.against_persons, t.against_value, t.difference, t.low, t.high, t.ratio, t.ratio_low, t.ratio_high, t.method, t.suppressed FROM unnest(%s) WITH ORDINALITY AS m (id, place) JOIN personalize.metric AS n ON n.metric_id = m.id
+			CROSS JOIN LATERAL personalize.lift(%L, n.name) WITH ORDINALITY AS t ORDER BY m.place, t.ordinality)', metrics, e.name)) AS x WHERE e.name LIKE 'fast%' ORDER BY e.name;
 SELECT m.name, q.name, sum(x.rows) AS rows, sum(x.shown) AS shown, sum(x.wrong) AS wrong FROM fast.metric AS m, fast.purpose AS q, :times,
 	fast.compare(format('personalize.opt_out_parity(%L, %L, %L, %L, k => 10)', m.name, q.name, since, until), format('fast.old_parity(%L, %L, %L, %L, k => 10)', m.name, q.name, since, until)) AS x
 	WHERE m.name IN ('fast_serve_purchase', 'fast_legit_click') AND q.name IN ('fast_top', 'fast_a', 'fast_b', 'fast_explicit') GROUP BY m.name, q.name ORDER BY m.name, q.name COLLATE "C";
