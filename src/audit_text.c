@@ -163,6 +163,41 @@ pz_text_normalize(const char *source, int location, int len)
 }
 
 /*
+ * What of a statement is looked at to tell whether its text is kept already: not the
+ * comment that it begins or ends with, which is not kept, and which is another one in
+ * every statement where a client puts a trace into it.  Moves from and shortens len.
+ */
+static void
+pz_text_without_comments(const char **from, int *len)
+{
+	const char *end = *from + *len;
+	const char *close;
+	const char *open;
+
+	while (*from < end && strchr(" \t\n\r\f", **from) != NULL)
+		(*from)++;
+	if (end - *from >= 4 && strncmp(*from, "/*", 2) == 0)
+	{
+		close = memmem(*from + 2, end - *from - 2, "*/", 2);
+		open = memmem(*from + 2, end - *from - 2, "/*", 2);
+		/* not if there is a comment in it */
+		if (close != NULL && (open == NULL || open > close))
+			*from = close + 2;
+	}
+	while (end > *from && strchr(" \t\n\r\f;", end[-1]) != NULL)
+		end--;
+	if (end - *from >= 4 && strncmp(end - 2, "*/", 2) == 0)
+	{
+		for (open = end - 4; open > *from && strncmp(open, "/*", 2) != 0; open--)
+			;
+		/* it may be in a comment to the end of the line, and where that begins in a literal */
+		if (open > *from && memmem(open, end - open, "--", 2) == NULL)
+			end = open;
+	}
+	*len = end - *from;
+}
+
+/*
  * The text of the statement at location (-1: the whole text) and of length
  * len (0: to the end) in source without its constants, or NULL if source is
  * NULL.  The result lives until the next call with another statement.  Errors
@@ -183,8 +218,12 @@ pz_audit_text(const char *source, int location, int len, uint64 query_id)
 	/* an identifier alone would not do: COPY (query) has that of its query */
 	slice = len > 0 ? len : (int) strnlen(source + Max(location, 0), PZ_TEXT_SOURCE_MAX + 1);
 	if (query_id != 0 && slice <= PZ_TEXT_SOURCE_MAX)
-		query_id = hash_combine64(query_id,
-								  hash_bytes_extended((const unsigned char *) source + Max(location, 0), slice, 0));
+	{
+		const char *from = source + Max(location, 0);
+
+		pz_text_without_comments(&from, &slice);
+		query_id = hash_combine64(query_id, hash_bytes_extended((const unsigned char *) from, slice, 0));
+	}
 
 	if (text_cache != NULL && query_id != 0)
 	{

@@ -47,6 +47,18 @@ SET LOCAL personalize.purpose = 'aud_ship';
 SET LOCAL personalize.context = 'three';
 SELECT count(*) FROM aud.customer;
 COMMIT;
+/* comments that clients put around a statement, another one each time, are not kept, and what only looks like one is */
+BEGIN;
+SET LOCAL personalize.purpose = 'aud_ship';
+SET LOCAL personalize.context = 'comments';
+/* trace 1 */ SELECT count(name) AS one FROM aud.customer /*traceparent='00-1-01'*/;
+/* trace 2 */ SELECT count(name) AS one FROM aud.customer /*traceparent='00-2-01'*/;
+/* trace /* 3 */ */ SELECT count(name) AS two FROM aud.customer /* a /* b */ */ ;
+SELECT count(name) AS three, '/*' AS four FROM aud.customer -- */
+;
+SELECT count(name) AS three, '/*' AS five FROM aud.customer -- */
+;
+COMMIT;
 /* an error after rows were looked at */
 BEGIN;
 SET LOCAL personalize.purpose = 'aud_ads';
