@@ -648,6 +648,12 @@ pz_audit_worker_main(Datum arg)
 		proc_exit(1);
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
 	pz_worker_settings();
+	/*
+	 * Plans are kept while tables grow from nothing: all that is looked for is found by
+	 * an index, and partitions are pruned when a plan is run.
+	 */
+	SetConfigOption("enable_seqscan", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_SUSET, PGC_S_OVERRIDE);
 	pgstat_report_appname("personalize audit worker");
 	if (!pz_keys_prepare())
 		ereport(ERROR,
