@@ -115,7 +115,7 @@ extern void pz_refuse_command(const PzRelation *rel, const char *reason);
 extern void pz_frame_free(PzFrame *frame);
 extern void pz_frame_end_transaction(void);
 extern void pz_frame_init(void (*abandoned) (PzFrame *frame));
-extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string);
+extern void pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string, bool lazily);
 extern bool pz_frame_adopts(const Query *query, const char *query_string);
 extern void pz_enforce_adopt_text(const char *source, int location, int len);
 extern void pz_enforce_unlock_ledger(bool unlock);

@@ -51,6 +51,7 @@ static const char *adopt_text = NULL;	/* of the command that an adopted statemen
 static int	adopt_location = -1;
 static int	adopt_len = 0;
 static int	adopt_planning = 0;		/* planners that were at work then */
+static bool adopt_lazily = false;
 static bool ledger_unlocked = false;
 
 /*
@@ -67,15 +68,17 @@ pz_frame_init(void (*abandoned) (PzFrame *frame))
  * Let the next statement with exactly this text run under a built-in purpose,
  * whatever the session states.  Only functions of ours call it, with a text
  * that nobody can guess; what is nested in that statement does not inherit it.
- * PZ_PURPOSE_NONE takes it back.
+ * PZ_PURPOSE_NONE takes it back.  lazily: the statement only counts rows of which
+ * there should be none, and is put on record if it has found any.
  */
 void
-pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string)
+pz_enforce_adopt_purpose(int32 purpose_id, const char *query_string, bool lazily)
 {
 	if (adopt_query)
 		pfree(adopt_query);
 	adopt_query = query_string ? MemoryContextStrdup(TopMemoryContext, query_string) : NULL;
 	adopt_purpose = purpose_id;
+	adopt_lazily = lazily;
 	adopt_planning = pz_code_planning(0);
 }
 
@@ -185,13 +188,14 @@ pz_frame_start(QueryDesc *queryDesc, List *plan_uses)
 
 		fu->purpose = pz_frame_purpose(frame, plan_use, frame->adopted ? pz_registry_purpose(adopt_purpose) : NULL);
 		pz_frame_freeze_use(fu, plan_use, frame);
+		fu->use->lazily = frame->adopted && adopt_lazily && !fu->observed;
 		if (frame->adopted && adopt_text)
 			set_adopted_text(fu->use);
 		pz_frame_make_checks(frame, fu, plan_use, !fu->observed ||
 					pz_frame_check(frame, frame->nuses - 1, pz_plan_copies(queryDesc)) == NULL);
 	}
 	if (frame->adopted)
-		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL, false);
 	MemoryContextSwitchTo(old);
 
 	/* the consent snapshot is taken before parallel mode is entered */
@@ -491,5 +495,5 @@ pz_frame_end_transaction(void)
 	ledger_unlocked = false;
 	pz_within_end_transaction();
 	pz_enforce_adopt_text(NULL, -1, 0);
-	pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+	pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL, false);
 }

@@ -153,7 +153,7 @@ record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 	rel = table_open(relid, AccessShareLock);
 	owner = rel->rd_rel->relowner;
 	table_close(rel, NoLock);
-	pz_enforce_adopt_purpose(PZ_PURPOSE_MAINTENANCE, sql.data);
+	pz_enforce_adopt_purpose(PZ_PURPOSE_MAINTENANCE, sql.data, false);
 	pz_enforce_adopt_text(query_string, pstmt->stmt_location, pstmt->stmt_len);
 	PG_TRY();
 	{
@@ -161,7 +161,7 @@ record_everybody(Oid relid, PlannedStmt *pstmt, const char *query_string)
 	}
 	PG_FINALLY();
 	{
-		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL, false);
 		pz_enforce_adopt_text(NULL, -1, 0);
 	}
 	PG_END_TRY();

@@ -287,7 +287,7 @@ open_frame(PzFrame *frame, QueryDesc *queryDesc)
 		/* nothing is withheld by what a standby knows */
 		if (pz_frame_observes(frame, i))
 			pz_frame_use(frame, i)->age = 0;
-		if (!pz_frame_observes(frame, i) || pz_audit_is_writable())
+		if (!pz_frame_use(frame, i)->lazily && (!pz_frame_observes(frame, i) || pz_audit_is_writable()))
 			pz_audit_begin(pz_frame_use(frame, i));
 	}
 	pz_frame_open(frame);
@@ -347,7 +347,13 @@ pz_ExecutorRun(PZ_EXECUTOR_RUN_ARGS)
 
 		pz_frame_run_end(frame, completed);
 		for (i = 0; i < pz_frame_nuses(frame); i++)
-			pz_audit_run_end(pz_frame_use(frame, i), completed);
+		{
+			PzUse	   *use = pz_frame_use(frame, i);
+
+			if (use->lazily && use->rows_used + use->rows_withheld > 0)
+				pz_audit_begin(use);
+			pz_audit_run_end(use, completed);
+		}
 	}
 }
 

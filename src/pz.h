@@ -129,6 +129,7 @@ typedef struct PzUse
 	bool		in_log;			/* recorded in the log of a standby, from the intent to the end */
 	uint64		use_no;			/* per session; 0: intent not written yet */
 	uint64		nsent;			/* entries of seen already in the WAL */
+	bool		lazily;			/* the intent is written only when rows were found */
 	bool		done;			/* the closing record is written */
 } PzUse;
 

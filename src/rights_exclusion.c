@@ -375,7 +375,7 @@ personalize_exclusion_keys(PG_FUNCTION_ARGS)
 	SPI_connect();
 	PG_TRY();
 	{
-		pz_rights_run(&path, sql.data, PG_ARGISNULL(4) ? 0 : 1, types, args, SPI_OK_SELECT, false, dest);
+		pz_rights_run(&path, sql.data, PG_ARGISNULL(4) ? 0 : 1, types, args, SPI_OK_SELECT, 0, dest);
 	}
 	PG_CATCH();
 	{

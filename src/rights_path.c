@@ -259,7 +259,7 @@ values_referred(const PzPath *path, int column, Datum keys, Oid type)
 				   pz_rights_relation(&next), pz_rights_condition(&next, true));
 	SPI_connect();
 	pz_rights_run(&next, sql, 1, types, &keys, SPI_OK_SELECT,
-				  ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(keys)), ARR_DIMS(DatumGetArrayTypeP(keys))) == 1, NULL);
+				  ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(keys)), ARR_DIMS(DatumGetArrayTypeP(keys))) == 1 ? PZ_RIGHTS_KEEP : 0, NULL);
 	result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	old = MemoryContextSwitchTo(caller);
 	result = isnull ? PointerGetDatum(construct_empty_array(type)) : PointerGetDatum(DatumGetArrayTypePCopy(result));

@@ -49,7 +49,7 @@ personalize_rights_run(PG_FUNCTION_ARGS)
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
 	SPI_connect();
-	pz_rights_run(&path, statement, 2, types, args, expected, false, NULL);
+	pz_rights_run(&path, statement, 2, types, args, expected, 0, NULL);
 	if (expected != SPI_OK_SELECT)
 		rows = SPI_processed;
 	else
@@ -82,7 +82,7 @@ personalize_rights_run_set(PG_FUNCTION_ARGS)
 	pz_require_preloaded();
 	pz_rights_path(PG_GETARG_INT32(0), &path);
 	SPI_connect();
-	pz_rights_run(&path, statement, 2, types, args, expected, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1, NULL);
+	pz_rights_run(&path, statement, 2, types, args, expected, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1 ? PZ_RIGHTS_KEEP : 0, NULL);
 	if (expected != SPI_OK_SELECT)
 		rows = SPI_processed;
 	else
@@ -91,6 +91,33 @@ personalize_rights_run_set(PG_FUNCTION_ARGS)
 
 		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	}
+	SPI_finish();
+	PG_RETURN_INT64(rows);
+}
+
+/*
+ * rights_left_internal(path_id, statement, keys): run a SELECT that counts what an
+ * erasure should have left none of, as the owner of the relation of a path; $1 are
+ * canonical keys.  What finds nothing has read nothing, and is not put on record.
+ */
+PG_FUNCTION_INFO_V1(personalize_rights_left);
+Datum
+personalize_rights_left(PG_FUNCTION_ARGS)
+{
+	PzPath		path;
+	Oid			types[1] = {TEXTARRAYOID};
+	Datum		args[1] = {PG_GETARG_DATUM(2)};
+	ArrayType  *keys = PG_GETARG_ARRAYTYPE_P(2);
+	bool		one = ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1;
+	bool		isnull;
+	int64		rows;
+
+	pz_require_preloaded();
+	pz_rights_path(PG_GETARG_INT32(0), &path);
+	SPI_connect();
+	pz_rights_run(&path, text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, types, args, SPI_OK_SELECT,
+				  PZ_RIGHTS_LAZY | (one ? PZ_RIGHTS_KEEP : 0), NULL);
+	rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	PG_RETURN_INT64(rows);
 }
@@ -116,7 +143,7 @@ personalize_rights_count_set(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, rsinfo->econtext->ecxt_per_query_memory, true, NULL, NULL);
 	SPI_connect();
-	pz_rights_run(&path, statement, 1, types, args, SPI_OK_SELECT, false, dest);
+	pz_rights_run(&path, statement, 1, types, args, SPI_OK_SELECT, 0, dest);
 	dest->rDestroy(dest);
 	SPI_finish();
 	PG_RETURN_NULL();
@@ -141,7 +168,7 @@ personalize_rights_copy(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, rsinfo->econtext->ecxt_per_query_memory, true, NULL, NULL);
 	SPI_connect();
-	pz_rights_run(&path, text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, types, args, SPI_OK_SELECT, false, dest);
+	pz_rights_run(&path, text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, types, args, SPI_OK_SELECT, 0, dest);
 	dest->rDestroy(dest);
 	SPI_finish();
 	PG_RETURN_NULL();
@@ -174,7 +201,7 @@ personalize_rights_export(PG_FUNCTION_ARGS)
 	sql = psprintf("SELECT pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.-) $2 FROM %s AS %s WHERE %s",
 				   row, pz_rights_relation(&path), row, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	SPI_connect();
-	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, false, dest);
+	pz_rights_run(&path, sql, 2, types, args, SPI_OK_SELECT, 0, dest);
 	dest->rDestroy(dest);
 	SPI_finish();
 	PG_RETURN_NULL();
@@ -199,7 +226,7 @@ personalize_rights_select_keys(PG_FUNCTION_ARGS)
 	sql = psprintf("SELECT DISTINCT %s FROM %s WHERE %s IS NOT NULL",
 				   pz_rights_key(&path), pz_rights_relation(&path), pz_rights_key(&path));
 	SPI_connect();
-	pz_rights_run(&path, sql, 0, NULL, NULL, SPI_OK_SELECT, false, NULL);
+	pz_rights_run(&path, sql, 0, NULL, NULL, SPI_OK_SELECT, 0, NULL);
 	for (i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;

@@ -222,14 +222,13 @@ keep_plan(const char *statement, int nargs, const Oid *types)
  * Run a statement as the relation's owner under purpose subject_rights, with
  * arguments that are not NULL; SPI is connected and then has the result, or
  * dest gets the rows if it is not NULL.  expected: SPI's code; a SELECT that
- * begins with WITH deletes.  keep: the same
- * statement will come again, and its plan does not depend on the arguments.  An
- * error of the statement is replaced by one that says which relation and
- * constraint, without values.
+ * begins with WITH deletes.  how: PZ_RIGHTS_KEEP and others.  An error of the
+ * statement is replaced by one that says which relation and constraint, without
+ * values.
  */
 void
 pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *types, const Datum *args, int expected,
-			  bool keep, DestReceiver *dest)
+			  int how, DestReceiver *dest)
 {
 	Relation	rel = table_open(path->relid, RowExclusiveLock);
 	char	   *name = pz_rights_relation(path);
@@ -265,14 +264,14 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 		SetUserIdAndSecContext(owner, save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-		if (keep)
+		if (how & PZ_RIGHTS_KEEP)
 			kept = keep_plan(statement, nargs, types);
 		if (kept)
 		{
 			CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(kept->plan));
 
 			kept->running = true;
-			pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, source->query_string);
+			pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, source->query_string, (how & PZ_RIGHTS_LAZY) != 0);
 			rc = SPI_execute_plan_extended(kept->plan, &options);
 			kept->running = false;
 		}
@@ -280,10 +279,10 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 		{
 			char	   *sql = psprintf("%s%s", make_token(), statement);
 
-			pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, sql);
+			pz_enforce_adopt_purpose(PZ_PURPOSE_RIGHTS, sql, (how & PZ_RIGHTS_LAZY) != 0);
 			rc = SPI_execute_extended(sql, &options);
 		}
-		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL, false);
 		AtEOXact_GUC(false, save_nestlevel);
 		SetUserIdAndSecContext(save_user, save_context);
 		if (rc != expected)
@@ -295,7 +294,7 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 
 		if (kept)
 			kept->running = false;
-		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL);
+		pz_enforce_adopt_purpose(PZ_PURPOSE_NONE, NULL, false);
 		AtEOXact_GUC(false, save_nestlevel);
 		SetUserIdAndSecContext(save_user, save_context);
 		MemoryContextSwitchTo(caller);

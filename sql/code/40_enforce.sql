@@ -156,6 +156,10 @@ CREATE OR REPLACE FUNCTION personalize.rights_run_set_internal(path_id integer, 
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_run_set';
 COMMENT ON FUNCTION personalize.rights_run_set_internal(integer, text, text[], jsonb) IS
 	'Counts, deletes or changes rows of several subjects in a relation, as its owner';
+CREATE OR REPLACE FUNCTION personalize.rights_left_internal(path_id integer, statement text, keys text[]) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_left';
+COMMENT ON FUNCTION personalize.rights_left_internal(integer, text, text[]) IS
+	'Counts rows of several subjects that should be gone, as the owner of the relation; on record if there are any';
 CREATE OR REPLACE FUNCTION personalize.rights_count_set_internal(path_id integer, statement text, keys text[])
 	RETURNS TABLE (key text, rows bigint)
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'personalize_rights_count_set';

@@ -176,7 +176,7 @@ BEGIN
 		/* again, all at once; where something is left, or must be, each by itself */
 		n := 0;
 		FOR i IN 1 .. CASE WHEN holds.keys IS NULL THEN coalesce(cardinality(prepared.left_paths), 0) ELSE 0 END LOOP
-			n := n + personalize.rights_run_set_internal(prepared.left_paths[i], prepared.left_texts[i], keys, '{}');
+			n := n + personalize.rights_left_internal(prepared.left_paths[i], prepared.left_texts[i], keys);
 		END LOOP;
 		FOREACH s IN ARRAY CASE WHEN n > 0 OR holds.keys IS NOT NULL OR prepared.retains THEN prepared.steps ELSE '{}' END LOOP
 			IF holds.keys IS NOT NULL THEN
