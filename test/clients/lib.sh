@@ -134,5 +134,5 @@ suite_clients()
 		tail -n 40 "$log"
 		fail "clients did not run to their end (exit status $status)"
 	fi
-	printf 'clients: %d of %d, %d checks passed\n' "$(grep -c '^[^ ]* *[1-9][0-9]* checks passed' "$log")" "${#names[@]}" "$(grep -c '^ok - ' "$log")"
+	printf 'clients: %d of %d, %d checks passed, on %s\n' "$(grep -c '^[^ ]* *[1-9][0-9]* checks passed' "$log")" "${#names[@]}" "$(grep -c '^ok - ' "$log")" "$PZ_PGVERSION"
 }

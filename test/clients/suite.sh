@@ -11,6 +11,7 @@ set -u
 cd "$PZ_TREE" || exit 1
 . test/lib/bootstrap.sh
 . test/lib/cluster.sh
+. test/clients/versions.sh
 PZ_PORT=$((20000 + RANDOM % 20000))
 PZ_LISTEN=127.0.0.1
 here=$PZ_TREE/test/clients
@@ -253,15 +254,15 @@ run_client()
 	cd "$PZ_TREE" || return
 }
 
-# Prints what run_client does, and how many checks passed.
+# Prints what run_client does, how many checks passed, and with which versions.
 counted()
 {
 	local log=$PZ_TMP/clients/counted
 
 	run_client >"$log" 2>&1
 	cat "$log"
-	! grep -q '^ok - ' "$log" || printf '%-12s %d checks passed%s\n' "$client" "$(grep -c '^ok - ' "$log")" \
-		"$(awk '/^not ok - /{n++} /^skipped - /{s++} END {if (n) printf ", %d not", n; if (s) printf ", %d skipped", s}' "$log")"
+	! grep -q '^ok - ' "$log" || printf '%-12s %d checks passed%s with %s\n' "$client" "$(grep -c '^ok - ' "$log")" \
+		"$(awk '/^not ok - /{n++} /^skipped - /{s++} END {if (n) printf ", %d not", n; if (s) printf ", %d skipped", s}' "$log")" "$(versions "$client")"
 }
 
 pz_cluster_start clients || exit 1
@@ -269,6 +270,7 @@ setup=$PZ_TMP/clients/setup
 extract docs/howto/README.md "$setup"
 psql_ -c "CREATE ROLE shop_app LOGIN" -c "CREATE ROLE shop_news LOGIN" -c "CREATE ROLE shop_idle LOGIN" \
 	-c "ALTER ROLE shop_news SET personalize.purpose = 'marketing'" || exit 1
+echo "server       PostgreSQL $(psql_ -c 'SHOW server_version'), personalize $(psql_ -c "SELECT default_version FROM pg_available_extensions WHERE name = 'personalize'")"
 for client in "$@"; do
 	counted
 done
