@@ -23,7 +23,7 @@
 typedef struct PzFrame PzFrame;
 
 /* enforce_query.c */
-extern Query *pz_enforce_query(Query *query, const char *query_string, bool cursor);
+extern Query *pz_enforce_query(Query *query, const char *query_string, bool cursor, ParamListInfo params);
 extern bool pz_enforce_is_our_policy(const RowSecurityPolicy *policy);
 extern bool pz_enforce_needs_fmgr(Oid funcid);
 
@@ -276,6 +276,10 @@ extern void pz_keep_start(QueryDesc *queryDesc);
 /* enforce_nearest.c */
 struct RelOptInfo;
 extern void pz_nearest_hide(Oid relid, struct RelOptInfo *rel);
+
+/* enforce_spatial.c */
+extern bool pz_spatial_tells_all(Oid funcid);
+extern void pz_spatial_check_call(const FmgrInfo *flinfo);
 
 /* enforce_order.c */
 extern bool pz_order_is_quiet_function(Oid funcid);

@@ -106,7 +106,7 @@ pz_level_is_harmless(Oid funcid)
 	for (i = 0; i < lengthof(harmless); i++)
 		if (harmless[i].funcid == funcid)
 			return true;
-	return false;
+	return pz_spatial_is_harmless(funcid);
 }
 
 /* What is known while a condition is looked at */
@@ -122,6 +122,7 @@ typedef struct ClauseContext
 typedef struct LevelContext
 {
 	List	   *guarded;		/* PzGuarded of the statement */
+	ParamListInfo params;
 } LevelContext;
 
 /* Is the second argument a LIKE pattern that can be told to raise no error? */
@@ -185,6 +186,11 @@ is_harmless(Oid funcid, List *args, Oid collation, ClauseContext *context)
 {
 	int			i;
 
+	if (pz_spatial_is_harmless(funcid))
+	{
+		context->all_leakproof = context->all_leakproof && get_func_leakproof(funcid);
+		return true;
+	}
 	if (funcid >= FirstNormalObjectId || !has_sane_collation(args, collation))
 		return false;
 	if (pz_order_is_quiet_function(funcid))
@@ -287,7 +293,7 @@ is_unfit(Node *node, void *arg)
 			if (!is_late(node, NULL))
 				return false;
 			/* the planner may put an operator's negator or commutator in its place */
-			if (((OpExpr *) node)->opno >= FirstNormalObjectId ||
+			if ((((OpExpr *) node)->opno >= FirstNormalObjectId && !pz_spatial_is_harmless_operator(((OpExpr *) node)->opno)) ||
 				!is_harmless(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args, ((OpExpr *) node)->inputcollid, context))
 				return true;
 			break;
@@ -588,7 +594,14 @@ push_quals(Query *query, Node *quals, Relids reach, LevelContext *context)
 		if (push_down(query, lfirst(lc), reach, context))
 			any = true;
 		else
+		{
+			Node	   *box = pz_spatial_box(lfirst(lc), context->params);
+
+			/* what it adds for an index does not take its place */
+			if (box)
+				(void) push_down(query, box, reach, context);
 			stays = lappend(stays, lfirst(lc));
+		}
 	}
 	if (!any)
 		return quals;
@@ -651,11 +664,12 @@ level_walker(Node *node, void *arg)
 /*
  * Move harmless conditions of a query, and of all nested in it, into the
  * security quals that hold the row checks of the guarded entries (PzGuarded).
+ * params: of the statement, NULL if they are not known.
  */
 void
-pz_level_query(Query *query, List *guarded)
+pz_level_query(Query *query, List *guarded, ParamListInfo params)
 {
-	LevelContext context = {guarded};
+	LevelContext context = {guarded, params};
 	ListCell   *lc;
 
 	(void) level_walker((Node *) query, &context);

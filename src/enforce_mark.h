@@ -88,7 +88,12 @@ extern bool pz_opaque_query(Query *query);
 extern Query *pz_mask_query(Query *query, List *guarded);
 
 /* enforce_level.c */
-extern void pz_level_query(Query *query, List *guarded);
+extern void pz_level_query(Query *query, List *guarded, ParamListInfo params);
 extern bool pz_level_is_harmless(Oid funcid);
+
+/* enforce_spatial.c */
+extern bool pz_spatial_is_harmless(Oid funcid);
+extern bool pz_spatial_is_harmless_operator(Oid opno);
+extern Node *pz_spatial_box(Node *clause, ParamListInfo params);
 
 #endif							/* PZ_ENFORCE_MARK_H */

@@ -573,12 +573,12 @@ guard_walker(Node *node, void *arg)
 /*
  * Put the checks into a query and everything nested in it; returns the query
  * to be planned, which may be another.  cursor: not all of its rows may be
- * fetched.
+ * fetched.  params: as the planner has them.
  * ERROR 55000 if the registry is unreadable or a subject column is gone;
  * 42501 if it calls a function of the filter itself.
  */
 Query *
-pz_enforce_query(Query *query, const char *query_string, bool cursor)
+pz_enforce_query(Query *query, const char *query_string, bool cursor, ParamListInfo params)
 {
 	GuardContext context = {false, PZ_PURPOSE_NONE, NIL};
 
@@ -590,7 +590,7 @@ pz_enforce_query(Query *query, const char *query_string, bool cursor)
 	guard_walker((Node *) query, &context);
 	if (context.guarded == NIL)
 		return query;
-	pz_level_query(query, context.guarded);
+	pz_level_query(query, context.guarded, params);
 	query = pz_mask_query(query, context.guarded);
 	pz_lineage_rewrite(query, cursor);
 	return query;

@@ -77,7 +77,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	if (in_database() && pz_registry_active())
 	{
 		pz_ddl_check_query();
-		parse = pz_enforce_query(parse, query_string, (cursorOptions & (CURSOR_OPT_FAST_PLAN | CURSOR_OPT_SCROLL)) != 0);
+		parse = pz_enforce_query(parse, query_string, (cursorOptions & (CURSOR_OPT_FAST_PLAN | CURSOR_OPT_SCROLL)) != 0, boundParams);
 		pz_statistics_guard(parse);
 		pz_detail_watch();
 	}
@@ -108,7 +108,8 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 
 /*
  * Keep SQL functions from being inlined past the planner hook, and watch calls
- * of functions while DDL reads all rows of a protected relation.
+ * of functions while DDL reads all rows of a protected relation, and of those
+ * that tell of all rows of one.
  */
 static bool
 pz_needs_fmgr(Oid fn_oid)
@@ -117,7 +118,8 @@ pz_needs_fmgr(Oid fn_oid)
 		return true;
 	if (!in_database())
 		return false;
-	return (pz_code_watches(fn_oid) || pz_enforce_needs_fmgr(fn_oid)) && pz_registry_active();
+	/* whoever has looked it up calls it again when something is protected */
+	return pz_spatial_tells_all(fn_oid) || ((pz_code_watches(fn_oid) || pz_enforce_needs_fmgr(fn_oid)) && pz_registry_active());
 }
 
 /* A function that pz_needs_fmgr asked for is called, or has returned. */
@@ -125,7 +127,11 @@ static void
 pz_fmgr(FmgrHookEventType event, FmgrInfo *flinfo, Datum *arg)
 {
 	if (event == FHET_START)
+	{
+		if (in_database())
+			pz_spatial_check_call(flinfo);
 		pz_code_begins(flinfo->fn_oid);
+	}
 	else
 		pz_code_ends();
 	if (prev_fmgr)
