@@ -268,8 +268,7 @@ counted()
 pz_cluster_start clients || exit 1
 setup=$PZ_TMP/clients/setup
 extract docs/howto/README.md "$setup"
-psql_ -c "CREATE ROLE shop_app LOGIN" -c "CREATE ROLE shop_news LOGIN" -c "CREATE ROLE shop_idle LOGIN" \
-	-c "ALTER ROLE shop_news SET personalize.purpose = 'marketing'" || exit 1
+psql_ -f "$setup/roles.sql" || exit 1
 echo "server       PostgreSQL $(psql_ -c 'SHOW server_version'), personalize $(psql_ -c "SELECT default_version FROM pg_available_extensions WHERE name = 'personalize'")"
 for client in "$@"; do
 	counted

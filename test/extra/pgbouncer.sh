@@ -45,10 +45,15 @@ pool()
 			"unix_socket_dir = $PZ_SOCKET" "default_pool_size = $size" 'max_client_conn = 100' "logfile = $dir/log" "pidfile = $dir/pid" "$@"
 	} >"$dir/ini"
 	printf '"app" ""\n"other" ""\n"scoped" ""\n"tool" ""\n' >"$dir/users"
+	launch app
+}
+# launch USER: as configured, and waits until it answers
+launch()
+{
 	pz_with_packages pgbouncer "$dir/ini" >/dev/null 2>&1 &
 	pid=$!
 	for _ in $(seq 1 500); do
-		! pz_as_user "$PGBIN/pg_isready" -q -h "$PZ_SOCKET" -p $port -U app -d postgres || return 0
+		! pz_as_user "$PGBIN/pg_isready" -q -h "$PZ_SOCKET" -p $port -U "$1" -d postgres || return 0
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.02	# lint: poll interval
 	done
@@ -173,6 +178,28 @@ for protocol in simple extended ${prepared:+prepared}; do
 done
 want 'and what is on record is theirs' "$(ask -c "SELECT personalize.audit_sync(); SELECT count(*) > 2000, count(*) FILTER (WHERE app_user IS DISTINCT FROM 'user of ' || purpose)
 	FROM (SELECT * FROM personalize.usage ORDER BY usage_id OFFSET $(echo "$before" | tail -n 1)) AS u WHERE db_role = 'app' AND status = 'ended'" | tail -n 1)" 't|0'
+stop
+
+# The page: its roles and shop, its configuration with other addresses, its commands, and what it says that they print.
+page=$PZ_WORK/pgbouncer/page
+mkdir "$page"
+for name in README pgbouncer; do
+	awk -v to="$page/" '/^```[a-z]+ [^ ]+$/ { file = to $2; next } /^```$/ { file = "" } file != "" { print > file }' "docs/howto/$name.md"
+done
+ask <"$page/roles.sql"
+PZ_DATABASE=shop ask -c 'CREATE EXTENSION personalize'
+PZ_DATABASE=shop ask -o /dev/null <"$page/shop.sql"
+# shellcheck disable=SC2016
+sed -i "s#host=127.0.0.1#host=$PZ_SOCKET#; s#^listen_addr =.*#listen_addr =#; s#/etc/pgbouncer/userlist.txt#$dir/users#; s#/var/run/postgresql/pgbouncer.pid#$dir/pid#
+	s#/var/run/postgresql#$PZ_SOCKET#; s#/var/log/postgresql/pgbouncer.log#$dir/log#" "$page/pgbouncer.ini"
+sed 's#^sudo -u postgres psql#psql#; s#sudo tee /etc/pgbouncer/userlist.txt#tee "$1"#' "$page/userlist.sh" >"$page/here.sh"
+pz_client sh "$page/here.sh" "$dir/users"
+cp "$page/pgbouncer.ini" "$dir/ini"
+launch shop_app
+want 'what the page has to be tried prints what the page says' \
+	"$(sed -n 's/^    PGPASSWORD=\(.*\) psql -h .* -p \([0-9]*\) -U \([a-z_]*\) \(.*\) shop < try.sql$/PGPASSWORD=\1 PGPORT=\2 PGUSER=\3 PGDATABASE=shop psql \4/p' docs/howto/pgbouncer.md >"$page/try.sh"
+		pz_client sh "$page/try.sh" <"$page/try.sql" 2>&1)" "$(cat "$page/try.out")"
+want 'and with another password it does not' "$(sed -i 's/for these/not for these/' "$page/try.sh"; pz_client sh "$page/try.sh" <"$page/try.sql" 2>&1 | grep -c 'authentication failed')" 1
 stop
 echo "PgBouncer $version"
 exit $FAILED
