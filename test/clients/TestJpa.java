@@ -1,11 +1,8 @@
-// JPA, with EclipseLink.
+// JPA; what differs between EclipseLink and Hibernate is in Provider.
 import jakarta.persistence.*;
 import java.sql.SQLException;
 import java.util.*;
 import java.util.function.Supplier;
-import org.eclipse.persistence.config.HintValues;
-import org.eclipse.persistence.config.QueryHints;
-import org.eclipse.persistence.queries.CursoredStream;
 
 public class TestJpa extends Checks
 {
@@ -16,16 +13,15 @@ public class TestJpa extends Checks
 
 	TestJpa() throws Exception
 	{
-		super("jpa");
+		super(Provider.NAME);
 	}
 
 	/** One connection, for reading and writing. */
 	static EntityManager connect(String user, String... more)
 	{
-		Map<String, String> properties = new HashMap<>(Map.of("javax.persistence.jdbc.url", url + "?user=" + user + String.join("", more),
-			"eclipselink.connection-pool.default.initial", "1", "eclipselink.connection-pool.default.max", "1", "eclipselink.session-name", user + open++,
-			"eclipselink.logging.level", "OFF"));
+		Map<String, String> properties = Provider.properties(user + open++);
 
+		properties.put("javax.persistence.jdbc.url", url + "?user=" + user + String.join("", more));
 		return Persistence.createEntityManagerFactory("shop", properties).createEntityManager();
 	}
 
@@ -145,7 +141,7 @@ public class TestJpa extends Checks
 			same(find(7).getName(), "Name 7");
 			same(em.createQuery("SELECT c.customerId FROM Customer c WHERE c.email LIKE 'mail1%' ORDER BY c.customerId").getResultList(), List.of(1L, 10L));
 			same(em.createQuery("SELECT COUNT(c) FROM Customer c WHERE c.customerId <= 10").getResultList(), List.of(10L));
-			same(sql("SELECT c.name || ' ' || p.price::integer FROM shop.customer AS c JOIN shop.purchase AS p USING (customer_id) WHERE c.customer_id = 3"),
+			same(sql("SELECT c.name || ' ' || CAST(p.price AS integer) FROM shop.customer AS c JOIN shop.purchase AS p USING (customer_id) WHERE c.customer_id = 3"),
 				List.of("Name 3 30"));
 			return null;
 		}));
@@ -158,43 +154,42 @@ public class TestJpa extends Checks
 			for (int i = 0; i < 14; i++)
 				for (String name : List.of("marketing", "service"))
 					same(Purpose.of(name, em, () -> em.createQuery("SELECT c.customerId FROM Customer c WHERE c.customerId < :most")
-						.setParameter("most", 100L).setHint("eclipselink.jdbc.bind-parameters", HintValues.TRUE).getResultList()).size(),
+						.setParameter("most", 100L).getResultList()).size(),
 						name.equals("service") ? 10 : 5);
 			transaction(() -> {
-				java.sql.Connection c = em.unwrap(java.sql.Connection.class);
+				Provider.work(em, c -> {
+					try (java.sql.PreparedStatement below = c.prepareStatement("SELECT customer_id FROM shop.customer WHERE customer_id < ?"))
+					{
+						for (int i = 0; i < 14; i++)
+							for (String name : List.of("marketing", "service"))
+							{
+								int n = 0;
 
-				try (java.sql.PreparedStatement below = c.prepareStatement("SELECT customer_id FROM shop.customer WHERE customer_id < ?"))
-				{
-					for (int i = 0; i < 14; i++)
-						for (String name : List.of("marketing", "service"))
-						{
-							int n = 0;
-
-							sql("SELECT personalize.set_purpose(?1)", name);
-							below.setLong(1, 100);
-							for (java.sql.ResultSet r = below.executeQuery(); r.next();)
-								n++;
-							same(n, name.equals("service") ? 10 : 5);
-						}
-					same(sql("SELECT generic_plans > 0 AND NOT from_sql FROM pg_prepared_statements WHERE statement LIKE '%customer_id < $1'"), List.of(true));
-				}
-				catch (SQLException e)
-				{
-					throw new AssertionError(e);
-				}
+								try (java.sql.PreparedStatement state = c.prepareStatement("SELECT personalize.set_purpose(?)"))
+								{
+									state.setString(1, name);
+									state.execute();
+								}
+								below.setLong(1, 100);
+								for (java.sql.ResultSet r = below.executeQuery(); r.next();)
+									n++;
+								same(n, name.equals("service") ? 10 : 5);
+							}
+						same(sql("SELECT generic_plans > 0 AND NOT from_sql FROM pg_prepared_statements WHERE statement LIKE '%customer_id < $1'"), List.of(true));
+					}
+				});
 				return null;
 			});
 		});
 		check("partial", () -> marketing(() -> {
-			CursoredStream parts = (CursoredStream) em.createQuery(IDS).setHint(QueryHints.CURSOR, HintValues.TRUE)
-				.setHint(QueryHints.CURSOR_INITIAL_SIZE, "2").setHint(QueryHints.CURSOR_PAGE_SIZE, "1").setHint(QueryHints.JDBC_FETCH_SIZE, "2").getSingleResult();
+			Iterator<?> parts = Provider.parts(em.createQuery(IDS));
 			List<Object> got = new ArrayList<>();
 
+			same(parts.hasNext(), true);
 			got.add(parts.next());
-			sql("SELECT personalize.set_purpose('service')");
-			while (!parts.atEnd())
+			sql("SELECT set_config('personalize.purpose', 'service', true)");
+			while (parts.hasNext())
 				got.add(parts.next());
-			parts.close();
 			same(got, MARKETING);
 			return null;
 		}));

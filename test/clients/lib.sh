@@ -3,7 +3,7 @@
 #
 #	suite_clients	the clients that TESTS selects, all if it is not set
 #
-# A client is one of psycopg psycopg2 sqlalchemy django activerecord jdbc jpa
+# A client is one of psycopg psycopg2 sqlalchemy django activerecord jdbc jpa hibernate
 # node-pg knex drizzle sequelize typeorm prisma.  Each does the checks of
 # checks.txt with the code of its page in docs/howto; suite.sh runs them.  What
 # a client cannot do, and clients that are not there, are printed as skipped
@@ -14,7 +14,7 @@
 # without running scripts of theirs, to a scratch directory, or to the one named
 # by CLIENTS_NPM, which is kept.
 
-CLIENTS_DEBIAN=(psycopg psycopg2 sqlalchemy django activerecord jdbc jpa)
+CLIENTS_DEBIAN=(psycopg psycopg2 sqlalchemy django activerecord jdbc jpa hibernate)
 CLIENTS_NODE=(node-pg knex drizzle sequelize typeorm prisma)
 
 # Debian packages that the clients need.
@@ -31,9 +31,10 @@ clients_packages()
 			activerecord) echo ruby-activerecord ruby-pg ;;
 			jdbc) echo libpostgresql-jdbc-java ;;
 			jpa) echo libpostgresql-jdbc-java libeclipselink-java ;;
+			hibernate) echo libpostgresql-jdbc-java libhibernate3-java libjavassist-java ;;
 		esac
 		case $name in
-			jdbc | jpa) command -v javac >/dev/null || echo default-jdk-headless ;;
+			jdbc | jpa | hibernate) command -v javac >/dev/null || echo default-jdk-headless ;;
 			*)
 				if clients_of_node "$name"; then
 					command -v node >/dev/null || echo nodejs

@@ -17,6 +17,8 @@ PZ_LISTEN=127.0.0.1
 here=$PZ_TREE/test/clients
 driver=/usr/share/java/postgresql.jar
 jpa=/usr/share/java/eclipselink.jar:/usr/share/java/eclipselink-jpa-2.1-spec.jar:$driver
+hibernate=$(printf '/usr/share/java/%s.jar:' hibernate3 hibernate-entitymanager hibernate-commons-annotations geronimo-jpa_2.0_spec geronimo-jta-1.2-spec slf4j-api \
+	slf4j-nop dom4j antlr commons-collections3 javassist)$driver
 failed=0
 
 psql_()
@@ -72,6 +74,11 @@ missing()
 				echo 'there is no JDK, no JDBC driver, or no EclipseLink'
 			fi
 			;;
+		hibernate)
+			if ! command -v javac >/dev/null || ! command -v java >/dev/null || ! [ -e "$driver" ] || ! [ -e "${hibernate%%:*}" ]; then
+				echo 'there is no JDK, no JDBC driver, or no Hibernate'
+			fi
+			;;
 		*)
 			if [ -n "$CLIENTS_NPM_WHY" ]; then
 				echo "$CLIENTS_NPM_WHY"
@@ -94,7 +101,7 @@ every_model()
 			before='from models import Base'
 			;;
 		activerecord) file=every.rb ;;
-		jdbc | jpa) file=Every.java ;;
+		jdbc | jpa | hibernate) file=Every.java ;;
 		knex) file=every.ts ;;
 		drizzle | sequelize | typeorm) file=every.mjs ;;
 		prisma) file=every.prisma ;;
@@ -114,18 +121,42 @@ build()
 			rm TestJpa.java && javac -cp "$driver" -d . ./*.java
 			;;
 		jpa) build_jpa ;;
+		hibernate) build_hibernate ;;
 		knex) node node_modules/typescript/lib/tsc.js --noEmit --strict --skipLibCheck --target es2022 --module nodenext --allowImportingTsExtensions ./*.ts ;;
 		prisma) build_prisma ;;
 	esac
 }
 
-# Debian's EclipseLink knows JPA by its former name, and no uuid yet. Two more entities: a view that shows everybody, and every type.
+# Two more entities: a view that shows everybody, and every type. Debian's providers know JPA by its former name.
+build_entities()
+{
+	rm TestJdbc.java && cp "$here/provider/$1.java" Provider.java && sed 's/MarketingCustomer/ServiceCustomer/; s/"marketing"/"service"/' MarketingCustomer.java >ServiceCustomer.java &&
+		sed -i 's/^import jakarta\./import javax./' ./*.java &&
+		sed -i 's#<class>MarketingCustomer</class>#&<class>ServiceCustomer</class><class>Every</class>#' META-INF/persistence.xml
+}
+
+# Debian's EclipseLink knows no uuid yet.
 build_jpa()
 {
-	rm TestJdbc.java && sed 's/MarketingCustomer/ServiceCustomer/; s/"marketing"/"service"/' MarketingCustomer.java >ServiceCustomer.java &&
-		sed -i 's/^import jakarta\./import javax./' ./*.java &&
-		sed -i '/ident/d; /Ident/d' Every.java &&
-		sed -i 's#<class>MarketingCustomer</class>#&<class>ServiceCustomer</class><class>Every</class>#' META-INF/persistence.xml && javac -cp "$jpa" -d . ./*.java
+	build_entities EclipseLink && sed -i '/ident/d; /Ident/d' Every.java && javac -cp "$jpa" -d . ./*.java
+}
+
+# Debian's Hibernate is of the time before java.time, and has another name for @DynamicUpdate; uuid and arrays it does not know.
+build_hibernate()
+{
+	local name relation
+
+	for name in Customer MarketingCustomer; do
+		relation=shop.customer
+		[ $name = Customer ] || relation=marketing.customer
+		PZ_DATABASE=shop psql_ -c "SET ROLE shop_app" -c "SELECT personalize.orm_model('hibernate', '$relation')" >$name.java || return
+	done
+	build_entities Hibernate &&
+		sed -i '/^import org.hibernate.annotations.Dynamic/d; /^@DynamicInsert$/d; s/^@DynamicUpdate$/@org.hibernate.annotations.Entity(dynamicInsert = true, dynamicUpdate = true)/
+			s/java\.time\.OffsetDateTime/java.util.Date/; s/^\t@Column(name = "\(joined\|moment\)"/\t@Temporal(TemporalType.TIMESTAMP)\n&/' Customer.java MarketingCustomer.java ServiceCustomer.java Every.java &&
+		sed -i -E '/\b(ident|day|clock|stamp|tags|numbers)\b/d; /[gs]et(Ident|Day|Clock|Stamp|Tags|Numbers)\(/d' Every.java &&
+		sed -i 's#http://xmlns.jcp.org/xml/ns/persistence#http://java.sun.com/xml/ns/persistence#; s#version="2.1"#version="2.0"#' META-INF/persistence.xml &&
+		javac -cp "$hibernate" -d . ./*.java
 }
 
 # The client is made of the schema of the page and what the tests add to it. The engine is for migrations only, and is not fetched.
@@ -147,6 +178,7 @@ example()
 		psycopg2) in_shop /usr/bin/python3 example2.py ;;
 		activerecord) in_shop /usr/bin/ruby example.rb ;;
 		jpa) in_shop java -Declipselink.logging.level=OFF -cp ".:$jpa" Example "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop?user=shop_app" ;;
+		hibernate) in_shop java -cp ".:$hibernate" Example "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop?user=shop_app" ;;
 		jdbc) in_shop java -cp ".:$driver" Example "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop?user=shop_app" ;;
 		*) in_shop node example.mjs ;;
 	esac
@@ -158,6 +190,7 @@ tests()
 		psycopg | psycopg2 | sqlalchemy | django) in_shop /usr/bin/python3 "test_$client.py" ;;
 		activerecord) in_shop /usr/bin/ruby test_activerecord.rb ;;
 		jpa) in_shop java -cp ".:$jpa" TestJpa "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop" ;;
+		hibernate) in_shop java -cp ".:$hibernate" TestJpa "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop" ;;
 		jdbc) in_shop java -cp ".:$driver" TestJdbc "jdbc:postgresql://127.0.0.1:$PZ_PORT/shop" ;;
 		*) in_shop node "test_$client.mjs" ;;
 	esac
@@ -171,6 +204,8 @@ model_check()
 	for relation in shop.customer marketing.customer; do
 		printed=$(PZ_DATABASE=shop psql_ -c "SET ROLE shop_app" -c "SELECT personalize.orm_model('$client', '$relation')" |
 			sed -n '/^\(class\|#\|\/\/\|export\|model\|public\|enum\)/,$p')
+		# its page shows the model of JPA, and says how this one differs
+		[ "$client" != hibernate ] || printed=$(sed '/^@DynamicInsert$/d; /^@DynamicUpdate$/d; s/^\(\t@Column(name = "joined"\))$/\1, insertable = false)/' <<<"$printed")
 		if [ -z "$printed" ] || ! PRINTED=$printed perl -0777 -ne '$found = 1 if index($_, $ENV{PRINTED}) >= 0; END { exit !$found }' "${files[@]}"; then
 			not_ok model
 			echo "# orm_model() prints for $relation:"
@@ -209,12 +244,17 @@ run_client()
 		echo "skipped - $client: $why"
 		return
 	fi
-	if [ "$client" = psycopg2 ]; then
-		page=psycopg
-		expected=example2.out
-	fi
+	case $client in
+		psycopg2)
+			page=psycopg
+			expected=example2.out
+			;;
+		hibernate) page=jpa ;;
+	esac
 	extract "docs/howto/$page.md" "$work"
 	mapfile -t files < <(find "$work" -type f)
+	# whose build has another model in their place
+	[ "$client" != hibernate ] || files=("$PZ_TREE/docs/howto/$page.md")
 	cp test/clients/checks.txt test/clients/lib/* test/clients/[Tt]est* "$work/"
 	[ -z "$CLIENTS_NPM" ] || ln -sfn "$CLIENTS_NPM/node_modules" "$work/node_modules"
 	cd "$work" || return

@@ -3,8 +3,7 @@
 #
 #	versions CLIENT		"Django 4.2.28, psycopg 3.2.6, Python 3.13.5"
 #
-# psycopg2, JDBC and node have what they say of themselves; CLIENTS_NPM, driver
-# and jpa are set.
+# As they say themselves; CLIENTS_NPM, driver, jpa and hibernate are set.
 
 versions()
 {
@@ -19,6 +18,7 @@ versions()
 			;;
 		jdbc) of_java ;;
 		jpa) of_java "EclipseLink $(java -cp "$jpa" org.eclipse.persistence.Version | sed -n 's/.*Build Version: *\([0-9.]*[0-9]\).*/\1/p')" ;;
+		hibernate) of_java "Hibernate $(dpkg-query -W -f '${Version}' libhibernate3-java | sed 's/-[^-]*$//')" ;;
 		node-pg) of_node pg pg-cursor ;;
 		prisma) of_node prisma @prisma/adapter-pg pg ;;
 		drizzle) of_node drizzle-orm pg ;;
