@@ -25,6 +25,7 @@
 #include "audit_log.h"
 #include "compat.h"
 #include "errors.h"
+#include "progress.h"
 #include "shmem.h"
 
 PG_FUNCTION_INFO_V1(personalize_standby_log_head);
@@ -137,6 +138,7 @@ personalize_standby_log_send(PG_FUNCTION_ARGS)
 	open_log(&reader, PG_GETARG_VARLENA_PP(0));
 	if (gap[0] != '\0')
 		pz_audit_send_gap(gap);
+	pz_progress_phase(PZ_WORK_STANDBY_LOG, PZ_PHASE_SENDING, InvalidOid, 0, VARSIZE_ANY_EXHDR(PG_GETARG_VARLENA_PP(0)));
 	mcxt = AllocSetContextCreate(CurrentMemoryContext, "personalize log", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(mcxt);
 	do
@@ -147,6 +149,7 @@ personalize_standby_log_send(PG_FUNCTION_ARGS)
 								  reader.message, reader.message_len);
 			n++;
 		}
+		pz_progress_done(PZ_WORK_STANDBY_LOG, (int64) reader.end);
 		MemoryContextReset(mcxt);
 		CHECK_FOR_INTERRUPTS();
 	} while (pz_log_read_next(&reader));

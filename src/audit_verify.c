@@ -34,6 +34,7 @@
 #include "audit_chain.h"
 #include "compat.h"
 #include "errors.h"
+#include "progress.h"
 #include "pz.h"
 
 #define FETCH_ROWS	1000
@@ -56,6 +57,7 @@ typedef struct Check
 	Reader		subjects;
 	int64		keep_from;		/* periods before this one were dropped */
 	int64		not_checked;	/* rows that were dropped */
+	int64		begun;			/* rows of the chain before the first that is read */
 	int64		last_usage_id;	/* of the last row that fitted, 0: none */
 	int64		changed_batch;	/* in which the worker noted a change of the head, 0: none */
 	bool		bad;
@@ -313,6 +315,8 @@ check_rows(Check *check, Reader *reader, char kind, int n, const Oid *types, int
 		if (!check->bad && has_usage_id(kind))
 			check->last_usage_id = usage_id;
 		reader->at++;
+		if ((check->chain.total & 0xff) == 0)
+			pz_progress_done(PZ_WORK_VERIFY_AUDIT, check->chain.total - check->begun);
 		MemoryContextReset(row_context);
 	}
 	MemoryContextSwitchTo(outside);
@@ -397,6 +401,18 @@ newest_batch(int64 *batch_no, uint8 *head)
 	PopActiveSnapshot();
 }
 
+/* How many rows the batches say there are, for the view personalize.progress only. */
+static int64
+rows_in_batches(void)
+{
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	if (SPI_execute("SELECT total FROM personalize.audit_batch ORDER BY batch_no DESC LIMIT 1", true, 1) == SPI_OK_SELECT && SPI_processed == 1)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
 /* Keep the tables of the record from being dropped in part. */
 static void
 lock_tables(void)
@@ -431,6 +447,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 	Reader		more;
 	Reader		gaps;
 
+	pz_progress_begin(PZ_WORK_VERIFY_AUDIT, InvalidOid);
 	lock_tables();
 	/* what is dropped meanwhile is gone for any snapshot: look at what there is once it cannot be */
 	PushActiveSnapshot(GetLatestSnapshot());
@@ -463,6 +480,8 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 				"ORDER BY batch_no NULLS FIRST, gap_id");
 	reader_open(&check->subjects, "SELECT usage_id, subject_no FROM personalize.audit_subject "
 				"ORDER BY usage_id, subject_no");
+	check->begun = check->chain.total;
+	pz_progress_phase(PZ_WORK_VERIFY_AUDIT, PZ_PHASE_CHAIN, InvalidOid, 0, Max(rows_in_batches() - check->begun, 0));
 
 	while (!check->bad && reader_has(&batches))
 	{
@@ -530,6 +549,7 @@ check_all(Check *check, int64 anchor_batch, int64 anchor_total, const bytea *anc
 		check_bad(check, check->last_usage_id != 0, check->last_usage_id,
 				  "the record was changed before: see personalize.audit_gap; an anchor from after that settles it");
 	PopActiveSnapshot();
+	pz_progress_end(PZ_WORK_VERIFY_AUDIT);
 }
 
 /*

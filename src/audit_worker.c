@@ -62,6 +62,7 @@
 #include "compat.h"
 #include "consent_set.h"
 #include "guc.h"
+#include "progress.h"
 #include "registry.h"
 #include "standby.h"
 #include "worker.h"
@@ -480,6 +481,22 @@ record_start(XLogRecPtr at)
 }
 
 /*
+ * There is work: tell how far it is.  *from is where it began, set here if it is
+ * InvalidXLogRecPtr.
+ */
+static void
+pz_worker_tell(XLogRecPtr *from, XLogRecPtr done)
+{
+	if (*from == InvalidXLogRecPtr)
+	{
+		*from = done;
+		pz_progress_begin(PZ_WORK_INGEST, InvalidOid);
+	}
+	pz_progress_phase(PZ_WORK_INGEST, PZ_PHASE_INGESTING, InvalidOid, done - *from,
+					  Max(GetFlushRecPtr(NULL), done) - *from);
+}
+
+/*
  * Read WAL for ever.  start is the end of our START message: when it is
  * reached, sessions of an earlier run of the server can have nothing more to
  * say.  Mostly they are closed before, where the WAL says that their run of
@@ -492,6 +509,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 	MemoryContext batch;
 	XLogReaderState *reader;
 	XLogRecPtr	at = position->lsn;
+	XLogRecPtr	from = InvalidXLogRecPtr;	/* where reading began; nothing is left when it is invalid */
 	bool		swept = false;
 
 	batch = AllocSetContextCreate(TopMemoryContext, "personalize audit batch", ALLOCSET_DEFAULT_SIZES);
@@ -568,6 +586,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		if (n > 0 || run_ended || at / wal_segment_size != position->lsn / wal_segment_size)
 		{
 			pgstat_report_activity(STATE_RUNNING, "ingesting records of use");
+			pz_worker_tell(&from, position->lsn);
 			position->lsn = at;
 			MemoryContextSwitchTo(batch);
 			pz_store_batch(batch_messages, n, position, my_database);
@@ -613,11 +632,16 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		 */
 		if (swept && n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended)
 		{
+			from = InvalidXLogRecPtr;
+			pz_progress_end(PZ_WORK_INGEST);
 			(void) pz_standby_beat(ended_at);
 			pz_worker_nap(pz_heartbeat > 0 ? Min(pz_audit_naptime, pz_heartbeat) : pz_audit_naptime);
 		}
 		else
+		{
 			CHECK_FOR_INTERRUPTS();
+			pz_worker_tell(&from, at);
+		}
 	}
 }
 

@@ -29,6 +29,7 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
@@ -42,6 +43,7 @@
 #include "consent_newest.h"
 #include "consent_set.h"
 #include "guc.h"
+#include "progress.h"
 
 #define CACHE_SIZE		256		/* results by what the newest event says */
 
@@ -61,6 +63,7 @@ typedef struct Loader
 	uint64	  **live;			/* bits of numbers that have a key */
 	uint64	  **suppressed;		/* and of those that the ledger must be asked for once */
 	const char *failed;			/* why it cannot be done; NULL: it can */
+	int64		decided;		/* decisions of purposes before the one at hand */
 } Loader;
 
 /* What the rules make of what the newest event says */
@@ -155,7 +158,10 @@ fill_plane(Loader *l, PzSetPlane *plane, const PzPurpose *purpose)
 		uint64		event;
 
 		if ((no & 0xfff) == 0)
+		{
 			CHECK_FOR_INTERRUPTS();
+			pz_progress_done(PZ_WORK_LOAD_SET, l->decided + no);
+		}
 		if (!has_number(l->live, no))
 			continue;
 		l->newest.no = no;
@@ -192,22 +198,26 @@ fill_plane(Loader *l, PzSetPlane *plane, const PzPurpose *purpose)
 			(result->ends && !pz_mark_number(l->db, l->set, l->area, no, PZ_MARK_EXPIRES)))
 			l->failed = PZ_SET_NO_MEMORY;
 	}
+	l->decided += l->newest.max_no;
 }
 
-/* Call take for every row of a table that the snapshot sees. */
+/* Call take for every row of a table that the snapshot sees; phase: as we show it. */
 static void
-scan(Loader *l, Relation rel, void (*take) (Loader *l, TupleTableSlot *slot))
+scan(Loader *l, Relation rel, void (*take) (Loader *l, TupleTableSlot *slot), PzPhase phase)
 {
-	TableScanDesc desc = table_beginscan(rel, l->snapshot, 0, NULL);
+	/* from the start, so that the place says how far we are */
+	TableScanDesc desc = table_beginscan_strat(rel, l->snapshot, 0, NULL, true, false);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	MemoryContext old = MemoryContextSwitchTo(l->scratch);
 	uint64		n = 0;
 
+	pz_progress_phase(PZ_WORK_LOAD_SET, phase, RelationGetRelid(rel), 0, RelationGetNumberOfBlocks(rel));
 	while (l->failed == NULL && table_scan_getnextslot(desc, ForwardScanDirection, slot))
 	{
 		take(l, slot);
 		if ((++n & 0xff) == 0)
 		{
+			pz_progress_done(PZ_WORK_LOAD_SET, ItemPointerGetBlockNumber(&slot->tts_tid));
 			MemoryContextReset(l->scratch);
 			CHECK_FOR_INTERRUPTS();
 		}
@@ -435,8 +445,9 @@ load_planes(Loader *l, const List *purposes)
 
 	foreach(lc, purposes)
 		pz_newest_expect(&l->newest, lfirst(lc));
-	scan(l, l->event, take_event);
-	scan(l, l->suppression, take_suppression);
+	scan(l, l->event, take_event, PZ_PHASE_LEDGER);
+	scan(l, l->suppression, take_suppression, PZ_PHASE_SUPPRESSIONS);
+	pz_progress_phase(PZ_WORK_LOAD_SET, PZ_PHASE_DECIDING, InvalidOid, 0, (int64) l->newest.max_no * list_length(purposes));
 	foreach(lc, purposes)
 	{
 		const PzPurpose *purpose = lfirst(lc);
@@ -592,18 +603,21 @@ pz_set_load(PzDatabase *db, dsa_area *area)
 	pg_memory_barrier();
 	prepare(&l, db, set, area, ahead);
 	set->since = GetTopTransactionId();
-	scan(&l, l.subject, count_key);
+	pz_progress_begin(PZ_WORK_LOAD_SET, InvalidOid);
+	scan(&l, l.subject, count_key, PZ_PHASE_COUNTING_KEYS);
 	for (i = 0; i < set->nkinds && l.failed == NULL; i++)
 		if (!pz_dict_prepare(set, area, &set->kinds[i], &l.plans[i]))
 			l.failed = PZ_SET_NO_MEMORY;
-	scan(&l, l.subject, take_key);
+	scan(&l, l.subject, take_key, PZ_PHASE_KEYS);
 	if (writers)
 	{
+		pz_progress_phase(PZ_WORK_LOAD_SET, PZ_PHASE_WRITERS, InvalidOid, 0, PZ_PROGRESS_UNKNOWN);
 		mark_in_progress(&l, l.subject, SUBJECT_NO);
 		mark_in_progress(&l, l.event, EVENT_SUBJECT);
 		mark_in_progress(&l, l.suppression, SUPPRESSION_SUBJECT);
 	}
 	load_planes(&l, pz_set_purposes());
+	pz_progress_end(PZ_WORK_LOAD_SET);
 	pg_atomic_write_u64(&set->horizon, (uint64) ahead);
 	PopActiveSnapshot();
 	UnregisterSnapshot(l.snapshot);
@@ -632,8 +646,10 @@ pz_set_load_planes(PzDatabase *db, PzSet *set, dsa_area *area, List *purposes)
 	l.event = table_open(pz_registry_oids()->consent_event, AccessShareLock);
 	l.suppression = table_open(pz_registry_oids()->suppression, AccessShareLock);
 	prepare(&l, db, set, area, (TimestampTz) pg_atomic_read_u64(&set->horizon));
-	scan(&l, l.subject, take_live);
+	pz_progress_begin(PZ_WORK_LOAD_SET, InvalidOid);
+	scan(&l, l.subject, take_live, PZ_PHASE_KEYS);
 	load_planes(&l, purposes);
+	pz_progress_end(PZ_WORK_LOAD_SET);
 	PopActiveSnapshot();
 	UnregisterSnapshot(l.snapshot);
 	table_close(l.suppression, NoLock);

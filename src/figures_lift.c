@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "figures.h"
+#include "progress.h"
 #include "shmem.h"
 
 #define HOLDOUT			"holdout"
@@ -294,6 +295,7 @@ personalize_figures_lift(PG_FUNCTION_ARGS)
 	l.until = PG_GETARG_TIMESTAMPTZ(3);
 	read_metrics(&l, PG_GETARG_ARRAYTYPE_P(1), PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(4));
 	add_variant(&l, NULL, 0);
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	l.persons = pz_persons_make(snapshot);
 	part = AllocSetContextCreate(CurrentMemoryContext, "personalize figures", ALLOCSET_DEFAULT_SIZES);
@@ -334,5 +336,6 @@ personalize_figures_lift(PG_FUNCTION_ARGS)
 			values[6] = pz_sums_per_degree(&side->sums, side->sums.sxx, &nulls[6]);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }

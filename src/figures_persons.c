@@ -19,6 +19,7 @@
 #include "access/tableam.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -26,6 +27,7 @@
 #include "compat.h"
 #include "consent_columns.h"
 #include "figures.h"
+#include "progress.h"
 
 /*
  * Call take for every row of a table of the extension that the snapshot sees,
@@ -45,10 +47,13 @@ pz_figures_scan(const char *table, Snapshot snapshot, int natts,
 
 	if (!OidIsValid(relid))
 		elog(ERROR, "table \"%s\" of the extension is missing", table);	/* cannot happen: dropping it drops the extension */
+	if (pz_progress_goes_on(PZ_WORK_FIGURES))
+		pz_progress_relation(relid);
 	rel = table_open(relid, AccessShareLock);
 	slot = table_slot_create(rel, NULL);
 	/* always from the start, so that sums have the same last digits */
 	scan = table_beginscan_strat(rel, snapshot, 0, NULL, true, false);
+	pz_progress_phase(PZ_WORK_FIGURES, PZ_PHASE_TABLE, relid, 0, RelationGetNumberOfBlocks(rel));
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "personalize figures scan", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
@@ -58,6 +63,7 @@ pz_figures_scan(const char *table, Snapshot snapshot, int natts,
 		if ((++n & 0xff) == 0)
 		{
 			MemoryContextReset(scratch);
+			pz_progress_done(PZ_WORK_FIGURES, ItemPointerGetBlockNumber(&slot->tts_tid));
 			CHECK_FOR_INTERRUPTS();
 		}
 	}

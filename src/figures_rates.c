@@ -30,6 +30,7 @@
 #include "consent_columns.h"
 #include "errors.h"
 #include "figures.h"
+#include "progress.h"
 #include "shmem.h"
 
 #define NAME_LEN	256			/* names have 63 bytes at most */
@@ -299,6 +300,7 @@ personalize_figures_rates(PG_FUNCTION_ARGS)
 	r.notices = palloc0(sizeof(char *));
 	pz_words_init(&r.words, sizeof(Said));
 	pz_pool_init(&r.records, sizeof(pg_uuid_t));
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	r.linked = pz_persons_linked();
 	read_names(&r);
@@ -322,5 +324,6 @@ personalize_figures_rates(PG_FUNCTION_ARGS)
 		values[7] = Int64GetDatum(cell->out);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }

@@ -27,6 +27,7 @@
 #include "consent_columns.h"
 #include "errors.h"
 #include "figures.h"
+#include "progress.h"
 #include "shmem.h"
 
 typedef struct CellKey
@@ -199,6 +200,7 @@ personalize_report_words(PG_FUNCTION_ARGS)
 		r.periods[i] = DT_NOEND;
 	r.cells = pz_figures_table("personalize report", sizeof(CellKey), sizeof(Cell), HASH_BLOBS);
 	pz_words_init(&r.words, sizeof(PzSaid));
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	/* who is erased, or restricted all processing, is not counted as somebody who says something now */
 	r.persons = pz_persons_make(snapshot);
@@ -223,5 +225,6 @@ personalize_report_words(PG_FUNCTION_ARGS)
 		values[9] = Int64GetDatum(cell->no);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }

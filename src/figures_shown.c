@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "figures.h"
+#include "progress.h"
 #include "shmem.h"
 
 #define PURPOSES		4		/* places of a person, before more are needed */
@@ -451,6 +452,7 @@ personalize_figures_shown(PG_FUNCTION_ARGS)
 	read_metrics(&f, PG_GETARG_ARRAYTYPE_P(0), PG_GETARG_ARRAYTYPE_P(1));
 	f.since = PG_GETARG_TIMESTAMPTZ(2);
 	f.until = PG_GETARG_TIMESTAMPTZ(3);
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	f.persons = pz_persons_make(snapshot);
 	f.size = MAXALIGN(offsetof(Shown, done) + sizeof(uint32) * f.nmetrics);
@@ -478,6 +480,7 @@ personalize_figures_shown(PG_FUNCTION_ARGS)
 			values[8] = pz_sums_per_degree(&pair->sums, pair->sums.sxy, &nulls[8]);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }
 
@@ -540,6 +543,7 @@ personalize_figures_done(PG_FUNCTION_ARGS)
 	s.f.since = PG_GETARG_TIMESTAMPTZ(2);
 	s.f.until = PG_GETARG_TIMESTAMPTZ(3);
 	s.totals = palloc0(sizeof(Total) * Max(s.f.nmetrics, 1));
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	s.f.persons = pz_persons_make(snapshot);
 	s.f.size = sizeof(Done);
@@ -563,5 +567,6 @@ personalize_figures_done(PG_FUNCTION_ARGS)
 		values[5] = pz_sums_per_degree(&t->sums, t->sums.sxx, &nulls[5]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }

@@ -28,6 +28,7 @@
 #include "consent_columns.h"
 #include "errors.h"
 #include "figures.h"
+#include "progress.h"
 #include "shmem.h"
 
 /* Where a person can be; SIDE_NONE: all is restricted */
@@ -304,6 +305,7 @@ personalize_figures_sides(PG_FUNCTION_ARGS)
 	s.max_marked = 8191;
 	s.marked = palloc0((s.max_marked + 1) / 8);
 	s.kinds = palloc(sizeof(int32));
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	s.persons = pz_persons_make(snapshot);
 	pz_figures_scan("outcome", snapshot, OUTCOME_METRIC, mark_subject, &s);
@@ -341,5 +343,6 @@ personalize_figures_sides(PG_FUNCTION_ARGS)
 		values[4] = pz_sums_per_degree(&side->sums, side->sums.sxx, &nulls[4]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }

@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "figures.h"
+#include "progress.h"
 #include "shmem.h"
 
 /* Most numbers in one row of the result */
@@ -157,6 +158,7 @@ personalize_figures_touched(PG_FUNCTION_ARGS)
 			t.touched[t.n++].purpose_id = t.purposes[i];
 	}
 
+	pz_progress_begin(PZ_WORK_FIGURES, InvalidOid);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	pz_figures_scan(what, snapshot, t.at, touch, &t);
 	UnregisterSnapshot(snapshot);
@@ -187,5 +189,6 @@ personalize_figures_touched(PG_FUNCTION_ARGS)
 				numbers[n++] = Int64GetDatum(w * 64 + pg_rightmost_one_pos64(bits));
 		}
 	}
+	pz_progress_end(PZ_WORK_FIGURES);
 	return (Datum) 0;
 }

@@ -30,6 +30,7 @@
 #include "enforce.h"
 #include "errors.h"
 #include "hooks.h"
+#include "progress.h"
 #include "purpose.h"
 #include "registry.h"
 #include "superuser.h"
@@ -665,10 +666,13 @@ pz_xact_callback(XactEvent event, void *arg)
 			pz_detail_end_transaction();
 			pz_hard_command(false);
 			pz_registry_release();
+			pz_progress_end_transaction();
 			break;
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
+			pz_progress_end_transaction();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
 	}
 }
@@ -682,6 +686,8 @@ pz_subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransaction
 {
 	if (event == SUBXACT_EVENT_START_SUB)
 		pz_detail_watch();
+	else if (event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB)
+		pz_progress_end_subtransaction(event == SUBXACT_EVENT_COMMIT_SUB);
 }
 
 /*

@@ -50,6 +50,7 @@
 
 #include "enforce.h"
 #include "errors.h"
+#include "progress.h"
 #include "rights.h"
 
 #define MAX_KEPT_PLANS	512		/* of a session; then it begins anew */
@@ -230,11 +231,11 @@ void
 pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *types, const Datum *args, int expected,
 			  int how, DestReceiver *dest)
 {
-	Relation	rel = table_open(path->relid, RowExclusiveLock);
-	char	   *name = pz_rights_relation(path);
+	Relation	rel;
+	char	   *name;
 	ParamListInfo params = nargs > 0 ? makeParamList(nargs) : NULL;
 	SPIExecuteOptions options = {0};
-	Oid			owner = rel->rd_rel->relowner;
+	Oid			owner;
 	Oid			save_user;
 	int			save_context;
 	int			save_nestlevel;
@@ -243,6 +244,10 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 	bool		deletes = expected == SPI_OK_DELETE || strncmp(statement, "WITH ", 5) == 0;
 	int			i;
 
+	pz_progress_relation(path->relid);
+	rel = table_open(path->relid, RowExclusiveLock);
+	owner = rel->rd_rel->relowner;
+	name = pz_rights_relation(path);
 	check_rules(rel, name, expected, deletes);
 	table_close(rel, NoLock);
 	for (i = 0; i < nargs; i++)

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "progress.h"
 #include "registry.h"
 #include "rights.h"
 #include "shmem.h"
@@ -83,14 +84,18 @@ note_failure(const char *message, bool is_erasure)
 }
 
 /*
- * Do one batch.  True if there may be more.  What fails is noted, and logged.
+ * Do one batch.  True if there may be more.  What fails is noted, and logged.  How far
+ * it is stays to be seen between batches.
  */
 static bool
 work(const char *sql, bool is_erasure)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	PzWork		what = is_erasure ? PZ_WORK_REQUESTED : PZ_WORK_SWEEP;
 	bool		more = false;
 
+	if (!pz_progress_goes_on(what))
+		pz_progress_begin(what, InvalidOid);
 	PG_TRY();
 	{
 		more = run_batch(sql);
@@ -107,6 +112,7 @@ work(const char *sql, bool is_erasure)
 		EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
+		pz_progress_end(what);
 		MemoryContextSwitchTo(caller);
 		/* two that waited for each other try again */
 		if (edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
@@ -119,6 +125,8 @@ work(const char *sql, bool is_erasure)
 		FreeErrorData(edata);
 	}
 	PG_END_TRY();
+	if (!more)
+		pz_progress_end(what);
 	return more;
 }
 

@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "guc.h"
+#include "progress.h"
 #include "shmem.h"
 
 #define PZ_TRANCHE	"personalize"
@@ -48,7 +49,7 @@ pz_shmem_request(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
-	RequestAddinShmemSpace(pz_shmem_size());
+	RequestAddinShmemSpace(add_size(pz_shmem_size(), pz_progress_size()));
 	RequestNamedLWLockTranche(PZ_TRANCHE, 1);
 }
 
@@ -107,6 +108,7 @@ pz_shmem_startup(void)
 				LWLockInitialize(&db->set_marks[j], pz_shared->lock->tranche);
 		}
 	}
+	pz_progress_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -329,6 +329,24 @@ $$;
 COMMENT ON FUNCTION personalize.source_columns_internal(regclass, text[]) IS
 	'The columns of a table or view that a batch is read from, with their types (NULL: is not there): wanted are rows of name, type to cast to, types it may be of (and domains over them), and required, optional or exact (no domain)';
 
+CREATE OR REPLACE FUNCTION personalize.source_rows_internal(source regclass)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n bigint;
+BEGIN
+	/* a view may take as long as all the rest, and a relation with policies may be protected: that would be another use */
+	IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = source AND c.relkind IN ('r', 'm') AND NOT c.relrowsecurity) THEN
+		EXECUTE format('SELECT pg_catalog.count(*) FROM %s', source) INTO n;
+	END IF;
+	RETURN n;
+END
+$$;
+COMMENT ON FUNCTION personalize.source_rows_internal(regclass) IS
+	'How many rows a table has that a batch is read from, with the rights of the caller; NULL where it would cost much to know';
+
 CREATE OR REPLACE FUNCTION personalize.record_consents(source regclass)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY INVOKER
@@ -339,6 +357,8 @@ DECLARE
 	lists text := '';
 	physical text;
 	relkind "char";
+	known bigint;				/* how many rows there are */
+	taken bigint := 0;
 	rows_of refcursor;
 	batch record;
 	total bigint := 0;
@@ -364,6 +384,8 @@ BEGIN
 	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_consents.source;
 	physical := CASE WHEN relkind IN ('r', 'p', 'm') THEN 'ORDER BY t.tableoid, t.ctid' ELSE '' END;
 
+	known := personalize.source_rows_internal(record_consents.source);
+	PERFORM personalize.progress_recording_internal('record_consents', 'reading the source', relation => record_consents.source);
 	OPEN rows_of NO SCROLL FOR EXECUTE format(
 		'SELECT %s FROM (SELECT i.*, (i.personalize_row - 1) / 10000 AS personalize_batch'
 		' FROM (SELECT t.*, pg_catalog.row_number() OVER (%s) AS personalize_row FROM %s AS t) AS i'
@@ -373,10 +395,13 @@ BEGIN
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
+		PERFORM personalize.progress_recording_internal('record_consents', 'recording', taken, known);
+		taken := taken + cardinality(batch.subject);
 		total := total + personalize.record_batch_internal(batch.subject, batch.purpose, batch.action, batch.categories,
 			batch.expires_at, batch.notice, batch.method, batch.evidence, batch.explicit, batch.kind);
 	END LOOP;
 	CLOSE rows_of;
+	PERFORM personalize.progress_recording_internal('record_consents', NULL);
 	RETURN total;
 END
 $$;

@@ -66,6 +66,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run it on the primary server.';
 	END IF;
 	SELECT * INTO head FROM personalize.standby_log_head_internal(ingest_standby_log.content, 0);
+	PERFORM personalize.progress_internal('ingest_standby_log', 'waiting for the audit worker');
 	/* one at a time; the worker is not in the way */
 	LOCK TABLE personalize.standby_log IN SHARE UPDATE EXCLUSIVE MODE;
 	/* what a call before this one has sent */
@@ -95,6 +96,7 @@ BEGIN
 		END IF;
 	ELSE
 		/* an older copy */
+		PERFORM personalize.progress_internal('ingest_standby_log', NULL);
 		RETURN 0;
 	END IF;
 	unread := octet_length(ingest_standby_log.content) - head.good;
@@ -110,7 +112,9 @@ BEGIN
 				HINT = 'The next file tells. If there will be none, pass last => true.';
 	END IF;
 	sent := personalize.standby_log_send_internal(ingest_standby_log.content, known.bytes, coalesce(gap, ''), coalesce(ingest_standby_log.last, false));
+	PERFORM personalize.progress_internal('ingest_standby_log', 'waiting for the audit worker');
 	PERFORM personalize.audit_sync();
+	PERFORM personalize.progress_internal('ingest_standby_log', NULL);
 	RETURN sent;
 END
 $$;

@@ -28,12 +28,15 @@ DECLARE
 	erased_at timestamptz;
 	uses record;
 	gone record;
+	shown bigint;
 BEGIN
 	IF NOT dry_run THEN
 		IF sync_to IS NOT NULL THEN
 			/* what was said of the persons before must be there to be taken away */
+			shown := personalize.progress_internal('erase_subjects', 'waiting for the audit worker');
 			PERFORM personalize.audit_end_sync_internal(sync_to);
 		END IF;
+		shown := personalize.progress_internal('erase_subjects', 'forgetting keys');
 		/* the audit worker must not write a key anew before it can see the tombstone */
 		LOCK TABLE personalize.audit_key IN SHARE ROW EXCLUSIVE MODE;
 	END IF;
@@ -116,9 +119,11 @@ DECLARE
 	retained bigint[] := '{}';	/* by step: rows that must stay */
 	held bigint[] := '{}';
 	copies jsonb[];	/* by key: what the certificate says of copies */
+	shown bigint;
 BEGIN
 	/* what there is, and what must stay */
 	FOREACH s IN ARRAY prepared.steps LOOP
+		shown := personalize.progress_internal('erase_subjects', 'counting rows', s.step - 1, cardinality(prepared.steps));
 		IF holds.keys IS NOT NULL THEN
 			held_keys := ARRAY(SELECT DISTINCT h.key FROM unnest(holds.keys, holds.relids) AS h (key, relid) WHERE h.relid IS NULL OR h.relid = s.relid);
 			free_keys := personalize.erase_free_internal(s, keys, holds);
@@ -151,6 +156,7 @@ BEGIN
 	IF NOT dry_run THEN
 		FOREACH s IN ARRAY prepared.steps LOOP
 			CONTINUE WHEN s.action = 'retain' AND s.columns = '{}';
+			shown := personalize.progress_internal('erase_subjects', 'erasing rows', s.step - 1, cardinality(prepared.steps));
 			IF holds.keys IS NOT NULL THEN
 				free_keys := personalize.erase_free_internal(s, keys, holds);
 				CONTINUE WHEN cardinality(free_keys) = 0;
@@ -174,6 +180,7 @@ BEGIN
 			END IF;
 		END LOOP;
 		/* again, all at once; where something is left, or must be, each by itself */
+		shown := personalize.progress_internal('erase_subjects', 'looking whether any are left');
 		n := 0;
 		FOR i IN 1 .. CASE WHEN holds.keys IS NULL THEN coalesce(cardinality(prepared.left_paths), 0) ELSE 0 END LOOP
 			n := n + personalize.rights_left_internal(prepared.left_paths[i], prepared.left_texts[i], keys);
@@ -217,6 +224,7 @@ DECLARE
 	linked jsonb;	/* other identities: of whom, kind_id, key */
 	other record;
 	more jsonb;
+	shown bigint;
 BEGIN
 	PERFORM personalize.erase_begin_internal();
 	IF subjects IS NULL OR dry_run IS NULL THEN
@@ -266,6 +274,7 @@ BEGIN
 	IF cardinality(keys) = 0 THEN
 		RETURN '[]';
 	END IF;
+	shown := personalize.progress_internal('erase_subjects', 'starting');
 	IF NOT dry_run THEN
 		/*
 		 * What earlier uses say of the person must be there to be taken away.
@@ -309,6 +318,7 @@ BEGIN
 			FROM unnest(given) WITH ORDINALITY AS g (key, ord) JOIN unnest(keys) WITH ORDINALITY AS k (key, place) ON k.key = g.key
 				JOIN jsonb_array_elements(certificates) WITH ORDINALITY AS c (value, place) ON c.place = k.place);
 	END IF;
+	shown := personalize.progress_internal('erase_subjects', NULL);
 	RETURN certificates;
 END
 $$;

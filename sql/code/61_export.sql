@@ -56,18 +56,22 @@ AS $$
 DECLARE
 	who record;
 	path record;
+	done bigint := 0;
 BEGIN
 	who := personalize.rights_begin_internal(export_rows.kind, export_rows.subject);
 	FOR path IN
-		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown, i.key
+		SELECT p.path_id, personalize.relation_text_internal(p.relid) AS shown, i.key, count(*) OVER () AS total
 			FROM personalize.identities_internal(who.kind_id, who.key) AS i JOIN personalize.registry_path AS p ON p.kind_id = i.kind_id
 			WHERE personalize.relation_text_internal(p.relid) IS NOT NULL
 			ORDER BY 2, p.path_id, i.subject_no NULLS FIRST
 	LOOP
+		PERFORM personalize.progress_internal('export_rows', 'reading rows', done, path.total);
+		done := done + 1;
 		RETURN QUERY SELECT path.shown, x.data
 			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), path.key,
 				personalize.other_columns_internal(path.path_id)) AS x (data);
 	END LOOP;
+	PERFORM personalize.progress_internal('export_rows', NULL);
 END
 $$;
 COMMENT ON FUNCTION personalize.export_rows(text, text) IS
@@ -84,16 +88,19 @@ DECLARE
 	path record;
 	names text[];
 	first boolean := true;
+	done bigint := 0;
 BEGIN
 	who := personalize.rights_begin_internal(export_csv.kind, export_csv.subject);
 	r := personalize.protected_relation_internal(export_csv.relation);
 	FOR path IN
-		SELECT p.path_id, personalize.other_columns_internal(p.path_id) AS others, i.key
+		SELECT p.path_id, personalize.other_columns_internal(p.path_id) AS others, i.key, count(*) OVER () AS total
 			FROM personalize.identities_internal(who.kind_id, who.key) AS i JOIN personalize.registry_path AS p ON p.kind_id = i.kind_id
 			WHERE p.relid = r.relid ORDER BY p.path_id, i.subject_no NULLS FIRST
 	LOOP
 		names := ARRAY(SELECT a.attname::text FROM pg_attribute AS a
 			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+		PERFORM personalize.progress_internal('export_csv', 'reading rows', done, path.total);
+		done := done + 1;
 		IF first THEN
 			RETURN NEXT (SELECT string_agg('"' || replace(n.name, '"', '""') || '"', ',' ORDER BY n.place)
 				FROM unnest(names) WITH ORDINALITY AS n (name, place));
@@ -104,6 +111,7 @@ BEGIN
 				FROM unnest(names) WITH ORDINALITY AS n (name, place))
 			FROM personalize.rights_export_internal(path.path_id, personalize.rights_first_internal(path.path_id), path.key, '{}') AS x (data);
 	END LOOP;
+	PERFORM personalize.progress_internal('export_csv', NULL);
 	IF first THEN
 		RAISE EXCEPTION 'relation % does not lead to subjects of kind "%"', personalize.relation_text_internal(r.relid), export_csv.kind
 			USING ERRCODE = 'undefined_object', HINT = 'The view personalize.protected_relations lists the paths.';
@@ -160,7 +168,9 @@ DECLARE
 BEGIN
 	who := personalize.rights_begin_internal(export_subject.kind, export_subject.subject);
 	/* uses that have ended are in the tables then */
+	PERFORM personalize.progress_internal('export_subject', 'waiting for the audit worker');
 	PERFORM personalize.audit_sync();
+	PERFORM personalize.progress_internal('export_subject', 'putting rows together');
 	BEGIN
 		SELECT jsonb_agg(jsonb_build_object('relation', x.relation,
 				'columns', (SELECT coalesce(jsonb_object_agg(c.column_name, jsonb_strip_nulls(jsonb_build_object('category', g.name,
@@ -182,7 +192,8 @@ BEGIN
 		RAISE EXCEPTION 'the data of the subject does not fit into one document'
 			USING ERRCODE = 'program_limit_exceeded', HINT = 'Use export_rows(), or export_csv() for each relation.';
 	END;
-	RETURN jsonb_build_object('format', 'personalize export 1', 'exported_at', clock_timestamp(), 'kind', export_subject.kind, 'subject', who.key,
+	PERFORM personalize.progress_internal('export_subject', 'reading what was said and used');
+	doc := jsonb_build_object('format', 'personalize export 1', 'exported_at', clock_timestamp(), 'kind', export_subject.kind, 'subject', who.key,
 		'also_known_as', (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', k.name, 'subject', i.key) ORDER BY i.subject_no), '[]')
 			FROM personalize.identities_internal(who.kind_id, who.key) AS i JOIN personalize.registry_kind AS k ON k.kind_id = i.kind_id
 			WHERE (i.kind_id, i.key) <> (who.kind_id, who.key)),
@@ -206,6 +217,8 @@ BEGIN
 		|| personalize.export_exclusions_internal(who.kind_id, who.key)
 		|| personalize.export_preferences_internal(personalize.numbers_internal(who.subject_no))
 		|| jsonb_build_object('incentives', coalesce(personalize.incentives_json_internal(who.kind_id, who.key, NULL), '[]'));
+	PERFORM personalize.progress_internal('export_subject', NULL);
+	RETURN doc;
 END
 $$;
 COMMENT ON FUNCTION personalize.export_subject(text, text) IS

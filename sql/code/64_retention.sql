@@ -127,6 +127,7 @@ BEGIN
 	SET CONSTRAINTS ALL IMMEDIATE;
 	IF kept.path_id IS NOT NULL THEN
 		SELECT x.relid, x.kind_id, personalize.rights_is_internal(x.path_id) AS mine INTO p FROM personalize.registry_path AS x WHERE x.path_id = kept.path_id;
+		PERFORM personalize.progress_internal('retention sweep', 'deleting rows', relation => p.relid);
 		n := personalize.rights_run_internal(kept.path_id, personalize.batch_text_internal(p.relid,
 			p.mine || personalize.rights_lone_internal(p.relid, p.kind_id), rows), kept.key, '{}');
 		IF n = 0 THEN
@@ -136,6 +137,7 @@ BEGIN
 				ARRAY(SELECT k.name FROM jsonb_object_keys(changes) AS k (name)), p.mine), kept.key, changes);
 			DELETE FROM personalize.retained AS x WHERE x.path_id = kept.path_id AND x.key = kept.key;
 		END IF;
+		PERFORM personalize.progress_internal('retention sweep', 'deleting rows', more => n);
 		RETURN true;
 	END IF;
 	swept := personalize.retention_due_internal();
@@ -143,12 +145,14 @@ BEGIN
 		/* last: there may always be one */
 		RETURN personalize.exclusion_batch_internal();
 	END IF;
+	PERFORM personalize.progress_internal('retention sweep', 'deleting rows', relation => swept.relid::oid);
 	n := personalize.rights_run_internal((SELECT min(x.path_id) FROM personalize.registry_path AS x WHERE x.relid = swept.relid),
 		personalize.batch_text_internal(swept.relid::oid, format('%I OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) %L::pg_catalog.interval)%s',
 			swept.column_name, swept.keep_for, personalize.held_condition_internal(swept.relid::oid)), rows), '', '{}');
 	INSERT INTO personalize.retention_sweep AS x (relid, rows_swept, swept_at)
 		VALUES (swept.relid, n, CASE WHEN n = 0 THEN clock_timestamp() END)
 		ON CONFLICT (relid) DO UPDATE SET rows_swept = x.rows_swept + EXCLUDED.rows_swept, message = NULL, swept_at = coalesce(EXCLUDED.swept_at, x.swept_at);
+	PERFORM personalize.progress_internal('retention sweep', 'deleting rows', more => n);
 	RETURN true;
 END
 $$;

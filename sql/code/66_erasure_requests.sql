@@ -121,6 +121,8 @@ DECLARE
 	s personalize.erase_step;
 	n bigint;
 	doc jsonb;
+	gone bigint;				/* rows deleted so far, in all batches */
+	known bigint;				/* and that will have been */
 BEGIN
 	SELECT x.* INTO q FROM personalize.erasure_request AS x
 		WHERE x.status IN ('waiting', 'running') AND x.due_at <= clock_timestamp()
@@ -133,24 +135,34 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM personalize.tombstone AS t
 		WHERE t.digest = personalize.tombstone_digest_internal(q.kind_id, q.key)) THEN
 		UPDATE personalize.erasure_request AS x SET status = 'cancelled', key = NULL, message = 'the person came back' WHERE x.request_id = q.request_id;
+		PERFORM personalize.progress_internal('requested erasure', NULL);
 		RETURN true;
 	END IF;
 	/* at the end of each statement, as erase_subject() has it */
 	SET CONSTRAINTS ALL IMMEDIATE;
 	/* in the order of the plan, up to what must not be deleted: what that refers to is left to the end */
 	prepared := personalize.erase_prepared_internal(q.kind_id);
+	gone := (SELECT coalesce(sum(e.value::bigint), 0) FROM jsonb_each_text(q.deleted) AS e);
 	FOREACH s IN ARRAY prepared.steps LOOP
 		IF s.action <> 'delete' OR EXISTS (SELECT FROM personalize.hold AS h
 			WHERE h.subject_no = q.subject_no AND h.released_at IS NULL AND (h.relation IS NULL OR s.relid = ANY (personalize.hold_reach_internal(h.relation)))) THEN
 			CONTINUE WHEN personalize.rights_run_set_internal(s.path_id, s.count_text, ARRAY[q.key], '{}') = 0;
 			EXIT;
 		END IF;
+		known := personalize.progress_internal('requested erasure', 'deleting rows', gone);
 		PERFORM personalize.cascade_check_internal(q.kind_id, ARRAY[q.key], prepared.steps, s.relid, prepared.acting, false);
 		n := personalize.rights_run_set_internal(s.path_id, personalize.batch_text_internal(s.relid, s.condition, rows), ARRAY[q.key], '{}');
 		IF n > 0 THEN
 			UPDATE personalize.erasure_request AS x SET status = 'running', tried_at = clock_timestamp(),
 					deleted = x.deleted || jsonb_build_object(s.relation_name, coalesce((x.deleted ->> s.relation_name)::bigint, 0) + n)
 				WHERE x.request_id = q.request_id;
+			gone := gone + n;
+			IF known IS NULL AND n >= rows THEN
+				/* many: count once how many will go */
+				known := gone + (SELECT coalesce(sum(personalize.rights_run_set_internal(x.path_id, x.count_text, ARRAY[q.key], '{}')), 0)
+					FROM unnest(prepared.steps) AS x WHERE x.step >= s.step AND x.action = 'delete');
+			END IF;
+			PERFORM personalize.progress_internal('requested erasure', 'deleting rows', gone, CASE WHEN known IS NOT NULL THEN greatest(known, gone) END, s.relid);
 			RETURN true;
 		END IF;
 	END LOOP;
@@ -170,6 +182,8 @@ BEGIN
 	PERFORM personalize.ledger_unlock_internal(false);
 	UPDATE personalize.erasure_request AS x SET status = 'done', key = NULL, tried_at = clock_timestamp(), certificate_id = (doc ->> 'certificate_id')::uuid
 		WHERE x.request_id = q.request_id;
+	/* the next one begins anew */
+	PERFORM personalize.progress_internal('requested erasure', NULL);
 	RETURN true;
 END
 $$;

@@ -49,6 +49,7 @@ BEGIN
 		RETURN QUERY SELECT true, 'a later erasure has taken its place, the person has come back, or nobody was there'::text;
 		RETURN;
 	END IF;
+	PERFORM personalize.progress_internal('verify_erasure', 'looking for rows that came back');
 	FOR ok, detail IN
 		SELECT false, format('relation %s holds rows of the person again: they are withheld; reapply_erasures() removes them', r.relation_name)
 			FROM personalize.returned_internal() AS r JOIN personalize.registry_kind AS k ON k.name = r.kind
@@ -60,6 +61,7 @@ BEGIN
 	IF n IS NULL THEN
 		RETURN QUERY SELECT true, 'no protected relation holds rows of the person that erasure would remove'::text;
 	END IF;
+	PERFORM personalize.progress_internal('verify_erasure', NULL);
 END
 $$;
 COMMENT ON FUNCTION personalize.verify_erasure(uuid) IS

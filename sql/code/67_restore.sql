@@ -89,6 +89,7 @@ BEGIN
 			ON CONFLICT DO NOTHING;
 		PERFORM personalize.ledger_unlock_internal(false);
 	END IF;
+	PERFORM personalize.progress_internal('reapply_erasures', 'looking for rows that came back');
 	/* whose rows are there again, and who is known by what they said or by what was used of them */
 	FOR item IN
 		WITH brought AS MATERIALIZED (SELECT u.digest, bool_or(u.held) AS held FROM unnest(digests, held) AS u (digest, held) GROUP BY u.digest),
@@ -117,6 +118,7 @@ BEGIN
 			SET restore_id = personalize.restore_id_internal(), key_name = personalize.tombstone_digest_internal(-2, 'personalize'),
 				reapplied_at = clock_timestamp(), reapplied_by = session_user, reapplied = cardinality(digests), reapplied_without = without;
 	END IF;
+	PERFORM personalize.progress_internal('reapply_erasures', NULL);
 	RETURN certificates;
 END
 $$;

@@ -221,6 +221,8 @@ DECLARE
 	lists text := '';
 	relkind "char";
 	tells boolean := false;		/* there is a column for what was recorded */
+	known bigint;				/* how many rows there are */
+	taken bigint := 0;
 	rows_of refcursor;
 	batch record;
 	ids bigint[];
@@ -250,6 +252,8 @@ BEGIN
 		|| ' AS personalize_place, ' || CASE WHEN tells THEN 'pg_catalog.array_agg(q.personalize_table ORDER BY q.personalize_row)' ELSE 'NULL::pg_catalog.oid[]' END
 		|| ' AS personalize_table';
 
+	known := personalize.source_rows_internal(record_exposures.source);
+	PERFORM personalize.progress_recording_internal('record_exposures', 'reading the source', relation => record_exposures.source);
 	OPEN rows_of NO SCROLL FOR EXECUTE format(
 		'SELECT %s FROM (SELECT t.*, %s pg_catalog.row_number() OVER (%s) AS personalize_row FROM %s AS t) AS q'
 		' GROUP BY (q.personalize_row - 1) / 10000 ORDER BY (q.personalize_row - 1) / 10000',
@@ -258,6 +262,8 @@ BEGIN
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
+		PERFORM personalize.progress_recording_internal('record_exposures', 'recording', taken, known);
+		taken := taken + cardinality(batch.subject);
 		ids := personalize.exposures_internal(batch.subject, batch.kind, batch.purpose, batch.item, batch.explanation, batch.experiment);
 		total := total + cardinality(array_remove(ids, NULL));
 		IF tells THEN
@@ -274,6 +280,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	CLOSE rows_of;
+	PERFORM personalize.progress_recording_internal('record_exposures', NULL);
 	RETURN total;
 END
 $$;

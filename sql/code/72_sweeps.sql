@@ -66,12 +66,14 @@ DECLARE
 BEGIN
 	SELECT personalize.ago_internal(p.retention), (SELECT min(personalize.ago_internal(c.per)) FROM personalize.frequency_cap AS c WHERE c.purpose_id = p.purpose_id)
 		INTO STRICT kept, counted FROM personalize.registry_purpose AS p WHERE p.purpose_id = purpose_batch_internal.purpose_id;
+	PERFORM personalize.progress_internal('retention sweep', 'deleting rows', relation => 'personalize.exposure'::regclass);
 	DELETE FROM personalize.exposure AS e WHERE e.ctid = ANY (ARRAY(SELECT x.ctid FROM personalize.exposure AS x
 		WHERE x.purpose_id = purpose_batch_internal.purpose_id AND x.at < least(kept, counted)
 			AND NOT EXISTS (SELECT FROM personalize.hold AS h WHERE h.subject_no = x.subject_no AND h.relation IS NULL AND h.released_at IS NULL)
 		LIMIT purpose_batch_internal.rows FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS exposures = ROW_COUNT;
 	IF exposures = 0 THEN
+		PERFORM personalize.progress_internal('retention sweep', 'deleting rows', relation => 'personalize.outcome'::regclass);
 		DELETE FROM personalize.outcome AS o WHERE o.ctid = ANY (ARRAY(SELECT x.ctid FROM personalize.outcome AS x JOIN personalize.metric AS m ON m.metric_id = x.metric_id
 			WHERE m.purpose_id = purpose_batch_internal.purpose_id AND x.at < kept
 				AND NOT EXISTS (SELECT FROM personalize.hold AS h WHERE h.subject_no = x.subject_no AND h.relation IS NULL AND h.released_at IS NULL)
@@ -82,6 +84,7 @@ BEGIN
 		VALUES (purpose_id, exposures, outcomes, CASE WHEN exposures + outcomes = 0 THEN clock_timestamp() END)
 		ON CONFLICT ON CONSTRAINT purpose_sweep_pkey DO UPDATE SET exposures_swept = s.exposures_swept + EXCLUDED.exposures_swept,
 			outcomes_swept = s.outcomes_swept + EXCLUDED.outcomes_swept, swept_at = coalesce(EXCLUDED.swept_at, s.swept_at);
+	PERFORM personalize.progress_internal('retention sweep', 'deleting rows', more => exposures + outcomes);
 END
 $$;
 COMMENT ON FUNCTION personalize.purpose_batch_internal(integer, integer) IS
@@ -112,21 +115,26 @@ DECLARE
 	due integer;
 	n bigint;
 BEGIN
+	PERFORM personalize.progress_internal('retention sweep', 'deleting rows', relation => 'personalize.suppression'::regclass);
 	/* one that is just prolonged is left alone */
 	DELETE FROM personalize.suppression AS s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM personalize.suppression AS x
 		WHERE x.until < clock_timestamp() - interval '1 hour' LIMIT sweep_batch_internal.rows FOR UPDATE SKIP LOCKED));
 	IF FOUND THEN
+		GET DIAGNOSTICS n = ROW_COUNT;
+		PERFORM personalize.progress_internal('retention sweep', 'deleting rows', more => n);
 		RETURN true;
 	END IF;
 	SELECT r.* INTO kept FROM personalize.exposure_retention AS r WHERE r.swept_at IS NULL OR r.swept_at < clock_timestamp() - interval '1 hour';
 	IF kept.only_row THEN
 		/* a cap of a month counts for longer than 30 days where it matters */
+		PERFORM personalize.progress_internal('retention sweep', 'deleting rows', relation => 'personalize.exposure'::regclass);
 		ends := least(personalize.ago_internal(kept.keep_for), (SELECT min(personalize.ago_internal(c.per)) FROM personalize.frequency_cap AS c));
 		DELETE FROM personalize.exposure AS e WHERE e.ctid = ANY (ARRAY(SELECT x.ctid FROM personalize.exposure AS x
 			WHERE x.at < ends
 				AND NOT EXISTS (SELECT FROM personalize.hold AS h WHERE h.subject_no = x.subject_no AND h.relation IS NULL AND h.released_at IS NULL)
 			LIMIT sweep_batch_internal.rows FOR UPDATE SKIP LOCKED));
 		GET DIAGNOSTICS n = ROW_COUNT;
+		PERFORM personalize.progress_internal('retention sweep', 'deleting rows', more => n);
 		UPDATE personalize.exposure_retention AS r SET rows_swept = r.rows_swept + n, swept_at = CASE WHEN n = 0 THEN clock_timestamp() ELSE r.swept_at END;
 		RETURN true;
 	END IF;

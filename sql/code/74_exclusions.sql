@@ -453,11 +453,13 @@ BEGIN
 	IF refresh_exclusions.name IS NOT NULL THEN
 		PERFORM personalize.exclusion_internal(refresh_exclusions.name);
 	END IF;
-	FOR item IN SELECT e.exclusion_id FROM personalize.exclusion AS e
+	FOR item IN SELECT e.exclusion_id, e.relation, row_number() OVER (ORDER BY e.exclusion_id) - 1 AS done, count(*) OVER () AS total FROM personalize.exclusion AS e
 			WHERE refresh_exclusions.name IS NULL OR e.name = refresh_exclusions.name ORDER BY e.exclusion_id LOOP
+		PERFORM personalize.progress_internal('refresh_exclusions', 'looking at conditions', item.done, item.total, item.relation::oid);
 		PERFORM personalize.exclusion_refresh_internal(item.exclusion_id);
 		n := n + personalize.exclusion_held_internal(item.exclusion_id);
 	END LOOP;
+	PERFORM personalize.progress_internal('refresh_exclusions', NULL);
 	RETURN n;
 END
 $$;
@@ -493,7 +495,9 @@ BEGIN
 	BEGIN
 		/* whoever lists somebody, or writes to the table of an exclusion, waits behind us */
 		PERFORM set_config('lock_timeout', '1s', true);
+		PERFORM personalize.progress_internal('refresh_exclusions', 'looking at conditions', 0, 1, (SELECT x.relation::oid FROM personalize.exclusion AS x WHERE x.exclusion_id = id));
 		PERFORM personalize.exclusion_refresh_internal(id);
+		PERFORM personalize.progress_internal('refresh_exclusions', NULL);
 		PERFORM set_config('lock_timeout', '0', true);
 	EXCEPTION
 		WHEN lock_not_available THEN

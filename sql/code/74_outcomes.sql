@@ -240,6 +240,8 @@ AS $$
 DECLARE
 	want record;
 	lists text := '';
+	known bigint;				/* how many rows there are */
+	taken bigint := 0;
 	rows_of refcursor;
 	batch record;
 	total bigint := 0;
@@ -257,15 +259,20 @@ BEGIN
 			|| CASE WHEN want.has_type IS NULL THEN format('pg_catalog.array_fill(NULL::pg_catalog.%I, ARRAY[pg_catalog.count(*)::pg_catalog.int4]) AS %I', want.cast_to, want.name)
 				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I) AS %I', want.name, want.cast_to, want.name) END;
 	END LOOP;
+	known := personalize.source_rows_internal(record_outcomes.source);
+	PERFORM personalize.progress_recording_internal('record_outcomes', 'reading the source', relation => record_outcomes.source);
 	OPEN rows_of NO SCROLL FOR EXECUTE format(
 		'SELECT %s FROM (SELECT t.*, (pg_catalog.row_number() OVER () - 1) / 10000 AS personalize_batch FROM %s AS t) AS q'
 		' GROUP BY q.personalize_batch ORDER BY q.personalize_batch', lists, record_outcomes.source);
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
+		PERFORM personalize.progress_recording_internal('record_outcomes', 'recording', taken, known);
+		taken := taken + cardinality(batch.subject);
 		total := total + personalize.record_outcome_batch_internal(batch.subject, batch.metric, batch.value, batch.at, batch.kind);
 	END LOOP;
 	CLOSE rows_of;
+	PERFORM personalize.progress_recording_internal('record_outcomes', NULL);
 	RETURN total;
 END
 $$;

@@ -33,6 +33,10 @@ $$;
 REVOKE CREATE ON SCHEMA personalize FROM PUBLIC;
 GRANT USAGE ON SCHEMA personalize TO PUBLIC;
 
+/* as all of PostgreSQL's own views of progress, and without a duty: there are no keys in it */
+GRANT SELECT ON personalize.progress TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION personalize.progress_read_internal() TO pg_read_all_stats;
+
 /* set_purpose decides nothing; the others are called by policies and plans, as whoever runs the query */
 DO $$
 DECLARE

@@ -271,14 +271,23 @@ BEGIN
 		WHEN ends - starts <= interval '5500 days' THEN 'quarter' ELSE 'year' END;
 	SELECT c.name INTO owner FROM personalize.controller AS c;
 
+	PERFORM personalize.progress_internal('report_html', 'making parts', 0, 8);
 	consents := personalize.report_consents_internal(starts, ends, step, enough);
+	PERFORM personalize.progress_internal('report_html', 'making parts', 1, 8);
 	uses := personalize.report_uses_internal(starts, ends, step, enough);
+	PERFORM personalize.progress_internal('report_html', 'making parts', 2, 8);
 	caps := personalize.report_caps_internal(starts, ends, enough);
+	PERFORM personalize.progress_internal('report_html', 'making parts', 3, 8);
 	results := personalize.report_experiments_internal(starts, ends, enough);
+	PERFORM personalize.progress_internal('report_html', 'making parts', 4, 8);
 	parity := personalize.report_parity_internal(starts, ends, enough);
+	PERFORM personalize.progress_internal('report_html', 'making parts', 5, 8);
 	requests := personalize.report_requests_internal(starts, ends);
+	PERFORM personalize.progress_internal('report_html', 'making parts', 6, 8);
 	audit := personalize.report_audit_internal();
+	PERFORM personalize.progress_internal('report_html', 'making parts', 7, 8);
 	alerts := personalize.report_alerts_internal();
+	PERFORM personalize.progress_internal('report_html', NULL);
 	todo := concat(requests.todo, alerts.todo, audit.todo, results.todo, parity.todo, CASE WHEN NOT alerts.are_kept THEN caps.todo END);
 	span := to_char(starts, 'FMDD Mon YYYY HH24:MI') || ' to ' || to_char(ends, 'FMDD Mon YYYY HH24:MI');
 
