@@ -47,8 +47,7 @@ pz_figures_scan(const char *table, Snapshot snapshot, int natts,
 
 	if (!OidIsValid(relid))
 		elog(ERROR, "table \"%s\" of the extension is missing", table);	/* cannot happen: dropping it drops the extension */
-	if (pz_progress_goes_on(PZ_WORK_FIGURES))
-		pz_progress_relation(relid);
+	pz_progress_phase(PZ_WORK_FIGURES, PZ_PHASE_TABLE, relid, 0, PZ_PROGRESS_UNKNOWN);
 	rel = table_open(relid, AccessShareLock);
 	slot = table_slot_create(rel, NULL);
 	/* always from the start, so that sums have the same last digits */

@@ -238,7 +238,7 @@ pz_progress_goes_on(PzWork work)
 
 /*
  * The innermost work, if it is this one, is in a phase, of which so much of so much is
- * done.  relid: InvalidOid leaves the relation as it is.  Never errors.
+ * done.  relid: InvalidOid where it is about none.  Never errors.
  */
 void
 pz_progress_phase(PzWork work, PzPhase phase, Oid relid, int64 done, int64 total)
@@ -249,8 +249,7 @@ pz_progress_phase(PzWork work, PzPhase phase, Oid relid, int64 done, int64 total
 		return;
 	change_begin();
 	w->phase = phase;
-	if (OidIsValid(relid))
-		w->relid = relid;
+	w->relid = relid;
 	w->done = done;
 	w->total = total;
 	change_end();
@@ -386,8 +385,8 @@ phase_of(text *name)
 /*
  * What the functions below have in common: (command text, phase text, done bigint,
  * total bigint, relation oid, more bigint).  Begins the work unless it is the innermost,
- * and notes what is not NULL; phase NULL ends it.  In another phase done begins at
- * zero; more is added to it.  Returns the total, NULL if it is not known.
+ * and notes what is not NULL; phase NULL ends it.  Another phase begins without a
+ * relation and with nothing done; more is added to that.  Returns the total, NULL if it is not known.
  */
 static Datum
 report(FunctionCallInfo fcinfo, PzWork work)
@@ -410,6 +409,7 @@ report(FunctionCallInfo fcinfo, PzWork work)
 	if (w->phase != phase)
 	{
 		w->phase = phase;
+		w->relid = InvalidOid;
 		w->done = 0;
 		w->total = PZ_PROGRESS_UNKNOWN;
 	}

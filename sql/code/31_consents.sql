@@ -395,7 +395,7 @@ BEGIN
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
-		PERFORM personalize.progress_recording_internal('record_consents', 'recording', taken, known);
+		PERFORM personalize.progress_recording_internal('record_consents', 'recording', taken, known, record_consents.source);
 		taken := taken + cardinality(batch.subject);
 		total := total + personalize.record_batch_internal(batch.subject, batch.purpose, batch.action, batch.categories,
 			batch.expires_at, batch.notice, batch.method, batch.evidence, batch.explicit, batch.kind);

@@ -262,7 +262,7 @@ BEGIN
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
-		PERFORM personalize.progress_recording_internal('record_exposures', 'recording', taken, known);
+		PERFORM personalize.progress_recording_internal('record_exposures', 'recording', taken, known, record_exposures.source);
 		taken := taken + cardinality(batch.subject);
 		ids := personalize.exposures_internal(batch.subject, batch.kind, batch.purpose, batch.item, batch.explanation, batch.experiment);
 		total := total + cardinality(array_remove(ids, NULL));

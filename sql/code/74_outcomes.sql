@@ -267,7 +267,7 @@ BEGIN
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
-		PERFORM personalize.progress_recording_internal('record_outcomes', 'recording', taken, known);
+		PERFORM personalize.progress_recording_internal('record_outcomes', 'recording', taken, known, record_outcomes.source);
 		taken := taken + cardinality(batch.subject);
 		total := total + personalize.record_outcome_batch_internal(batch.subject, batch.metric, batch.value, batch.at, batch.kind);
 	END LOOP;

@@ -258,6 +258,7 @@ BEGIN
 	IF report_html.since >= ends THEN
 		RAISE EXCEPTION 'since must be before until, and in the past' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	PERFORM personalize.progress_internal('report_html', 'starting');
 	/* from when on there is anything */
 	starts := greatest(starts, coalesce(least((SELECT min(e.recorded_at) FROM (SELECT x.recorded_at FROM personalize.consent_event AS x ORDER BY x.event_id LIMIT 1) AS e),
 		(SELECT min(p.starts_at) FROM personalize.audit_period AS p), (SELECT min(e.at) FROM (SELECT x.at FROM personalize.exposure AS x ORDER BY x.exposure_id LIMIT 1) AS e)),
