@@ -48,6 +48,7 @@ fails_with(q{SELECT personalize.protect('app.customer', 'id')}, qr/ERROR:  55000
 fails_with(q{SELECT personalize.define_purpose('ads', 'for tests')}, qr/ERROR:  55000: .*not preloaded/, 'define_purpose() refuses');
 fails_with(q{SELECT personalize.permitted(1, 'backup')}, qr/ERROR:  55000: .*not preloaded/, 'permitted() refuses');
 fails_with(q{SELECT personalize.row_ok(NULL, 1)}, qr/ERROR:  55000: .*not preloaded/, 'row_ok() refuses');
+fails_with(q{SELECT * FROM personalize.progress}, qr/ERROR:  55000: .*not preloaded\nHINT:  Add personalize to shared_preload_libraries/, 'the view progress refuses');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM personalize.protected_relations}), '0', 'nothing is protected');
 
 # Preloaded: protect, use.
