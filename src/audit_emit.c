@@ -44,6 +44,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/memdebug.h"
 #include "utils/memutils.h"
 
 #include "audit.h"
@@ -124,6 +125,8 @@ pz_emit_send(Stream *stream, bool flush)
 
 	if (!pz_msg_finish(&message))
 		return false;
+	/* nothing of our memory but the message goes with it */
+	VALGRIND_CHECK_MEM_IS_DEFINED(message.data, message.len);
 	if (stream == &streams[true])
 	{
 		bool		written;

@@ -119,6 +119,17 @@ describe_columns(FrameUse *fu, const PzPlanUse *plan_use)
 	pfree(seen);
 }
 
+/* A copy of n numbers, never NULL; where there are none the original may be. */
+static int32 *
+copy_ids(const int32 *ids, int n)
+{
+	int32	   *copy = palloc(sizeof(int32) * Max(n, 1));
+
+	if (n > 0)
+		memcpy(copy, ids, sizeof(int32) * n);
+	return copy;
+}
+
 /*
  * The frame's copy of a purpose, in the frame's memory, which is current.
  * bound as in the marks; purpose is NULL where there is none of that name.
@@ -145,10 +156,8 @@ freeze_purpose(PzFrame *frame, int32 bound, const PzPurpose *purpose, const char
 	fp->purpose = *purpose;
 	fp->purpose.name = pstrdup(purpose->name);
 	fp->purpose.basis_name = pstrdup(purpose->basis_name);
-	fp->purpose.categories = palloc(sizeof(int32) * Max(purpose->ncategories, 1));
-	memcpy(fp->purpose.categories, purpose->categories, sizeof(int32) * purpose->ncategories);
-	fp->purpose.parents = palloc(sizeof(int32) * Max(purpose->nparents, 1));
-	memcpy(fp->purpose.parents, purpose->parents, sizeof(int32) * purpose->nparents);
+	fp->purpose.categories = copy_ids(purpose->categories, purpose->ncategories);
+	fp->purpose.parents = copy_ids(purpose->parents, purpose->nparents);
 	return fp;
 }
 

@@ -16,6 +16,7 @@
 #	ACCEPT=1	copy what the regress tests and specs printed to expected/
 #	KEEP=1		copy results/ to test_output/ although nothing failed
 #	PZ_SETTINGS	a line for the configuration of the servers
+#	PZ_VALGRIND	the servers run under valgrind, see test/lib/valgrind.sh
 #	PZ_COVERAGE	say which lines of the C code ran, see test/lib/coverage.sh
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
@@ -76,7 +77,8 @@ suite_build()
 {
 	pz_say "build and install for $PZ_PGVERSION (warnings are errors)"
 	if pz_private_prefix && run pz_workdir_install WERROR=1; then
-		return 0
+		[ -z "${PZ_VALGRIND:-}" ] || { . "$PZ_TREE/test/lib/valgrind.sh" && pz_valgrind_begin; }
+		return
 	fi
 	fail 'build'
 	return 1
@@ -300,6 +302,15 @@ if [ ${#SUITES[@]} = 0 ] || [ "${SUITES[*]}" != lint ]; then
 	if wanted clients; then
 		. "$ROOT/test/clients/lib.sh"
 		suite_clients
+	fi
+	if [ -n "${PZ_VALGRIND:-}" ]; then
+		pz_valgrind_report "$ROOT/test_output/valgrind"
+		if [ "$PZ_VALGRIND_SEEN" = 0 ] || [ "$PZ_VALGRIND_FOUND" != 0 ]; then
+			fail "valgrind: $PZ_VALGRIND_FOUND places in $PZ_VALGRIND_SEEN processes, see test_output/valgrind"
+		else
+			pass
+			pz_say "valgrind: nothing found in $PZ_VALGRIND_SEEN processes"
+		fi
 	fi
 	if [ -n "${PZ_COVERAGE:-}" ]; then
 		. "$PZ_TREE/test/lib/coverage.sh"
