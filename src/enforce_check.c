@@ -32,7 +32,7 @@
 /* One distinct key of a statement */
 typedef struct MemoEntry
 {
-	PzMemoKey		key;
+	PzMemoKey	key;
 	uint32		hash;
 	char		status;
 	bool		permitted;
@@ -72,7 +72,7 @@ struct PzCheck
 /* The bytes of a key, wherever the datum keeps them */
 typedef struct KeyBytes
 {
-	PzMemoKey		key;
+	PzMemoKey	key;
 	int64		number;			/* room for a number */
 } KeyBytes;
 
@@ -413,7 +413,7 @@ look_up(PzCheck *check, PzRunning *running, const KeyBytes *bytes)
 	PzDecision	decision;
 	char	   *canonical = NULL;
 	char	   *copy;
-	PzMemoKey		stored;
+	PzMemoKey	stored;
 	char	   *kept = NULL;
 	uint64		cells = 0;
 	uint32		no;
