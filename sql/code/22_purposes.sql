@@ -255,11 +255,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	id integer;
+	who name;
 BEGIN
 	PERFORM personalize.registry_begin_internal();
 	id := personalize.purpose_id_internal(revoke_purpose.purpose, 'ask');
-	DELETE FROM personalize.registry_grant AS g
-		WHERE g.purpose_id = id AND g.role_name = personalize.role_name_internal(revoke_purpose.role);
+	/* not in the condition: without rows nobody would look at it */
+	who := personalize.role_name_internal(revoke_purpose.role);
+	DELETE FROM personalize.registry_grant AS g WHERE g.purpose_id = id AND g.role_name = who;
 	PERFORM personalize.invalidate_internal(0::oid);
 END
 $$;

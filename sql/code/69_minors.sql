@@ -139,9 +139,13 @@ RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	/* not in the condition: without rows nobody would look at them */
+	id integer := personalize.kind_id_internal(is_minor.kind);
+	canonical text := personalize.canonical_key_internal(is_minor.kind, is_minor.subject);
 BEGIN
 	RETURN coalesce((SELECT personalize.minor_now_internal(s.subject_no) FROM personalize.subject AS s
-		WHERE s.kind_id = personalize.kind_id_internal(is_minor.kind) AND s.key = personalize.canonical_key_internal(is_minor.kind, is_minor.subject)), false);
+		WHERE s.kind_id = id AND s.key = canonical), false);
 END
 $$;
 COMMENT ON FUNCTION personalize.is_minor(text, text) IS 'Whether a guardian must consent for a person';
@@ -228,14 +232,16 @@ RETURNS TABLE (guardian_id bigint, guardian_kind text, guardian text, since time
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER ROWS 2
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	id integer := personalize.kind_id_internal(guardians_of.kind);
+	canonical text := personalize.canonical_key_internal(guardians_of.kind, guardians_of.subject);
 BEGIN
 	RETURN QUERY SELECT g.guardian_id, k.name, o.key, g.recorded_at
 		FROM personalize.subject AS s
 			JOIN personalize.guardian AS g ON g.guardian_id = ANY (personalize.guardians_internal(s.subject_no))
 			JOIN personalize.subject AS o ON o.subject_no = g.guardian_no
 			JOIN personalize.registry_kind AS k ON k.kind_id = o.kind_id
-		WHERE s.kind_id = personalize.kind_id_internal(guardians_of.kind)
-			AND s.key = personalize.canonical_key_internal(guardians_of.kind, guardians_of.subject)
+		WHERE s.kind_id = id AND s.key = canonical
 		ORDER BY g.guardian_id;
 END
 $$;

@@ -220,6 +220,15 @@ SELECT t.n || ' ' || bad.try(t.s) FROM (VALUES
 	('x9', $$SELECT personalize.reinstate_subject(NULL::uuid, kind => 'bad_uuid')$$)
 ) AS t (n, s);
 
+/* the plan does not decide whether a mistake is one: nobody has this purpose, so no row is looked at */
+SET plan_cache_mode = force_generic_plan;
+SET enable_indexscan = off;
+SET enable_bitmapscan = off;
+SELECT bad.try($$SELECT personalize.revoke_purpose('bad_mail', '0'::regrole)$$);
+RESET enable_bitmapscan;
+RESET enable_indexscan;
+RESET plan_cache_mode;
+
 /* everything is closed to a role without a duty */
 SET ROLE regress_bad;
 SELECT personalize.define_category('bad_x', 'x');
