@@ -14,14 +14,13 @@
 #	parallel	plans are parallel wherever they may be (debug_parallel_query)
 #	valgrind	memcheck under some of the tests; most precise with a
 #				PostgreSQL that was built with USE_VALGRIND
-#	discard		caches are emptied at every chance (debug_discard_caches), for
-#				some of the tests; wants a PostgreSQL with assertions
+#	discard		caches are emptied at every chance (debug_discard_caches) under
+#				test/deep/discard.sql; wants a PostgreSQL with assertions
 #	coverage	lines and branches that the tests run; what they do not is in
 #				test_output/coverage/
 #
-# PG_CONFIG and TESTS are those of test/run.sh; valgrind and discard, which
-# make a server slower a hundred times, have a choice of tests of their own
-# where TESTS is not set.  The last line is "N passed, N failed"; what cannot be
+# PG_CONFIG and TESTS are those of test/run.sh; valgrind has a choice of tests of
+# its own where TESTS is not set, discard runs those that TESTS names.  The last line is "N passed, N failed"; what cannot be
 # done here is said, and is no failure.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1

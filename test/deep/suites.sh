@@ -12,11 +12,6 @@ suites()
 	sum < <(env PZ_SETTINGS="$settings" "$@" test/run.sh build regress isolation 2>&1)
 }
 
-has_assertions()
-{
-	strings "$("$(pz_pg_config)" --bindir)/postgres" | grep -q '^ExceptionalCondition'
-}
-
 step_generic()
 {
 	suites 'all plans are generic' 'plan_cache_mode = force_generic_plan'
@@ -28,18 +23,6 @@ step_parallel()
 
 	[ "$("$(pz_pg_config)" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')" -ge 16 ] || setting=force_parallel_mode
 	suites 'plans are parallel wherever they may be' "$setting = regress"
-}
-
-# What runs C code around the caches of the catalog; all tests take hours.
-DISCARD_TESTS='enforce_select enforce_write enforce_view enforce_fk enforce_prepared enforce_ddl consent_set_terms mask_view rights_erase'
-
-step_discard()
-{
-	if ! has_assertions; then
-		pz_say 'discard: left out, this PostgreSQL has no assertions'
-		return
-	fi
-	suites 'caches are emptied at every chance' $'debug_discard_caches = 1\nstatement_timeout = 0' TESTS="${TESTS:-$DISCARD_TESTS}"
 }
 
 # What the sanitizer says of each place stands in the logs of the servers,

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by test/deep.sh: some regression tests on servers under valgrind.
 
-VALGRIND_TESTS='enforce_select enforce_write enforce_fk enforce_prepared enforce_copy audit_answers consent_ledger mask_view rights_erase report'
+VALGRIND_TESTS='enforce_select enforce_write enforce_fk enforce_prepared enforce_copy audit_answers consent_ledger mask_view purpose_view rights_erase enforce_refused enforce_rare'
 
 # What waits for a server, and the server for a statement, waits longer.
 step_valgrind()
