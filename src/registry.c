@@ -162,16 +162,18 @@ replace_registry(void)
 /*
  * Make sure the registry is loaded and fresh.  Messages that arrive while it
  * is being read make it stale again, so read again; if they do not stop (as
- * with debug_discard_caches), the last reading does for this call and the next
- * call reads again.  Nothing is remembered while CREATE EXTENSION runs.
+ * with debug_discard_caches, where once is enough), the last reading does for
+ * this call and the next call reads again.  Nothing is remembered while CREATE
+ * EXTENSION runs.
  */
 static void
 ensure_registry(void)
 {
+	int			most = debug_discard_caches > 0 ? 1 : 4;
 	int			attempts;
 
 	Assert(IsTransactionState());
-	for (attempts = 0; attempts < 4 && (registry == NULL || !registry_valid); attempts++)
+	for (attempts = 0; attempts < most && (registry == NULL || !registry_valid); attempts++)
 	{
 		registry_valid = true;
 		loading = true;
