@@ -25,14 +25,14 @@ COMMENT ON FUNCTION personalize.audit_head() IS
 
 CREATE OR REPLACE FUNCTION personalize.audit_verify_internal(anchor_batch bigint, anchor_total bigint, anchor_head bytea,
 	OUT ok boolean, OUT rows_checked bigint, OUT first_bad bigint, OUT reason text)
-LANGUAGE c STABLE PARALLEL RESTRICTED
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'personalize_audit_verify';
 COMMENT ON FUNCTION personalize.audit_verify_internal(bigint, bigint, bytea) IS
 	'Computes the chain anew; does the work of verify_audit()';
 
 CREATE OR REPLACE FUNCTION personalize.verify_audit(anchor text, OUT ok boolean, OUT rows_checked bigint,
 	OUT first_bad bigint)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET work_mem = '64MB'
 AS $$
@@ -56,7 +56,7 @@ COMMENT ON FUNCTION personalize.verify_audit(text) IS
 	'Computes the chain over the record of use anew. first_bad is the usage_id at which it does not fit: a row that was changed or added, or the next one after a row that is missing';
 
 CREATE OR REPLACE FUNCTION personalize.verify_audit(OUT ok boolean, OUT rows_checked bigint, OUT first_bad bigint)
-LANGUAGE sql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT v.ok, v.rows_checked, v.first_bad FROM personalize.verify_audit(NULL::text) AS v

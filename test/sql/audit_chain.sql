@@ -187,6 +187,14 @@ SELECT usage_id = :few AS first, app_user FROM personalize.usage WHERE context =
 SELECT count(DISTINCT note_id) AS notes, count(DISTINCT template_id) AS templates FROM personalize.audit_use AS u
 WHERE usage_id IN (SELECT usage_id FROM personalize.usage WHERE context = 'few');
 SELECT ok, first_bad FROM personalize.verify_audit(:'after');
+/* it takes a snapshot of its own, so it is not called where a plan is parallel */
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT (personalize.verify_audit(:'after')).ok, count(*) > 0 AS some FROM pg_attribute;
+RESET min_parallel_table_scan_size;
+RESET parallel_tuple_cost;
+RESET parallel_setup_cost;
 SELECT personalize.unprotect('chn.customer');
 DROP SCHEMA chn CASCADE;
 DROP ROLE regress_chn_app;
