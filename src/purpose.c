@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -54,14 +55,15 @@ pz_purpose_check_set(VariableSetStmt *stmt)
 
 /*
  * Put the settings back to what the session began with.  Called before commit
- * and before prepare; an abort puts them back by itself.
+ * and before prepare; an abort puts them back by itself.  A parallel worker takes
+ * over its leader's in a transaction before that of the query, and ends with it.
  */
 void
 pz_purpose_end_transaction(void)
 {
 	int			i;
 
-	if (!pz_purpose_touched || pz_purpose_scope == PZ_SCOPE_SESSION)
+	if (!pz_purpose_touched || pz_purpose_scope == PZ_SCOPE_SESSION || IsParallelWorker())
 		return;
 	for (i = 0; i < lengthof(transaction_settings); i++)
 	{

@@ -27,6 +27,10 @@ RESET ALL;
 BEGIN; SET LOCAL personalize.purpose = 'a'; SET LOCAL personalize.app_user = 'u'; SET LOCAL personalize.context = 'c';
 SELECT current_setting('personalize.purpose'), current_setting('personalize.app_user'), current_setting('personalize.context'); COMMIT;
 SELECT current_setting('personalize.purpose'), current_setting('personalize.app_user'), current_setting('personalize.context');
+/* workers of a parallel plan have what the transaction has */
+BEGIN; SET LOCAL personalize.purpose = 'a'; SET LOCAL personalize.app_user = 'u'; SET LOCAL personalize.context = 'c';
+SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_leader_participation = off;
+SELECT count(*) AS others FROM pg_attribute WHERE attname || current_setting('personalize.purpose') || current_setting('personalize.app_user') || current_setting('personalize.context') <> attname || 'auc'; COMMIT;
 BEGIN; SELECT set_config('personalize.purpose', 'a', false), set_config('personalize.app_user', 'u', false), set_config('personalize.context', 'c', false);
 SELECT current_setting('personalize.purpose'), current_setting('personalize.app_user'), current_setting('personalize.context'); COMMIT;
 SELECT current_setting('personalize.purpose'), current_setting('personalize.app_user'), current_setting('personalize.context');
