@@ -96,7 +96,7 @@ COMMENT ON FUNCTION personalize.exclusion_wrong_internal(integer) IS
 
 CREATE OR REPLACE FUNCTION personalize.exclusion_status_internal()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT
+LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'exclusion'::text, false,

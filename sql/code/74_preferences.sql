@@ -174,7 +174,7 @@ COMMENT ON FUNCTION personalize.preferences(text, text) IS
 
 CREATE OR REPLACE FUNCTION personalize.inferred_preferences(subject text, purpose text, kind text DEFAULT 'subject')
 RETURNS TABLE (name text, value jsonb, since timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED CALLED ON NULL INPUT SECURITY DEFINER ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
