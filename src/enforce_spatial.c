@@ -23,6 +23,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/namespace.h"
@@ -47,6 +49,13 @@
 
 /* Where PostGIS is, whatever its version and the path to it */
 #define LIBRARY "postgis-"
+
+/*
+ * Meters that are added around a box on the globe.  PostGIS takes what is less than
+ * a hundredth of a millimeter apart for the same, and the poles and the date line
+ * have many coordinates, whose boxes need not overlap.
+ */
+#define GLOBE_SLACK 1.0
 
 /* What compares boxes, by its name in the library */
 static const char *const box_functions[] =
@@ -178,9 +187,12 @@ as_constant(Node *node, ParamListInfo params)
 	return IsA(node, Const) && !((Const *) node)->constisnull ? (Const *) node : NULL;
 }
 
-/* A function of PostGIS that adds a distance to a box, of the schema of another. */
+/*
+ * A function of PostGIS that adds a distance to a box, of the schema of another;
+ * InvalidOid if there is none.  *globe: it is for geography.
+ */
 static Oid
-find_expand(Oid namespace, Oid type)
+find_expand(Oid namespace, Oid type, bool *globe)
 {
 	Oid			types[2] = {type, FLOAT8OID};
 	oidvector  *arguments = buildoidvector(types, 2);
@@ -188,10 +200,14 @@ find_expand(Oid namespace, Oid type)
 
 	result = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("st_expand"),
 							 PointerGetDatum(arguments), ObjectIdGetDatum(namespace));
-	if (!OidIsValid(result))
+	*globe = !OidIsValid(result);
+	if (*globe)
 		result = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("_st_expand"),
 								 PointerGetDatum(arguments), ObjectIdGetDatum(namespace));
-	return is_of_postgis(result, NULL) && get_func_rettype(result) == type ? result : InvalidOid;
+	if (is_of_postgis(result, NULL) && get_func_rettype(result) == type)
+		return result;
+	*globe = false;
+	return InvalidOid;
 }
 
 /* A comparison of boxes, of which one is computed. */
@@ -225,9 +241,12 @@ pz_spatial_box(Node *clause, ParamListInfo params)
 	char	   *name;
 	Node	   *column;
 	Const	   *box;
+	Const	   *distance = NULL;
 	Oid			type;
 	Oid			namespace;
+	Oid			expand;
 	Oid			operator;
+	bool		globe;
 	OpExpr	   *result;
 	int			at;
 	int			i;
@@ -247,13 +266,21 @@ pz_spatial_box(Node *clause, ParamListInfo params)
 	if (!IsA(column, Var) || exprType(list_nth(f->args, 1 - at)) != type || (box = as_constant(list_nth(f->args, 1 - at), params)) == NULL)
 		return NULL;
 	namespace = get_func_namespace(f->funcid);
+	expand = find_expand(namespace, type, &globe);
+	if (!OidIsValid(expand))
+		return NULL;
 	if (strcmp(name, "st_dwithin") == 0 || strcmp(name, "st_dfullywithin") == 0)
 	{
-		Const	   *distance = list_length(f->args) > 2 ? as_constant(lthird(f->args), params) : NULL;
-		Oid			expand = find_expand(namespace, type);
-
-		if (distance == NULL || distance->consttype != FLOAT8OID || !OidIsValid(expand))
+		distance = list_length(f->args) > 2 ? as_constant(lthird(f->args), params) : NULL;
+		if (distance == NULL || distance->consttype != FLOAT8OID || !isfinite(DatumGetFloat8(distance->constvalue)))
 			return NULL;
+	}
+	else if (globe)
+		distance = makeConst(FLOAT8OID, -1, InvalidOid, sizeof(float8), Float8GetDatum(0), false, FLOAT8PASSBYVAL);
+	if (distance)
+	{
+		if (globe)
+			distance->constvalue = Float8GetDatum(DatumGetFloat8(distance->constvalue) + GLOBE_SLACK);
 		box = as_constant((Node *) makeFuncExpr(expand, type, list_make2(box, distance), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL), NULL);
 		if (box == NULL)
 			return NULL;

@@ -95,6 +95,13 @@ for condition in "ST_Within(flat, $box)" "ST_Contains($box, flat)" "ST_Intersect
 	want "$condition: the index is used" "$(used prot_flat "SELECT id FROM prot WHERE $condition")" 1
 	want "$condition: who is inside and agreed" "$(run "SELECT $list FROM prot WHERE $condition")" "$inside"
 done
+# one place with many coordinates, whose boxes do not overlap
+ask >/dev/null -c "CREATE TABLE round (id integer PRIMARY KEY, place geography)" -c "GRANT SELECT ON round TO app" \
+	-c "INSERT INTO round VALUES (101, 'POINT(0 90)'), (202, 'POINT(10 90)'), (303, 'POINT(180 0)'), (404, 'POINT(-180 0)')" -c "CREATE TABLE open_round AS TABLE round" \
+	-c "SELECT personalize.protect('round', 'id', columns => '{\"*\":\"whereabouts\"}')"
+for condition in "ST_Intersects(place, 'POINT(10 90)'::geography)" "ST_CoveredBy(place, 'POINT(0 90)'::geography)" "ST_DWithin(place, 'POINT(90 90)'::geography, 0)" "ST_Intersects('POINT(-180 0)'::geography, place)"; do
+	want "$condition: as without the row check" "$(run "SELECT $list FROM round WHERE $condition")" "$(ask -c "SELECT $list FROM open_round WHERE $condition")"
+done
 want 'beside another condition, negated, or one of several: the same' \
 	"$(run "SELECT count(*) FILTER (WHERE NOT $near), count(*) FILTER (WHERE $near OR id = 101) FROM prot; SELECT count(*) FROM prot WHERE NOT $near; SELECT count(*) FROM prot WHERE $near OR id = 101" | paste -sd ' ')" \
 	"$(ask -c "SELECT count(*) FILTER (WHERE $apart > 6000), count(*) FILTER (WHERE $apart <= 6000 OR id = 101) FROM plain WHERE agreed" \
@@ -121,6 +128,13 @@ wrong_text="SELECT string_agg(ST_AsText(ST_GeomFromText(wkt)), ' ' ORDER BY id) 
 wrong_shapes="SELECT $list FROM mixed WHERE ST_DWithin(shape, 'SRID=4326;POINT(13 52)'::geometry, 1)"
 want 'text that is no shape raises no error' "$(run "$wrong_text")" 'POINT(1 2) POINT(3 4)'
 want 'shapes of another system or kind raise no error' "$(run "$wrong_shapes")" '101 202'
+# what is evaluated before the row check rests on this
+odd="WITH odd AS (SELECT ST_GeomFromText(t, 4326) AS g, t !~ 'CURVE|CIRCULAR|TIN|TRIANGLE|SURFACE|e40' AS round FROM unnest(ARRAY['POINT EMPTY', 'POLYGON EMPTY', 'MULTIPOINT(EMPTY, 1 1)', 'GEOMETRYCOLLECTION(POINT EMPTY)',
+	'MULTIPOLYGON(EMPTY, ((0 0, 0 1, 1 1, 0 0)))', 'POINT ZM(1 1 5 6)', 'LINESTRING Z(0 0 1, 2 2 2)', 'LINESTRING M(0 0 1, 2 2 2)', 'LINESTRING(0 0, 0 0)', 'POLYGON((0 0, 2 2, 2 0, 0 2, 0 0))', 'POINT(0 90)', 'LINESTRING(179 10, -179 10)',
+	'CIRCULARSTRING(0 0, 1 1, 2 0)', 'CURVEPOLYGON(CIRCULARSTRING(0 0, 4 0, 4 4, 0 4, 0 0))', 'TRIANGLE((0 0, 0 1, 1 1, 0 0))', 'TIN EMPTY', 'POLYHEDRALSURFACE(((0 0 0, 0 0 1, 0 1 1, 0 1 0, 0 0 0)))', 'POINT(1e40 1e40)']) AS t
+	UNION ALL SELECT ST_SetSRID(ST_MakePoint(x, y), 3857), false FROM (VALUES ('NaN'::float8, 1::float8), ('Infinity', '-Infinity')) AS v (x, y)), both_kinds AS (SELECT g, CASE WHEN round THEN g::geography END AS gg FROM odd)"
+want 'comparisons of boxes raise nothing, whatever the shapes' \
+	"$(run "$odd SELECT count(${POSTGIS_ODD:-a.g && b.g}) > 0, count(a.g ~ b.g) > 0, count(a.g @ b.g) > 0, count(a.g &&& b.g) > 0, count(a.gg && b.gg) > 0 FROM both_kinds AS a, both_kinds AS b")" 't|t|t|t|t'
 # only in the box of rows that are withheld is there anything to compare
 alone=$(ask -c "SELECT ST_AsText(ST_Expand(a.flat, 0.0001)) FROM open AS a WHERE NOT EXISTS (SELECT FROM open AS b JOIN plain USING (id) WHERE agreed AND b.flat && ST_Expand(a.flat, 0.01)) LIMIT 1")
 unsuitable="SELECT count(*) FROM prot WHERE ST_DWithin(flat, ST_GeomFromText('$alone', 3857), 0.0001)"
