@@ -242,8 +242,9 @@ ROLLBACK;
 RESET ROLE;
 SELECT personalize.audit_sync();
 /* who read, and who was refused: nobody on record for a purpose of somebody else's */
+/* if the count at the end of an erasure reads rows depends on the plan */
 SELECT purpose, db_role, status, count(*) FROM personalize.usage
-WHERE relation_name LIKE 'wth.%' AND status <> 'refused' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+WHERE relation_name LIKE 'wth.%' AND status <> 'refused' AND query NOT LIKE 'SELECT pg_catalog.count(*) FROM (SELECT %' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 SELECT personalize.revoke_purpose('wth_ship', 'regress_wth_holder');
 DROP SCHEMA wth_app, wth_holder, wth CASCADE;
 SELECT personalize.revoke_duty('regress_wth_officer', 'officer');
