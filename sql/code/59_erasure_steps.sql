@@ -474,7 +474,7 @@ BEGIN
 	WITH who AS (
 		SELECT k.key, k.copies, k.place FROM unnest(keys, copies) WITH ORDINALITY AS k (key, copies, place)
 	), counted AS (
-		SELECT w.key, sum(f.rows) AS total,
+		SELECT w.place, sum(f.rows) AS total,
 			jsonb_agg(CASE WHEN x.action = 'retain' THEN jsonb_strip_nulls(jsonb_build_object('relation', x.relation_name,
 						'action', CASE WHEN f.held THEN 'hold' ELSE x.action END, 'rows', coalesce(f.rows, 0), 'reason', x.reason,
 						/* what an earlier erasure has retained goes when that said, with what came since */
@@ -484,7 +484,7 @@ BEGIN
 				ORDER BY x.step) AS relations
 		FROM who AS w CROSS JOIN unnest(steps) AS x
 			LEFT JOIN unnest(tally.steps, tally.keys, tally.rows, tally.held) AS f (step, key, rows, held) ON f.key = w.key AND f.step = x.step
-		GROUP BY w.key
+		GROUP BY w.place
 	), spoke AS (
 		SELECT e.subject_no, count(*) AS events FROM personalize.consent_event AS e WHERE e.subject_no = ANY (known_nos) GROUP BY e.subject_no
 	)
@@ -495,7 +495,7 @@ BEGIN
 			'relations', coalesce(c.relations, '[]'), 'consent_events', coalesce(e.events, 0), 'uses', coalesce(u.uses, 0),
 			'subjects', CASE WHEN n.subject_no IS NULL AND coalesce(c.total, 0) = 0 AND coalesce(u.uses, 0) = 0 THEN 0 ELSE 1 END)
 			|| CASE WHEN w.copies IS NULL THEN '{}' ELSE jsonb_build_object('copies', w.copies) END
-	FROM who AS w LEFT JOIN counted AS c ON c.key = w.key
+	FROM who AS w LEFT JOIN counted AS c ON c.place = w.place
 		LEFT JOIN unnest(known_keys, known_nos) AS n (key, subject_no) ON n.key = w.key
 		LEFT JOIN spoke AS e ON e.subject_no = n.subject_no
 		LEFT JOIN unnest(used_keys, used_times) AS u (key, uses) ON u.key = w.key
