@@ -28,6 +28,36 @@
 #include "shmem.h"
 
 /*
+ * Run a statement on the relation of a path by pz_rights_run(), and return what a
+ * SELECT has counted, or how many rows were changed.
+ */
+static int64
+run_and_count(int32 path_id, const char *statement, int nargs, const Oid *types, const Datum *args, int expected, int how)
+{
+	PzPath		path;
+	int64		rows;
+	bool		isnull;
+
+	pz_require_preloaded();
+	pz_rights_path(path_id, &path);
+	SPI_connect();
+	pz_rights_run(&path, statement, nargs, types, args, expected, how, NULL);
+	if (expected == SPI_OK_SELECT)
+		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	else
+		rows = SPI_processed;
+	SPI_finish();
+	return rows;
+}
+
+/* How a statement for the persons of an array is run: a plan is kept for one. */
+static int
+how_for(ArrayType *keys)
+{
+	return ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1 ? PZ_RIGHTS_KEEP : 0;
+}
+
+/*
  * rights_run_internal(path_id, statement, key, changes): run SELECT count(*),
  * DELETE, INSERT or UPDATE on the relation of a path, as its owner; $1 is the canonical
  * key, $2 the new values by the columns' names.  Returns the count, or how many
@@ -37,29 +67,14 @@ PG_FUNCTION_INFO_V1(personalize_rights_run);
 Datum
 personalize_rights_run(PG_FUNCTION_ARGS)
 {
-	PzPath		path;
 	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Oid			types[2] = {TEXTOID, JSONBOID};
 	Datum		args[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
 	int			expected = strncmp(statement, "SELECT ", 7) == 0 ? SPI_OK_SELECT :
 		strncmp(statement, "DELETE ", 7) == 0 ? SPI_OK_DELETE :
 		strncmp(statement, "INSERT ", 7) == 0 ? SPI_OK_INSERT : SPI_OK_UPDATE;
-	int64		rows;
 
-	pz_require_preloaded();
-	pz_rights_path(PG_GETARG_INT32(0), &path);
-	SPI_connect();
-	pz_rights_run(&path, statement, 2, types, args, expected, 0, NULL);
-	if (expected != SPI_OK_SELECT)
-		rows = SPI_processed;
-	else
-	{
-		bool		isnull;
-
-		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	}
-	SPI_finish();
-	PG_RETURN_INT64(rows);
+	PG_RETURN_INT64(run_and_count(PG_GETARG_INT32(0), statement, 2, types, args, expected, 0));
 }
 
 /*
@@ -70,29 +85,13 @@ PG_FUNCTION_INFO_V1(personalize_rights_run_set);
 Datum
 personalize_rights_run_set(PG_FUNCTION_ARGS)
 {
-	PzPath		path;
 	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Oid			types[2] = {TEXTARRAYOID, JSONBOID};
 	Datum		args[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
-	ArrayType  *keys = PG_GETARG_ARRAYTYPE_P(2);
 	int			expected = strncmp(statement, "SELECT ", 7) == 0 ? SPI_OK_SELECT :
 		strncmp(statement, "DELETE ", 7) == 0 ? SPI_OK_DELETE : SPI_OK_UPDATE;
-	int64		rows;
 
-	pz_require_preloaded();
-	pz_rights_path(PG_GETARG_INT32(0), &path);
-	SPI_connect();
-	pz_rights_run(&path, statement, 2, types, args, expected, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1 ? PZ_RIGHTS_KEEP : 0, NULL);
-	if (expected != SPI_OK_SELECT)
-		rows = SPI_processed;
-	else
-	{
-		bool		isnull;
-
-		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	}
-	SPI_finish();
-	PG_RETURN_INT64(rows);
+	PG_RETURN_INT64(run_and_count(PG_GETARG_INT32(0), statement, 2, types, args, expected, how_for(PG_GETARG_ARRAYTYPE_P(2))));
 }
 
 /*
@@ -104,22 +103,11 @@ PG_FUNCTION_INFO_V1(personalize_rights_left);
 Datum
 personalize_rights_left(PG_FUNCTION_ARGS)
 {
-	PzPath		path;
 	Oid			types[1] = {TEXTARRAYOID};
 	Datum		args[1] = {PG_GETARG_DATUM(2)};
-	ArrayType  *keys = PG_GETARG_ARRAYTYPE_P(2);
-	bool		one = ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 1;
-	bool		isnull;
-	int64		rows;
 
-	pz_require_preloaded();
-	pz_rights_path(PG_GETARG_INT32(0), &path);
-	SPI_connect();
-	pz_rights_run(&path, text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, types, args, SPI_OK_SELECT,
-				  PZ_RIGHTS_LAZY | (one ? PZ_RIGHTS_KEEP : 0), NULL);
-	rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
-	PG_RETURN_INT64(rows);
+	PG_RETURN_INT64(run_and_count(PG_GETARG_INT32(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, types, args, SPI_OK_SELECT,
+								  PZ_RIGHTS_LAZY | how_for(PG_GETARG_ARRAYTYPE_P(2))));
 }
 
 /*

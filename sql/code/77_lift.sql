@@ -16,18 +16,21 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	e personalize.experiment;
-	all_metrics personalize.metric[];
+	ids integer[];	/* of the metrics that there are, and by the same places ... */
+	purposes integer[];
+	means boolean[];
 	nos bigint[];
 	p integer;
 BEGIN
 	SELECT x.* INTO e FROM personalize.experiment AS x WHERE x.experiment_id = lift_internal.experiment_id;
-	all_metrics := ARRAY(SELECT x FROM unnest(metrics) WITH ORDINALITY AS u (id, place) JOIN personalize.metric AS x ON x.metric_id = u.id ORDER BY u.place);
+	SELECT array_agg(m.metric_id ORDER BY u.place), array_agg(m.purpose_id ORDER BY u.place), array_agg(m.measures = 'satisfaction' ORDER BY u.place) INTO ids, purposes, means
+		FROM unnest(metrics) WITH ORDINALITY AS u (id, place) JOIN personalize.metric AS m ON m.metric_id = u.id;
 	/* with all identities: whoever is enrolled may have an outcome under another */
 	nos := ARRAY(SELECT a.subject_no FROM personalize.assignment AS a WHERE a.experiment_id = e.experiment_id
 		UNION SELECT o.subject_no FROM personalize.assignment AS a JOIN personalize.linked AS l ON l.subject_no = a.subject_no
 			JOIN personalize.linked AS o ON o.group_no = l.group_no WHERE a.experiment_id = e.experiment_id);
 	PERFORM personalize.note_use_internal('personalize.assignment'::regclass, 'variant', e.purpose_id, nos);
-	FOR p IN SELECT DISTINCT m.purpose_id FROM unnest(all_metrics) AS m ORDER BY 1 LOOP
+	FOR p IN SELECT DISTINCT u.purpose_id FROM unnest(purposes) AS u (purpose_id) ORDER BY 1 LOOP
 		PERFORM personalize.note_use_internal('personalize.outcome'::regclass, 'value, at', p, nos);
 	END LOOP;
 	RETURN QUERY
@@ -36,9 +39,7 @@ BEGIN
 			/* a mean tells about those who have an outcome: the others have 0; who: of how many a figure tells */
 			SELECT u.place, coalesce(u.variant, 'personalized') AS variant, x.measure, CASE x.measure WHEN 'rate' THEN u.persons ELSE u.with_value END AS n,
 				CASE WHEN x.measure = 'rate' OR u.with_it = 0 THEN u.persons ELSE least(u.with_value, u.with_it) END AS who, u.with_it AS has, u.mean_value AS mean, u.variance
-			FROM personalize.figures_lift_internal(e.experiment_id, ARRAY(SELECT m.metric_id FROM unnest(all_metrics) WITH ORDINALITY AS m ORDER BY m.ordinality),
-					ARRAY(SELECT CASE WHEN m.purpose_id = e.purpose_id THEN 0 ELSE m.purpose_id END FROM unnest(all_metrics) WITH ORDINALITY AS m ORDER BY m.ordinality),
-					coalesce(e.ended_at, 'infinity'), ARRAY(SELECT m.measures = 'satisfaction' FROM unnest(all_metrics) WITH ORDINALITY AS m ORDER BY m.ordinality)) AS u
+			FROM personalize.figures_lift_internal(e.experiment_id, ids, array_replace(purposes, e.purpose_id, 0), coalesce(e.ended_at, 'infinity'), means) AS u
 				CROSS JOIN (VALUES ('rate'), ('mean')) AS x (measure)
 			WHERE u.variant IS NOT NULL OR lift_internal.baseline = 'holdout'),
 		/* a sum of all and a sum of the others would tell about a variant that is not shown by itself */
@@ -47,7 +48,7 @@ BEGIN
 		shown AS (
 			SELECT a.*, a.who >= enough AND a.n >= enough AND (a.variant <> 'personalized' OR coalesce(h.n, 0) = 0 OR h.n >= enough) AS ok
 			FROM arm AS a LEFT JOIN hidden AS h ON h.place = a.place AND h.measure = a.measure)
-		SELECT (all_metrics[a.place]).metric_id, a.measure, a.variant, CASE WHEN a.ok THEN a.n END,
+		SELECT ids[a.place], a.measure, a.variant, CASE WHEN a.ok THEN a.n END,
 			CASE WHEN a.ok THEN CASE a.measure WHEN 'rate' THEN a.has::double precision / a.n ELSE a.mean END END,
 			CASE WHEN b.ok THEN b.n END, CASE WHEN b.ok THEN CASE a.measure WHEN 'rate' THEN b.has::double precision / b.n ELSE b.mean END END,
 			i.difference, i.low, i.high, i.ratio, i.ratio_low, i.ratio_high,
