@@ -213,20 +213,24 @@ is_harmless(Oid funcid, List *args, Oid collation, ClauseContext *context)
 	return false;
 }
 
-/* Is a function of a user, or one that the planner does not compute? */
+/* Is a function of a user, or one that the planner does not compute? context: see below. */
 static bool
 is_late_function(Oid funcid, void *context)
 {
-	return funcid >= FirstNormalObjectId || func_volatile(funcid) != PROVOLATILE_IMMUTABLE;
+	const PzEarly *early = context;
+
+	return func_volatile(funcid) != PROVOLATILE_IMMUTABLE ||
+		(funcid >= FirstNormalObjectId && !(early && early->is_known(funcid)));
 }
 
 /*
  * Is an expression anything but constants and built-in immutable functions of
  * them?  These are computed when the statement is planned: if they raise an
- * error, they do it then, whatever is in the rows.
+ * error, they do it then, whatever is in the rows.  context: PzEarly, by which
+ * parameters of the statement and functions that it knows pass, too; NULL: none.
  */
-static bool
-is_late(Node *node, void *context)
+bool
+pz_level_is_late(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
@@ -236,15 +240,17 @@ is_late(Node *node, void *context)
 		case T_Const:
 		case T_RelabelType:
 			break;
+		case T_Param:
+			return context == NULL || ((Param *) node)->paramkind != PARAM_EXTERN;
 		case T_FuncExpr:
 		case T_OpExpr:
-			if (check_functions_in_node(node, is_late_function, NULL))
+			if (check_functions_in_node(node, is_late_function, context))
 				return true;
 			break;
 		default:
 			return true;
 	}
-	return expression_tree_walker(node, is_late, context);
+	return expression_tree_walker(node, pz_level_is_late, context);
 }
 
 /*
@@ -290,7 +296,7 @@ is_unfit(Node *node, void *arg)
 			return ((Param *) node)->paramkind != PARAM_EXTERN;
 		case T_OpExpr:
 			set_opfuncid((OpExpr *) node);
-			if (!is_late(node, NULL))
+			if (!pz_level_is_late(node, NULL))
 				return false;
 			/* the planner may put an operator's negator or commutator in its place */
 			if ((((OpExpr *) node)->opno >= FirstNormalObjectId && !pz_spatial_is_harmless_operator(((OpExpr *) node)->opno)) ||
@@ -298,7 +304,7 @@ is_unfit(Node *node, void *arg)
 				return true;
 			break;
 		case T_FuncExpr:
-			if (!is_late(node, NULL))
+			if (!pz_level_is_late(node, NULL))
 				return false;
 			if (!is_harmless(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, ((FuncExpr *) node)->inputcollid, context))
 				return true;

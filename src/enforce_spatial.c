@@ -137,36 +137,11 @@ pz_spatial_is_harmless_operator(Oid opno)
 		(!OidIsValid(commutator) || pz_spatial_is_harmless(get_opcode(commutator)));
 }
 
-/* Is a function neither one of PostgreSQL nor of PostGIS, or may its result change? */
+/* Is a function one of PostGIS? */
 static bool
-is_strange_function(Oid funcid, void *context)
+is_known(Oid funcid)
 {
-	return func_volatile(funcid) != PROVOLATILE_IMMUTABLE || (funcid >= FirstNormalObjectId && !is_of_postgis(funcid, NULL));
-}
-
-/* Is an expression more than constants, parameters, and functions of these two? */
-static bool
-is_strange(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	switch (nodeTag(node))
-	{
-		case T_List:
-		case T_Const:
-		case T_RelabelType:
-			break;
-		case T_Param:
-			return ((Param *) node)->paramkind != PARAM_EXTERN;
-		case T_FuncExpr:
-		case T_OpExpr:
-			if (check_functions_in_node(node, is_strange_function, context))
-				return true;
-			break;
-		default:
-			return true;
-	}
-	return expression_tree_walker(node, is_strange, context);
+	return is_of_postgis(funcid, NULL);
 }
 
 /*
@@ -176,9 +151,10 @@ is_strange(Node *node, void *context)
 static Const *
 as_constant(Node *node, ParamListInfo params)
 {
+	PzEarly		early = {is_known};
 	PlannerInfo *root;
 
-	if (is_strange(node, NULL))
+	if (pz_level_is_late(node, &early))
 		return NULL;
 	root = makeNode(PlannerInfo);
 	root->glob = makeNode(PlannerGlobal);
