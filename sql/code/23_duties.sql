@@ -12,7 +12,7 @@ AS $$
 		('app', false, '{orm_model,set_preference,preferences,inferred_preferences,quiet_now,accept_incentive,refuse_incentive,withdraw_incentive,incentives_of,
 			assign,record_outcome,record_outcomes,record_outcome_batch_internal,exclude,unexclude,record_exposure,record_exposures,exposures_internal,why,link_subject,grant_consent,refuse_consent,withdraw_consent,object_to,restrict_processing,lift_restriction,record_gpc,consent_receipt,privacy_notice,
 			set_jurisdiction,set_minor,is_minor,set_guardian,remove_guardian,guardians_of,consent_renewals,
-			record_consents,record_batch_internal,source_columns_internal,source_rows_internal,progress_recording_internal,consent_state,permitted,decide,decision_internal}'::text[]),
+			record_consents,record_batch_internal,source_columns_internal,source_rows_internal,source_open_internal,progress_recording_internal,consent_state,permitted,decide,decision_internal}'::text[]),
 		('app', true, '{incentives,metric_list,consent,purposes,categories,notices,purpose_jurisdictions,consent_lifetimes}'),
 		('officer', false, '{orm_model,preferences,preference_history,publish_preferences,unpublish_preferences,define_incentive,retire_incentive,incentives_of,
 			define_experiment,end_experiment,define_metric,measure,consent_rates,chi_squared_tail_internal,lift,parity,parity_source_internal,parity_internal,opt_out_parity,record_parity,parity_keep_internal,forget_parity,report_html,find_alerts,set_alert,acknowledge_alert,read_metrics,

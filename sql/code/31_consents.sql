@@ -277,95 +277,19 @@ $$;
 COMMENT ON FUNCTION personalize.record_batch_internal(text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], boolean[], text[]) IS
 	'Writes many lines of the ledger in the order given; all or none; errors count, they do not repeat';
 
-CREATE OR REPLACE FUNCTION personalize.source_columns_internal(source regclass, wanted text[])
-RETURNS TABLE (name text, cast_to text, has_type oid)
-LANGUAGE plpgsql STABLE PARALLEL SAFE CALLED ON NULL INPUT SECURITY INVOKER ROWS 10
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	want record;
-	base_type oid;
-	relkind "char";
-BEGIN
-	IF source_columns_internal.source IS NULL THEN
-		RAISE EXCEPTION 'source must not be null' USING ERRCODE = 'null_value_not_allowed';
-	END IF;
-	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = source_columns_internal.source;
-	IF relkind IS NULL THEN
-		RAISE EXCEPTION 'relation does not exist' USING ERRCODE = 'undefined_table';
-	END IF;
-	IF relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
-		RAISE EXCEPTION 'relation % cannot be read', source_columns_internal.source
-			USING ERRCODE = 'wrong_object_type', HINT = 'Name a table or a view.';
-	END IF;
-	/* to casts that cannot fail, for their errors would repeat values */
-	FOR want IN
-		SELECT wanted[i][1] AS name, wanted[i][2] AS cast_to, string_to_array(wanted[i][3], ',')::regtype[] AS types, wanted[i][4] AS how
-		FROM generate_subscripts(wanted, 1) AS i ORDER BY i
-	LOOP
-		SELECT a.atttypid INTO has_type FROM pg_attribute AS a
-			WHERE a.attrelid = source_columns_internal.source AND a.attname = want.name AND a.attnum > 0 AND NOT a.attisdropped;
-		IF has_type IS NULL AND want.how = 'required' THEN
-			RAISE EXCEPTION 'column % of relation % does not exist', want.name, source_columns_internal.source
-				USING ERRCODE = 'undefined_column', HINT = (SELECT format('Columns: %s; optional: %s.',
-					string_agg(wanted[i][1], ', ' ORDER BY i) FILTER (WHERE wanted[i][4] = 'required'),
-					string_agg(wanted[i][1], ', ' ORDER BY i) FILTER (WHERE wanted[i][4] <> 'required')) FROM generate_subscripts(wanted, 1) AS i);
-		END IF;
-		base_type := has_type;
-		WHILE want.how <> 'exact' AND EXISTS (SELECT 1 FROM pg_type AS t WHERE t.oid = base_type AND t.typtype = 'd') LOOP
-			SELECT t.typbasetype INTO base_type FROM pg_type AS t WHERE t.oid = base_type;
-		END LOOP;
-		IF NOT base_type = ANY (want.types::oid[]) THEN
-			RAISE EXCEPTION 'column % of relation % is of type %', want.name, source_columns_internal.source, format_type(has_type, NULL)
-				USING ERRCODE = 'datatype_mismatch', HINT = format('It may be of type %s.', array_to_string(want.types, ', '));
-		END IF;
-		name := want.name;
-		cast_to := want.cast_to;
-		RETURN NEXT;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION personalize.source_columns_internal(regclass, text[]) IS
-	'The columns of a table or view that a batch is read from, with their types (NULL: is not there): wanted are rows of name, type to cast to, types it may be of (and domains over them), and required, optional or exact (no domain)';
-
-CREATE OR REPLACE FUNCTION personalize.source_rows_internal(source regclass)
-RETURNS bigint
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	n bigint;
-BEGIN
-	/* a view may take as long as all the rest, and a relation with policies may be protected: that would be another use */
-	IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = source AND c.relkind IN ('r', 'm') AND NOT c.relrowsecurity) THEN
-		EXECUTE format('SELECT pg_catalog.count(*) FROM %s', source) INTO n;
-	END IF;
-	RETURN n;
-END
-$$;
-COMMENT ON FUNCTION personalize.source_rows_internal(regclass) IS
-	'How many rows a table has that a batch is read from, with the rights of the caller; NULL where it would cost much to know';
-
 CREATE OR REPLACE FUNCTION personalize.record_consents(source regclass)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	want record;
-	lists text := '';
-	physical text;
-	relkind "char";
 	known bigint;				/* how many rows there are */
 	taken bigint := 0;
 	rows_of refcursor;
 	batch record;
 	total bigint := 0;
 BEGIN
-	/* read with the rights of the caller */
-	FOR want IN
-		SELECT c.* FROM personalize.source_columns_internal(record_consents.source, ARRAY[
+	SELECT s.rows_of, s.known INTO rows_of, known FROM personalize.source_open_internal('record_consents', record_consents.source, ARRAY[
 			['subject', 'text', 'int2,int4,int8,uuid,text,varchar', 'required'],
 			['purpose', 'text', 'text,varchar', 'required'],
 			['action', 'text', 'text,varchar', 'required'],
@@ -375,23 +299,7 @@ BEGIN
 			['method', 'text', 'text,varchar', 'optional'],
 			['evidence', 'jsonb', 'jsonb', 'optional'],
 			['explicit', 'bool', 'bool', 'optional'],
-			['kind', 'text', 'text,varchar', 'optional']]) AS c
-	LOOP
-		lists := lists || CASE WHEN lists = '' THEN '' ELSE ', ' END
-			|| CASE WHEN want.has_type IS NULL THEN format('NULL::pg_catalog.%I[] AS %I', want.cast_to, want.name)
-				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I) AS %I', want.name, want.cast_to, want.name) END;
-	END LOOP;
-	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_consents.source;
-	physical := CASE WHEN relkind IN ('r', 'p', 'm') THEN 'ORDER BY t.tableoid, t.ctid' ELSE '' END;
-
-	known := personalize.source_rows_internal(record_consents.source);
-	PERFORM personalize.progress_recording_internal('record_consents', 'reading the source', relation => record_consents.source);
-	OPEN rows_of NO SCROLL FOR EXECUTE format(
-		'SELECT %s FROM (SELECT i.*, (i.personalize_row - 1) / 10000 AS personalize_batch'
-		' FROM (SELECT t.*, pg_catalog.row_number() OVER (%s) AS personalize_row FROM %s AS t) AS i'
-		' ORDER BY (i.personalize_row - 1) / 10000, i.personalize_row) AS q'
-		' GROUP BY q.personalize_batch ORDER BY q.personalize_batch',
-		lists, physical, record_consents.source);
+			['kind', 'text', 'text,varchar', 'optional']]) AS s;
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;

@@ -217,10 +217,6 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	want record;
-	lists text := '';
-	relkind "char";
-	tells boolean := false;		/* there is a column for what was recorded */
 	known bigint;				/* how many rows there are */
 	taken bigint := 0;
 	rows_of refcursor;
@@ -229,36 +225,14 @@ DECLARE
 	told bigint;
 	total bigint := 0;
 BEGIN
-	SELECT c.relkind INTO relkind FROM pg_class AS c WHERE c.oid = record_exposures.source;
-	/* read, and written, with the rights of the caller */
-	FOR want IN
-		SELECT c.* FROM personalize.source_columns_internal(record_exposures.source, ARRAY[
+	SELECT s.rows_of, s.known INTO rows_of, known FROM personalize.source_open_internal('record_exposures', record_exposures.source, ARRAY[
 			['subject', 'text', 'int2,int4,int8,uuid,text,varchar', 'required'],
 			['purpose', 'text', 'text,varchar', 'required'],
 			['item', 'text', 'int2,int4,int8,uuid,text,varchar', 'optional'],
 			['explanation', 'text', 'text,varchar', 'optional'],
 			['experiment', 'text', 'text,varchar', 'optional'],
 			['kind', 'text', 'text,varchar', 'optional'],
-			['exposure_id', 'int8', 'int8', 'exact']]) AS c
-	LOOP
-		IF want.name = 'exposure_id' THEN
-			tells := want.has_type IS NOT NULL AND relkind IN ('r', 'p');
-		ELSE
-			lists := lists || CASE WHEN want.has_type IS NULL THEN format('NULL::pg_catalog.text[] AS %I, ', want.name)
-				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I ORDER BY q.personalize_row) AS %1$I, ', want.name, want.cast_to) END;
-		END IF;
-	END LOOP;
-	lists := lists || CASE WHEN tells THEN 'pg_catalog.array_agg(q.personalize_place ORDER BY q.personalize_row)' ELSE 'NULL::pg_catalog.tid[]' END
-		|| ' AS personalize_place, ' || CASE WHEN tells THEN 'pg_catalog.array_agg(q.personalize_table ORDER BY q.personalize_row)' ELSE 'NULL::pg_catalog.oid[]' END
-		|| ' AS personalize_table';
-
-	known := personalize.source_rows_internal(record_exposures.source);
-	PERFORM personalize.progress_recording_internal('record_exposures', 'reading the source', relation => record_exposures.source);
-	OPEN rows_of NO SCROLL FOR EXECUTE format(
-		'SELECT %s FROM (SELECT t.*, %s pg_catalog.row_number() OVER (%s) AS personalize_row FROM %s AS t) AS q'
-		' GROUP BY (q.personalize_row - 1) / 10000 ORDER BY (q.personalize_row - 1) / 10000',
-		lists, CASE WHEN tells THEN 't.ctid AS personalize_place, t.tableoid AS personalize_table,' ELSE '' END,
-		CASE WHEN relkind IN ('r', 'p', 'm') THEN 'ORDER BY t.tableoid, t.ctid' ELSE '' END, record_exposures.source);
+			['exposure_id', 'int8', 'int8', 'exact']], told => 'exposure_id') AS s;
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
@@ -266,7 +240,8 @@ BEGIN
 		taken := taken + cardinality(batch.subject);
 		ids := personalize.exposures_internal(batch.subject, batch.kind, batch.purpose, batch.item, batch.explanation, batch.experiment);
 		total := total + cardinality(array_remove(ids, NULL));
-		IF tells THEN
+		/* there is a column for what was recorded */
+		IF batch.personalize_place IS NOT NULL THEN
 			EXECUTE format('UPDATE %s AS t SET exposure_id = u.id FROM unnest($1, $2, $3) AS u (place, tableoid, id)'
 				' WHERE t.ctid OPERATOR(pg_catalog.=) u.place AND t.tableoid OPERATOR(pg_catalog.=) u.tableoid', record_exposures.source)
 				USING batch.personalize_place, batch.personalize_table, ids;

@@ -161,6 +161,7 @@ SET jit = off	/* what is off costs so much that it would compile every time */
 AS $$
 #variable_conflict use_column
 DECLARE
+	n integer := coalesce(cardinality(subjects), 0);
 	now_is timestamptz := now();
 	bad bigint;
 	one record;
@@ -171,11 +172,15 @@ DECLARE
 BEGIN
 	PERFORM personalize.require_preloaded_internal();
 	PERFORM personalize.require_newest_internal();
-	IF coalesce(array_ndims(subjects), 1) <> 1 OR (SELECT bool_or(u.n IS DISTINCT FROM cardinality(subjects))
-			FROM unnest(ARRAY[cardinality(metrics), cardinality("values"), cardinality(ats), cardinality(kinds)]) AS u (n)) THEN
+	/* NULL: a value, a time or a kind for none of them */
+	"values" := coalesce("values", array_fill(NULL::double precision, ARRAY[n]));
+	ats := coalesce(ats, array_fill(NULL::timestamptz, ARRAY[n]));
+	kinds := coalesce(kinds, array_fill(NULL::text, ARRAY[n]));
+	IF coalesce(array_ndims(subjects), 1) <> 1 OR (SELECT bool_or(coalesce(u.size, 0) <> n)
+			FROM unnest(ARRAY[cardinality(metrics), cardinality("values"), cardinality(ats), cardinality(kinds)]) AS u (size)) THEN
 		RAISE EXCEPTION 'arrays of a batch must be of one length' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF coalesce(cardinality(subjects), 0) = 0 THEN
+	IF n = 0 THEN
 		RETURN 0;
 	END IF;
 	LOCK TABLE personalize.outcome IN ROW EXCLUSIVE MODE;
@@ -238,32 +243,18 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	want record;
-	lists text := '';
 	known bigint;				/* how many rows there are */
 	taken bigint := 0;
 	rows_of refcursor;
 	batch record;
 	total bigint := 0;
 BEGIN
-	/* read with the rights of the caller */
-	FOR want IN
-		SELECT c.* FROM personalize.source_columns_internal(record_outcomes.source, ARRAY[
+	SELECT s.rows_of, s.known INTO rows_of, known FROM personalize.source_open_internal('record_outcomes', record_outcomes.source, ARRAY[
 			['subject', 'text', 'int2,int4,int8,uuid,text,varchar', 'required'],
 			['metric', 'text', 'text,varchar', 'required'],
 			['value', 'float8', 'int2,int4,int8,float4,float8', 'optional'],
 			['at', 'timestamptz', 'timestamptz', 'optional'],
-			['kind', 'text', 'text,varchar', 'optional']]) AS c
-	LOOP
-		lists := lists || CASE WHEN lists = '' THEN '' ELSE ', ' END
-			|| CASE WHEN want.has_type IS NULL THEN format('pg_catalog.array_fill(NULL::pg_catalog.%I, ARRAY[pg_catalog.count(*)::pg_catalog.int4]) AS %I', want.cast_to, want.name)
-				ELSE format('pg_catalog.array_agg((q.%I)::pg_catalog.%I) AS %I', want.name, want.cast_to, want.name) END;
-	END LOOP;
-	known := personalize.source_rows_internal(record_outcomes.source);
-	PERFORM personalize.progress_recording_internal('record_outcomes', 'reading the source', relation => record_outcomes.source);
-	OPEN rows_of NO SCROLL FOR EXECUTE format(
-		'SELECT %s FROM (SELECT t.*, (pg_catalog.row_number() OVER () - 1) / 10000 AS personalize_batch FROM %s AS t) AS q'
-		' GROUP BY q.personalize_batch ORDER BY q.personalize_batch', lists, record_outcomes.source);
+			['kind', 'text', 'text,varchar', 'optional']]) AS s;
 	LOOP
 		FETCH rows_of INTO batch;
 		EXIT WHEN NOT FOUND;
