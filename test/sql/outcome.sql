@@ -59,6 +59,12 @@ CREATE TEMP TABLE past AS SELECT '1'::text AS subject, 'out_buys'::text AS metri
 SELECT personalize.record_outcomes('past') AS kept;
 UPDATE past SET at = now() + interval '1 hour' WHERE at IS NULL;
 SELECT personalize.record_outcomes('past');
+/* subject and metric are enough; without a metric nothing is recorded */
+SELECT personalize.record_outcome_batch_internal('{1}', '{out_buys}', NULL, NULL, '{out}') AS kept;
+SELECT personalize.record_outcome_batch_internal('{1}', NULL, NULL, NULL, '{out}');
+SELECT personalize.record_outcome_batch_internal('{1,2}', '{out_buys,out_buys}', '{1}', NULL, '{out,out}');
+CREATE TEMP TABLE plain AS SELECT '1'::text AS subject, 'out_buys'::text AS metric;
+SELECT personalize.record_outcomes('plain') AS kept;
 CREATE TEMP TABLE wrong AS SELECT 1 AS subject, 'out_buys'::text AS metric, '1'::text AS value;
 SELECT personalize.record_outcomes('wrong');
 ALTER TABLE wrong DROP metric;
