@@ -29,7 +29,6 @@
  */
 #include "postgres.h"
 
-#include "access/rmgr.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
@@ -41,7 +40,6 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "replication/message.h"
 #include "replication/slot.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -58,6 +56,7 @@
 #include "audit_msg.h"
 #include "audit_slot.h"
 #include "audit_store.h"
+#include "audit_take.h"
 #include "audit_worker.h"
 #include "compat.h"
 #include "consent_set.h"
@@ -67,16 +66,12 @@
 #include "standby.h"
 #include "worker.h"
 
-#define PZ_BATCH_MESSAGES	5000	/* at most in one transaction */
-#define PZ_BATCH_BYTES		(4 * 1024 * 1024)
 #define PZ_BATCH_RECORDS	200000	/* WAL records between two looks around */
-#define PZ_COMPLAINTS_MAX	10	/* log lines about bad messages since server start */
 #define PZ_RIGHTS_MS		2000	/* between two looks whether the rights worker is needed */
 
 static PzDatabase *my_database = NULL;
 static bool recheck_extension = false;	/* functions were changed, perhaps dropped */
-static PzMsg *batch_messages[PZ_BATCH_MESSAGES];
-static TimestampTz ended_at = 0;	/* when the last transaction in the WAL ended */
+static PzTaken taken;
 
 /*
  * Syscache callback: functions were changed.  Dropping the extension drops
@@ -258,109 +253,6 @@ pz_worker_position(PzPosition *position, XLogRecPtr start, bool had_slot)
 }
 
 /*
- * Count, and mostly log, a message with our prefix that is not ours.
- */
-static void
-pz_worker_reject(XLogReaderState *reader)
-{
-	if (pg_atomic_fetch_add_u64(&my_database->bad, 1) < PZ_COMPLAINTS_MAX)
-		ereport(LOG,
-				(errmsg("personalize has rejected a forged message of the audit at %X/%X",
-						LSN_FORMAT_ARGS(reader->ReadRecPtr)),
-				 errhint("Somebody has sent it with pg_logical_emit_message.")));
-}
-
-/*
- * If the record is a message for us, append it to the batch, which has room,
- * in the current memory context.  Adds its size to *bytes.
- */
-static void
-pz_worker_take_message(XLogReaderState *reader, int *n, size_t *bytes)
-{
-	xl_logical_message *record = (xl_logical_message *) XLogRecGetData(reader);
-	PzMsg	   *msg;
-	char	   *data;
-
-	/* the length of a prefix counts its terminating zero */
-	if (record->dbId != MyDatabaseId ||
-		record->prefix_size != sizeof(PZ_MSG_PREFIX) ||
-		memcmp(record->message, PZ_MSG_PREFIX, sizeof(PZ_MSG_PREFIX)) != 0)
-		return;
-
-	/* size first: anybody can send us gigabytes */
-	if (record->transactional || record->message_size > PZ_MSG_MAX ||
-		record->message_size < sizeof(PzMsgHeader) + PZ_MAC_LEN)
-	{
-		pz_worker_reject(reader);
-		return;
-	}
-	data = palloc(record->message_size);
-	memcpy(data, record->message + record->prefix_size, record->message_size);
-	msg = palloc(sizeof(PzMsg));
-	if (!pz_msg_read(data, record->message_size, msg) ||
-		msg->header.dbid != MyDatabaseId ||
-		msg->header.system_identifier != GetSystemIdentifier())
-	{
-		pz_worker_reject(reader);
-		pfree(data);
-		pfree(msg);
-		return;
-	}
-	if (msg->header.type == PZ_MSG_START || msg->header.type == PZ_MSG_LOG)
-		return;
-	if (msg->header.type == PZ_MSG_STANDBY &&
-		(msg->inner->header.dbid != MyDatabaseId || msg->inner->header.system_identifier != GetSystemIdentifier() ||
-		 msg->inner->header.type == PZ_MSG_START || msg->inner->header.type >= PZ_MSG_STANDBY))
-	{
-		pz_worker_reject(reader);
-		return;
-	}
-	*bytes += record->message_size + sizeof(PzMsg);
-	batch_messages[(*n)++] = msg;
-}
-
-/*
- * Look at a record of the WAL: take messages, and the time from ends of
- * transactions.  True if the record ends a run of the server, be it by
- * shutdown, crash or promotion.
- */
-static bool
-pz_worker_take(XLogReaderState *reader, int *n, size_t *bytes, PzPosition *position)
-{
-	uint8		info = XLogRecGetInfo(reader) & ~XLR_INFO_MASK;
-	TimestampTz when = 0;
-	int			before = *n;
-
-	if (XLogRecGetRmid(reader) == RM_LOGICALMSG_ID)
-	{
-		pz_worker_take_message(reader, n, bytes);
-		if (*n > before)
-			when = batch_messages[before]->header.time;
-	}
-	else if (XLogRecGetRmid(reader) == RM_XACT_ID)
-	{
-		switch (info & XLOG_XACT_OPMASK)
-		{
-			case XLOG_XACT_COMMIT:
-			case XLOG_XACT_COMMIT_PREPARED:
-			case XLOG_XACT_ABORT:
-			case XLOG_XACT_ABORT_PREPARED:
-				/* both structs begin with the time */
-				memcpy(&when, XLogRecGetData(reader), sizeof(when));
-				break;
-			default:
-				break;
-		}
-	}
-	if (when > position->seen_at)
-		position->seen_at = when;
-	if (when != 0 && XLogRecGetRmid(reader) == RM_XACT_ID)
-		ended_at = when;
-	return XLogRecGetRmid(reader) == RM_XLOG_ID &&
-		(info == XLOG_CHECKPOINT_SHUTDOWN || info == XLOG_END_OF_RECOVERY);
-}
-
-/*
  * Close what sessions of an earlier run of the server left open; all and
  * seen_at as in pz_store_crash.  at: how far the WAL was read; position: how
  * far as it stands in the table.
@@ -532,15 +424,17 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		private.end_of_wal = false;
 	}
 	XLogBeginRead(reader, record_start(at));
+	taken.db = my_database;
+	taken.seen_at = position->seen_at;
 
 	for (;;)
 	{
-		int			n = 0;
 		int			nrecords = 0;
-		size_t		bytes = 0;
 		bool		run_ended = false;
 		uint64		want = pg_atomic_read_u64(&my_database->want);
 
+		taken.n = 0;
+		taken.bytes = 0;
 		/* only flushed WAL can be read; "want" is a record end, so it exists */
 		if (want > at)
 			XLogFlush(want);
@@ -549,8 +443,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		 * The reader allocates its buffers in the current context, which must
 		 * live long; only our copies go to the batch.
 		 */
-		while (n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES &&
-			   nrecords < PZ_BATCH_RECORDS && !run_ended)
+		while (pz_take_has_room(&taken) && nrecords < PZ_BATCH_RECORDS && !run_ended)
 		{
 			char	   *error = NULL;
 
@@ -568,7 +461,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 			}
 			at = reader->EndRecPtr; /* after a switch: the next segment */
 			MemoryContextSwitchTo(batch);
-			run_ended = pz_worker_take(reader, &n, &bytes, position);
+			run_ended = pz_take(&taken, reader);
 			MemoryContextSwitchTo(TopMemoryContext);
 			/* a barrier of another process must not wait for us */
 			if ((++nrecords & 1023) == 0)
@@ -583,17 +476,18 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 				pz_worker_leave();
 		}
 
-		if (n > 0 || run_ended || at / wal_segment_size != position->lsn / wal_segment_size)
+		position->seen_at = taken.seen_at;
+		if (taken.n > 0 || run_ended || at / wal_segment_size != position->lsn / wal_segment_size)
 		{
 			pgstat_report_activity(STATE_RUNNING, "ingesting records of use");
 			pz_worker_tell(&from, position->lsn);
 			position->lsn = at;
 			MemoryContextSwitchTo(batch);
-			pz_store_batch(batch_messages, n, position, my_database);
+			pz_store_batch(taken.messages, taken.n, position, my_database);
 			MemoryContextSwitchTo(TopMemoryContext);
 			pz_chain_committed(my_database);
 			pz_slot_advance(at);
-			pg_atomic_fetch_add_u64(&my_database->messages, n);
+			pg_atomic_fetch_add_u64(&my_database->messages, taken.n);
 			pgstat_report_stat(false);
 			pgstat_report_activity(STATE_IDLE, NULL);
 		}
@@ -603,7 +497,7 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		{
 			pz_worker_sweep(true, position->seen_at, at, position);
 			/* the clock may have been set meanwhile */
-			position->seen_at = 0;
+			position->seen_at = taken.seen_at = 0;
 		}
 		if (!swept && at >= start)
 		{
@@ -630,11 +524,11 @@ pz_worker_loop(PzPosition *position, XLogRecPtr start)
 		 * transaction for every few uses would cost several times what they do,
 		 * and its flush would hold up theirs.  Who waits for us sets the latch.
 		 */
-		if (swept && n < PZ_BATCH_MESSAGES && bytes < PZ_BATCH_BYTES && nrecords < PZ_BATCH_RECORDS && !run_ended)
+		if (swept && pz_take_has_room(&taken) && nrecords < PZ_BATCH_RECORDS && !run_ended)
 		{
 			from = InvalidXLogRecPtr;
 			pz_progress_end(PZ_WORK_INGEST);
-			(void) pz_standby_beat(ended_at);
+			(void) pz_standby_beat(taken.ended_at);
 			pz_worker_nap(pz_heartbeat > 0 ? Min(pz_audit_naptime, pz_heartbeat) : pz_audit_naptime);
 		}
 		else

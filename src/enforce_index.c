@@ -4,7 +4,7 @@
  *	  Which indexes of a protected relation can no query use, and why?
  *
  * A condition can use an index only if everything in it may be evaluated
- * before the row check (see enforce_level.c).  An index whose operators or
+ * before the row check (see enforce_harmless.c).  An index whose operators or
  * expression are not among that serves no condition any more; order by it
  * still works.
  *
@@ -32,7 +32,7 @@
 static bool
 is_harmful_function(Oid funcid, void *context)
 {
-	if (get_func_leakproof(funcid) || pz_level_is_harmless(funcid))
+	if (get_func_leakproof(funcid) || pz_harmless_function(funcid))
 		return false;
 	*(Oid *) context = funcid;
 	return true;

@@ -87,16 +87,19 @@ extern bool pz_opaque_query(Query *query);
 /* enforce_mask.c */
 extern Query *pz_mask_query(Query *query, List *guarded);
 
-/* Functions of users that pz_level_is_late() lets pass, together with parameters */
+/* enforce_level.c */
+extern void pz_level_query(Query *query, List *guarded, ParamListInfo params);
+
+/* Functions of users that pz_harmless_is_late() lets pass, together with parameters */
 typedef struct PzEarly
 {
 	bool		(*is_known) (Oid funcid);
 } PzEarly;
 
-/* enforce_level.c */
-extern void pz_level_query(Query *query, List *guarded, ParamListInfo params);
-extern bool pz_level_is_harmless(Oid funcid);
-extern bool pz_level_is_late(Node *node, void *context);
+/* enforce_harmless.c */
+extern bool pz_harmless_function(Oid funcid);
+extern bool pz_harmless_call(Oid funcid, List *args, Oid collation, bool *leakproof);
+extern bool pz_harmless_is_late(Node *node, void *context);
 
 /* enforce_spatial.c */
 extern bool pz_spatial_is_harmless(Oid funcid);

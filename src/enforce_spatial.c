@@ -8,7 +8,7 @@
  * coordinate systems, kinds of geometry that they cannot compute), so that they
  * are evaluated after the row check.  Its operators that compare boxes are
  * not among them: they return true or false, whatever the values are.  They are
- * harmless (see enforce_level.c); and a condition that holds only where boxes
+ * harmless (see enforce_harmless.c); and a condition that holds only where boxes
  * overlap, such as ST_DWithin(place, constant, distance), gets the comparison
  * of the boxes beside it, as PostGIS itself would add it for an index.
  *
@@ -154,7 +154,7 @@ as_constant(Node *node, ParamListInfo params)
 	PzEarly		early = {is_known};
 	PlannerInfo *root;
 
-	if (pz_level_is_late(node, &early))
+	if (pz_harmless_is_late(node, &early))
 		return NULL;
 	root = makeNode(PlannerInfo);
 	root->glob = makeNode(PlannerGlobal);

@@ -4,7 +4,8 @@
  *	  Ties the layers to PostgreSQL: saves, sets and chains every hook, and
  *	  hands what enforcement found to the audit.  No policy here.
  *
- * The one file that knows all layers.
+ * This file and hooks_utility.c (commands without a plan) know all layers, no
+ * other does.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,28 +13,22 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/objectaccess.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
-#include "tcop/utility.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 
 #include "audit.h"
 #include "compat.h"
-#include "consent_set.h"
 #include "enforce.h"
 #include "errors.h"
 #include "hooks.h"
 #include "progress.h"
 #include "purpose.h"
 #include "registry.h"
-#include "superuser.h"
 
 static planner_hook_type prev_planner = NULL;
 static get_relation_info_hook_type prev_get_relation_info = NULL;
@@ -41,21 +36,9 @@ static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 static ExecutorRun_hook_type prev_ExecutorRun = NULL;
 static ExecutorFinish_hook_type prev_ExecutorFinish = NULL;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
-static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static needs_fmgr_hook_type prev_needs_fmgr = NULL;
 static fmgr_hook_type prev_fmgr = NULL;
-static object_access_hook_type prev_object_access = NULL;
 static emit_log_hook_type prev_emit_log = NULL;
-
-/*
- * Can the registry be asked at all?  Outside of a database or a transaction
- * nothing can be read, either.
- */
-static bool
-in_database(void)
-{
-	return OidIsValid(MyDatabaseId) && IsTransactionState() && !IsBinaryUpgrade;
-}
 
 /* What the planner may know of a relation. */
 static void
@@ -63,7 +46,7 @@ pz_get_relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *r
 {
 	if (prev_get_relation_info)
 		prev_get_relation_info(root, relid, inhparent, rel);
-	if (in_database() && pz_registry_active())
+	if (pz_in_database() && pz_registry_active())
 		pz_nearest_hide(relid, rel);
 }
 
@@ -75,7 +58,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 	PlannedStmt *result;
 	PzRiState	ri;
 
-	if (in_database() && pz_registry_active())
+	if (pz_in_database() && pz_registry_active())
 	{
 		pz_ddl_check_query();
 		parse = pz_enforce_query(parse, query_string, (cursorOptions & (CURSOR_OPT_FAST_PLAN | CURSOR_OPT_SCROLL)) != 0, boundParams);
@@ -97,7 +80,7 @@ pz_planner(Query *parse, const char *query_string, int cursorOptions, ParamListI
 		pz_ri_leave(ri);
 	}
 	PG_END_TRY();
-	if (in_database() && pz_registry_active())
+	if (pz_in_database() && pz_registry_active())
 	{
 		pz_order_plan(result);
 		if (Debug_print_plan)
@@ -117,7 +100,7 @@ pz_needs_fmgr(Oid fn_oid)
 {
 	if (prev_needs_fmgr && prev_needs_fmgr(fn_oid))
 		return true;
-	if (!in_database())
+	if (!pz_in_database())
 		return false;
 	/* whoever has looked it up calls it again when something is protected */
 	return pz_spatial_tells_all(fn_oid) || ((pz_code_watches(fn_oid) || pz_enforce_needs_fmgr(fn_oid)) && pz_registry_active());
@@ -129,7 +112,7 @@ pz_fmgr(FmgrHookEventType event, FmgrInfo *flinfo, Datum *arg)
 {
 	if (event == FHET_START)
 	{
-		if (in_database())
+		if (pz_in_database())
 			pz_spatial_check_call(flinfo);
 		pz_code_begins(flinfo->fn_oid);
 	}
@@ -153,7 +136,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	if (IsBinaryUpgrade)
 		foreach(lc, queryDesc->plannedstmt->rtable)
 			pz_hard_check_upgrade(lfirst_node(RangeTblEntry, lc)->relid);
-	if (in_database() && pz_registry_installed())
+	if (pz_in_database() && pz_registry_installed())
 	{
 		List	   *uses = NIL;
 
@@ -192,7 +175,7 @@ pz_ExecutorStart(QueryDesc *queryDesc, int eflags)
 			standard_ExecutorStart(queryDesc, eflags);
 		if (frame)
 			pz_frame_attach(frame, queryDesc);
-		if (in_database() && pz_registry_active())
+		if (pz_in_database() && pz_registry_active())
 		{
 			pz_statistics_check_plan(queryDesc);
 			pz_keep_start(queryDesc);
@@ -451,187 +434,6 @@ frame_abandoned(PzFrame *frame)
 	close_uses(frame, PZ_USE_FAILED);
 }
 
-/* Something is created, altered or dropped. */
-static void
-pz_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, void *arg)
-{
-	if (prev_object_access)
-		prev_object_access(access, classId, objectId, subId, arg);
-	if (access == OAT_FUNCTION_EXECUTE)
-	{
-		if (objectId >= FirstNormalObjectId)
-			pz_within_note();
-		return;
-	}
-	if (in_database())
-	{
-		pz_hard_object_access(access, classId, objectId, subId);
-		pz_drop_object_access(access, classId, objectId, subId);
-		pz_copies_object_access(access, classId, objectId, subId);
-		pz_set_object_access(access, classId, objectId);
-	}
-}
-
-/*
- * Bring the names in the registry up to date after DDL, as superuser.  Not after
- * what the audit worker does to its own tables: it must not wait for others.
- */
-static void
-sync_registry(void)
-{
-	if (pz_audit_is_worker())
-		return;
-	CommandCounterIncrement();
-	pz_superuser_select("SELECT personalize.registry_sync_internal()", 0, NULL, NULL);
-}
-
-/*
- * In a copied or restored database the registry knows relations and columns by
- * name until it is adopted: adopt it before one is renamed.  ERROR 55000 if
- * that cannot be done.
- */
-static void
-adopt_registry(Node *parsetree)
-{
-	if (!(IsA(parsetree, RenameStmt) || IsA(parsetree, AlterObjectSchemaStmt)) ||
-		!in_database() || !pz_registry_installed() || pz_registry_anchored())
-		return;
-	pz_registry_require_match();
-	if (pz_registry_in_use())
-		pz_superuser_select("SELECT personalize.registry_adopt_internal()", 0, NULL, NULL);
-}
-
-/* The next ProcessUtility in the chain. */
-static void
-call_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-					ProcessUtilityContext context, ParamListInfo params,
-					QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
-{
-	if (prev_ProcessUtility)
-		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-}
-
-/*
- * Commands without a plan: settings, COPY, TRUNCATE, commands on databases and
- * foreign keys; then bring the registry up to date.
- */
-static void
-pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-				  ProcessUtilityContext context, ParamListInfo params,
-				  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
-{
-	Node	   *parsetree = pstmt->utilityStmt;
-	bool		syncs = pz_utility_changes_registry(parsetree);
-	const char *released = pz_utility_exclusive_database(parsetree);
-	bool		dropped = pz_hard_command(false);
-	bool		cleared = false;
-	PzDropping	dropping;
-
-	pz_drop_enter(&dropping);
-	pz_within_command();
-	switch (nodeTag(parsetree))
-	{
-		case T_VariableSetStmt:
-			pz_purpose_check_set((VariableSetStmt *) parsetree);
-			break;
-		case T_ExecuteStmt:
-			/* as in ExecutorStart; here a plan that shows too much is still made again */
-			if (in_database())
-				AcceptInvalidationMessages();
-			break;
-		case T_CopyStmt:
-			if (IsBinaryUpgrade && ((CopyStmt *) parsetree)->relation != NULL)
-				pz_hard_check_upgrade(RangeVarGetRelid(((CopyStmt *) parsetree)->relation, NoLock, true));
-			if (((CopyStmt *) parsetree)->is_from)
-			{
-				if (in_database() && pz_registry_active())
-					pz_conflict_check(RangeVarGetRelid(((CopyStmt *) parsetree)->relation, NoLock, true), false);
-				cleared = pz_ri_context_clear();
-			}
-			if (in_database() && pz_registry_active() && pz_utility_copy(&pstmt, queryString, qc))
-			{
-				pz_ri_context_restore(cleared);
-				pz_drop_leave(&dropping);
-				return;
-			}
-			break;
-		case T_ConstraintsSetStmt:
-			cleared = pz_ri_context_clear();
-			break;
-		case T_TruncateStmt:
-			if (in_database() && pz_registry_installed() && !pz_enforce_ledger_unlocked())
-				pz_utility_check_truncate((TruncateStmt *) parsetree);
-			if (in_database() && pz_registry_active())
-				pz_table_check_truncate((TruncateStmt *) parsetree);
-			break;
-		case T_CreateTrigStmt:
-			if (in_database() && pz_registry_active())
-				pz_table_check_trigger((CreateTrigStmt *) parsetree);
-			break;
-		default:
-			break;
-	}
-
-	adopt_registry(parsetree);
-	if (released == NULL && !IsA(parsetree, TransactionStmt) && in_database() && pz_registry_active())
-	{
-		bool		outer = pz_enforce_foreign_key(false);
-		bool		blocking = pz_ddl_blocks();
-		bool		explaining = pz_explain_enter(parsetree);
-		bool		event = pz_code_in_event(false);
-		PzFilling	filling = pz_copies_enter(parsetree);
-
-		/* whatever raises from here on, all of it is taken back */
-		PG_TRY();
-		{
-			pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
-			pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
-			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-		}
-		PG_CATCH();
-		{
-			pz_copies_end(filling);
-			pz_explain_leave(explaining);
-			pz_enforce_foreign_key(outer);
-			pz_code_in_event(event);
-			pz_ddl_fail(blocking);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-		pz_code_in_event(event);
-		pz_explain_leave(explaining);
-		pz_ddl_leave(blocking);
-		pz_enforce_foreign_key(outer);
-		pz_copies_leave(filling);
-	}
-	else if (released == NULL)
-		call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-	else
-	{
-		/* the audit worker of that database would be in the way */
-		pz_audit_release_database(released);
-		PG_TRY();
-		{
-			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-		}
-		PG_FINALLY();
-		{
-			pz_audit_resume_database();
-		}
-		PG_END_TRY();
-	}
-
-	pz_ri_context_restore(cleared);
-	pz_hard_command(dropped);
-	pz_drop_leave(&dropping);
-	if (syncs && in_database() && pz_registry_matches() && pz_registry_in_use())
-		sync_registry();
-	if (pz_utility_changes_policies(parsetree) && in_database())
-		pz_registry_policy_changed();
-}
-
 /* A message goes to the log, and perhaps to the client. */
 static void
 pz_emit_log(ErrorData *edata)
@@ -708,17 +510,14 @@ pz_hooks_install(void)
 	ExecutorFinish_hook = pz_ExecutorFinish;
 	prev_ExecutorEnd = ExecutorEnd_hook;
 	ExecutorEnd_hook = pz_ExecutorEnd;
-	prev_ProcessUtility = ProcessUtility_hook;
-	ProcessUtility_hook = pz_ProcessUtility;
 	prev_needs_fmgr = needs_fmgr_hook;
 	needs_fmgr_hook = pz_needs_fmgr;
 	prev_fmgr = fmgr_hook;
 	fmgr_hook = pz_fmgr;
-	prev_object_access = object_access_hook;
-	object_access_hook = pz_object_access;
 	prev_emit_log = emit_log_hook;
 	emit_log_hook = pz_emit_log;
 
+	pz_hooks_install_utility();
 	pz_explain_option_init();
 	pz_frame_init(frame_abandoned);
 	pz_refuse_init(pz_audit_refused);

@@ -14,7 +14,7 @@ rank_of()
 		audit | audit_*) echo 5 ;;
 		figures | figures_*) echo 4 ;;
 		rights | rights_*) echo 6 ;;
-		hooks | personalize) echo 7 ;;
+		hooks | hooks_* | personalize) echo 7 ;;
 	esac
 }
 
@@ -38,7 +38,7 @@ for file in src/*.c src/*.h; do
 			continue
 		fi
 		case $stem in
-			hooks | personalize) continue ;;
+			hooks | hooks_* | personalize) continue ;;
 		esac
 		if [ "$other_rank" -gt "$rank" ]; then
 			wrong "$file:$line: includes \"$header\", which is of a higher layer ($other_rank above $rank)"
