@@ -153,7 +153,8 @@ mark_row(PzDatabase *db, PzSet *set, dsa_area *area, TriggerData *data, HeapTupl
 
 /*
  * consent_changed_internal(): trigger on the ledger; an argument says that it
- * is on personalize.subject.
+ * is on personalize.subject.  What was said is on disk when its commit returns,
+ * whatever synchronous_commit says: a crash must not take a no back.
  */
 PG_FUNCTION_INFO_V1(personalize_consent_changed);
 Datum
@@ -170,6 +171,7 @@ personalize_consent_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function must be called as a trigger"),
 				 errhint("It is not for users.")));
+	ForceSyncCommit();
 	db = pz_preloaded ? pz_shmem_my_database() : NULL;
 	if (db == NULL)
 		return PointerGetDatum(NULL);

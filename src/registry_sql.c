@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_statistic_ext_data.h"
@@ -96,7 +97,8 @@ personalize_check_literal(PG_FUNCTION_ARGS)
 }
 
 /*
- * registry_changed(): statement trigger on every registry table.
+ * registry_changed(): statement trigger on every registry table.  A change is on
+ * disk when its commit returns, whatever synchronous_commit says.
  */
 PG_FUNCTION_INFO_V1(personalize_registry_changed);
 Datum
@@ -107,6 +109,7 @@ personalize_registry_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "registry_changed"),
 				 errhint("It belongs to triggers on the tables of the registry.")));
+	ForceSyncCommit();
 	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
 	PG_RETURN_POINTER(NULL);
 }

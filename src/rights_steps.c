@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -123,7 +124,8 @@ lock_relations(void)
 
 /*
  * erase_prepared_internal(kind_id) returns erase_prepared, with the relations
- * locked in their order.
+ * locked in their order.  An erasure is on disk when its commit returns, whatever
+ * synchronous_commit says: a crash must not take back what a certificate proves.
  */
 PG_FUNCTION_INFO_V1(personalize_erase_prepared);
 Datum
@@ -132,6 +134,7 @@ personalize_erase_prepared(PG_FUNCTION_ARGS)
 	int32		kind_id = PG_GETARG_INT32(0);
 
 	pz_require_preloaded();
+	ForceSyncCommit();
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
