@@ -11,7 +11,7 @@ BEGIN
 	PERFORM pg_catalog.set_config('quote_all_identifiers', 'off', true);
 	FOR f IN
 		SELECT p.oid AS oid, p.proname AS proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
-				pg_catalog.pg_get_function_result(p.oid) AS result, p.provolatile AS provolatile,
+				pg_catalog.pg_get_function_result(p.oid) AS result, p.provolatile AS provolatile, p.proparallel AS proparallel,
 				p.proretset OR p.prorettype = 'pg_catalog.record'::pg_catalog.regtype AS is_table,
 				pg_catalog.obj_description(p.oid, 'pg_proc') AS description,
 				(SELECT pg_catalog.string_agg(CASE WHEN u.ord = 1 THEN 'subject::pg_catalog.text'
@@ -34,7 +34,7 @@ BEGIN
 				' BEGIN ATOMIC SELECT %s; END',
 				f.proname, pg_catalog.regexp_replace(f.arguments, '^subject text', 'subject ' || twin), f.result,
 				CASE f.provolatile WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
-				CASE f.provolatile WHEN 's' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
+				CASE f.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
 				CASE WHEN f.is_table THEN pg_catalog.format('t.* FROM personalize.%I(%s) AS t', f.proname, f.passed)
 					ELSE pg_catalog.format('personalize.%I(%s)', f.proname, f.passed) END);
 			EXECUTE (SELECT pg_catalog.format('COMMENT ON FUNCTION %s IS %L', p.oid::pg_catalog.regprocedure, f.description)

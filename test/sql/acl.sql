@@ -75,6 +75,9 @@ WHERE p.pronamespace = 'personalize'::regnamespace AND (p.prosecdef OR l.lanname
 SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'personalize'::regnamespace AND p.proleakproof ORDER BY 1;
 SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'personalize'::regnamespace AND p.proparallel = 's' AND p.provolatile = 'v'
 	AND p.proname NOT IN ('record_id_internal', 'require_preloaded_internal') ORDER BY 1;
+\echo overloads that claim to be moved more freely than the function that they call
+SELECT t.oid::regprocedure FROM pg_proc AS p JOIN pg_proc AS t ON t.pronamespace = p.pronamespace AND t.proname = p.proname AND t.oid <> p.oid
+WHERE p.pronamespace = 'personalize'::regnamespace AND p.proargtypes[0] = 'text'::regtype AND (t.proparallel, t.provolatile) <> (p.proparallel, p.provolatile) ORDER BY 1;
 \echo tables, views and sequences without comment; operators, casts, operator classes and event triggers of ours
 SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'personalize'::regnamespace AND c.relkind IN ('r', 'v', 'S', 'p', 'm') AND obj_description(c.oid, 'pg_class') IS NULL ORDER BY 1;
 SELECT d.classid::regclass, count(*) FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'personalize'
