@@ -31,6 +31,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
@@ -48,6 +49,7 @@
 #include "utils/plancache.h"
 #include "utils/rel.h"
 
+#include "audit_ready.h"
 #include "enforce.h"
 #include "errors.h"
 #include "progress.h"
@@ -259,6 +261,9 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 	}
 	options.params = params;
 	options.dest = dest;
+	/* within the statement this would be taken for an error of the owner's code; copies are no use */
+	if (path->path_id != 0 && !(how & PZ_RIGHTS_LAZY))
+		pz_ready_require(RecoveryInProgress());
 	GetUserIdAndSecContext(&save_user, &save_context);
 	/* what the owner's code sets ends here: what comes after runs as somebody else */
 	save_nestlevel = NewGUCNestLevel();

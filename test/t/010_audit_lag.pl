@@ -29,6 +29,8 @@ isnt($status, 0, 'reads are refused while records could be thrown away');
 like($err, qr/the use of protected relations cannot be recorded in this database/, '... with a reason');
 like($err, qr/max_slot_wal_keep_size/, '... and a hint');
 is($out, '', '... and no rows');
+($status, $out, $err) = $node->psql('postgres', 'SELECT personalize.erase_subject(4)');
+like($err, qr/the use of protected relations cannot be recorded in this database.*\n.*max_slot_wal_keep_size/, 'so are erasures, with the same reason and hint');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_class') > 0, 1, 'what is not protected can be read');
 $lock->query_safe('COMMIT');
 $lock->quit;
