@@ -35,6 +35,7 @@ CREATE OR REPLACE VIEW personalize.protected_relations AS
 			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped
 				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x
 					WHERE x.relid = r.relid AND x.attnum = a.attnum)
+				AND NOT EXISTS (SELECT 1 FROM personalize.registry_path AS s WHERE s.relid = r.relid AND a.attnum = ANY (s.columns))
 			ORDER BY a.attnum) AS unclassified,
 		(SELECT pg_catalog.format('%I.%I', w.schema_name, w.relation_name)
 			FROM personalize.registry_path AS v JOIN personalize.registry_relation AS w ON w.relid = v.relid
@@ -208,7 +209,9 @@ BEGIN
 				WHERE NOT EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.relid = r.relid);
 		SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO shown FROM pg_attribute AS a
 			WHERE a.attrelid = r.relid AND a.attnum > 0 AND NOT a.attisdropped
-				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x WHERE x.relid = r.relid AND x.attnum = a.attnum);
+				AND NOT EXISTS (SELECT 1 FROM personalize.registry_column AS x WHERE x.relid = r.relid AND x.attnum = a.attnum)
+				/* these may be used by whoever may use the row */
+				AND NOT EXISTS (SELECT 1 FROM personalize.registry_path AS p WHERE p.relid = r.relid AND a.attnum = ANY (p.columns));
 		IF shown IS NOT NULL THEN
 			RETURN QUERY SELECT 'columns'::text, false,
 				format('columns of %s that are refused to every purpose, having no category: %s', r.shown, shown),

@@ -114,6 +114,15 @@ SELECT personalize.add_subject_path('reg.people', '{"Odd name"}', 'access', 'reg
 SELECT subject, ownership FROM personalize.protected_relations WHERE relation = 'reg.people'::regclass ORDER BY ownership COLLATE "C";
 SELECT count(*) FROM pg_policy WHERE polrelid = 'reg.people'::regclass;
 
+/* what leads to a subject may be used, although nobody has classified it */
+BEGIN;
+CREATE TABLE reg.unclassified (id integer, tag text);
+SELECT personalize.protect('reg.unclassified');
+SELECT personalize.add_subject_path('reg.unclassified', '{id}', kind => 'reg_int');
+SELECT subject, unclassified FROM personalize.protected_relations WHERE relation = 'reg.unclassified'::regclass;
+SELECT detail FROM personalize.status() WHERE check_name = 'columns' AND detail LIKE '%reg.unclassified%';
+ROLLBACK;
+
 /* duties: what they may call and nothing else, also where two of them overlap */
 SELECT personalize.assign_duty('regress_reg_officer', 'officer');
 SELECT personalize.assign_duty('regress_reg_officer', 'auditor');
