@@ -384,6 +384,13 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_expand_generated_compat(node, rel)	((void) (rel), (node))
 #endif
 
+/* 18 (80d7f9904, 52f1ff8b4): the constraint that ALTER CONSTRAINT names; it can enforce a foreign key, which looks at all rows */
+#if PG_VERSION_NUM >= 180000
+#define pz_altered_constraint_compat(cmd)	castNode(ATAlterConstraint, (cmd)->def)->conname
+#else
+#define pz_altered_constraint_compat(cmd)	castNode(Constraint, (cmd)->def)->conname
+#endif
+
 /* 18 (c65bc2e1d, 4fd02bf7c): modules may add options to EXPLAIN, and print */
 #if PG_VERSION_NUM >= 180000
 #define PZ_EXPLAIN_OPTIONS

@@ -257,7 +257,7 @@ is_foreign_key(Oid relid, const char *name)
 }
 
 /*
- * Is this an ALTER TABLE that only adds or validates foreign keys?  Such a
+ * Is this an ALTER TABLE that only adds, validates or enforces foreign keys?  Such a
  * command evaluates no expression of a user.
  */
 bool
@@ -275,11 +275,12 @@ pz_utility_only_foreign_keys(Node *parsetree)
 		if (cmd->subtype == AT_AddConstraint && cmd->def && IsA(cmd->def, Constraint) &&
 			((Constraint *) cmd->def)->contype == CONSTR_FOREIGN)
 			continue;
-		if (cmd->subtype == AT_ValidateConstraint)
+		if (cmd->subtype == AT_ValidateConstraint || cmd->subtype == AT_AlterConstraint)
 		{
 			Oid			relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
+			const char *name = cmd->subtype == AT_ValidateConstraint ? cmd->name : pz_altered_constraint_compat(cmd);
 
-			if (OidIsValid(relid) && is_foreign_key(relid, cmd->name))
+			if (OidIsValid(relid) && is_foreign_key(relid, name))
 				continue;
 		}
 		return false;

@@ -157,6 +157,27 @@ CREATE TABLE enf.four (id integer PRIMARY KEY);
 INSERT INTO enf.four SELECT generate_series(1, 4);
 SELECT enf.judged('ALTER TABLE enf.customer ADD FOREIGN KEY (id) REFERENCES enf.four');
 ROLLBACK;
+/* so does ALTER CONSTRAINT ... ENFORCED (18), of foreign keys that are made without; before, they are added late */
+CREATE FUNCTION enf.late(child text, parent text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	made text := format('ALTER TABLE %s ADD CONSTRAINT late FOREIGN KEY (%s) REFERENCES %s', child, CASE child WHEN 'enf.customer' THEN 'id' ELSE 'c' END, parent);
+BEGIN
+	IF current_setting('server_version_num')::integer >= 180000 THEN
+		EXECUTE made || ' NOT ENFORCED';
+		made := format('ALTER TABLE %s ALTER CONSTRAINT late ENFORCED', child);
+	END IF;
+	RETURN enf.judged(made);
+END $$;
+BEGIN;
+SELECT enf.late('enf.good', 'enf.customer');
+SELECT enf.late('enf.wrong', 'enf.customer');
+CREATE TABLE enf.four (id integer PRIMARY KEY);
+INSERT INTO enf.four SELECT generate_series(1, 4);
+SELECT enf.late('enf.customer', 'enf.four');
+INSERT INTO enf.four SELECT generate_series(5, 9);
+ALTER TABLE enf.customer DROP CONSTRAINT IF EXISTS late;
+SELECT enf.late('enf.customer', 'enf.four');
+ROLLBACK;
 RESET ROLE;
 DROP SCHEMA enf CASCADE;
 DROP OWNED BY regress_enf_owner, regress_enf_app;
