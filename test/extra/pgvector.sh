@@ -1,4 +1,5 @@
 #!/bin/bash
+# Packages: postgresql-PGVERSION-pgvector
 # Nearest neighbours by an index of pgvector on a protected relation: the index
 # stays, nobody who said no is among them, and iterative scans find enough.
 # Skipped where the server does not have pgvector 0.8.
