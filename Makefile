@@ -49,6 +49,9 @@ endif
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered
 # The library knows its version and serves SQL objects of the same one only.
 PG_CPPFLAGS = -DPZ_VERSION='"$(EXTVERSION)"'
+# PostgreSQL 15 declares functions as f(), which says nothing of arguments before
+# C23, the default from GCC 15 on, and after it that there are none.
+PG_CFLAGS += $(if $(filter 15,$(MAJORVERSION)),-std=gnu17)
 ifdef WERROR
 PG_CFLAGS += -Werror
 endif
