@@ -53,6 +53,7 @@
 #include "audit_ready.h"
 #include "audit_text.h"
 #include "compat.h"
+#include "counters.h"
 #include "errors.h"
 #include "guc.h"
 #include "numbers.h"
@@ -127,6 +128,8 @@ pz_emit_send(Stream *stream, bool flush)
 		return false;
 	/* nothing of our memory but the message goes with it */
 	VALGRIND_CHECK_MEM_IS_DEFINED(message.data, message.len);
+	if (flush)
+		pz_count(PZ_COUNT_FLUSHES, 1);
 	if (stream == &streams[true])
 	{
 		bool		written;
@@ -543,6 +546,7 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 {
 	bool		flush = (status == PZ_USE_ENDED && pz_audit_level == PZ_AUDIT_STRICT);
 	bool		more = false;
+	bool		was_done = use->done;
 
 	if (use->use_no == 0 || pz_shared == NULL)
 		return;
@@ -551,16 +555,48 @@ pz_audit_end(PzUse *use, PzUseStatus status)
 	/* if something cannot be sent, it stays open rather than incomplete */
 	while (!pz_emit_done(use, status, flush, &more) && more && pz_emit_subjects(use))
 		;
+	if (use->done && !was_done)
+	{
+		pz_count(status == PZ_USE_ENDED ? PZ_COUNT_ENDED : PZ_COUNT_FAILED, 1);
+		pz_count(PZ_COUNT_ROWS_USED, use->rows_used);
+		pz_count(PZ_COUNT_ROWS_WITHHELD, use->rows_withheld);
+	}
 }
 
 /*
- * Record that a use was refused, and why.  Waits a little for the worker, and
+ * Tell the server log that a use was refused, also where the error is caught or
+ * not logged.  Statement and context stay out of the line: they may hold personal
+ * data, and so may a purpose that nobody has defined.
+ */
+static void
+log_refusal(const PzUse *use, const char *reason)
+{
+	const char *role = use->role_name ? use->role_name : "";
+	const char *session_role = use->session_role_name ? use->session_role_name : "";
+
+	if (!pz_log_refusals)
+		return;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("refused a use of protected relation %s: %s", use->relation_name ? use->relation_name : "", reason),
+			 strcmp(role, session_role) == 0 ?
+			 errdetail_log("Role \"%s\", purpose \"%s\".", role,
+						   use->purpose_id != PZ_PURPOSE_NONE ? use->purpose_name : "") :
+			 errdetail_log("Role \"%s\" in a session of \"%s\", purpose \"%s\".", role, session_role,
+						   use->purpose_id != PZ_PURPOSE_NONE ? use->purpose_name : ""),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+}
+
+/*
+ * Record that a use was refused, and why: also in the server log.  Waits a little for the worker, and
  * does nothing if the audit cannot be written: the refusal itself matters more.
  * Errors only if there is no memory, or no file of a standby that logs.  The reason must not hold personal data.
  */
 void
 pz_audit_refused(PzUse *use, const char *reason)
 {
+	pz_count(PZ_COUNT_REFUSED, 1);
+	log_refusal(use, reason);
 	if (use->use_no != 0 || !pz_preloaded || pz_shared == NULL || !XLogIsNeeded() || !pz_keys_prepare())
 		return;
 	use->in_log = RecoveryInProgress();

@@ -403,4 +403,17 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_wait_event_compat(name)	((void) (name), PG_WAIT_EXTENSION)
 #endif
 
+/* 18 (7949d9594): modules may have cumulative statistics of their own */
+#if PG_VERSION_NUM >= 180000
+#define PZ_CUSTOM_STATISTICS
+#include "utils/pgstat_internal.h"
+#endif
+
+/* 18 (9324c8c58): a module says its name and version, see pg_get_loaded_modules() */
+#ifdef PG_MODULE_MAGIC_EXT
+#define PZ_MODULE_MAGIC		PG_MODULE_MAGIC_EXT(.name = "personalize", .version = PZ_VERSION)
+#else
+#define PZ_MODULE_MAGIC		PG_MODULE_MAGIC
+#endif
+
 #endif							/* PZ_COMPAT_H */

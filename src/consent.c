@@ -34,6 +34,7 @@
 
 #include "consent.h"
 #include "consent_columns.h"
+#include "counters.h"
 #include "errors.h"
 #include "keys.h"
 
@@ -272,6 +273,7 @@ judge_by_ledger(Snapshot snapshot, TimestampTz clock, TimestampTz as_of,
 {
 	PzQuestion	q;
 
+	pz_count(PZ_COUNT_LEDGER, 1);
 	q.read = read_ledger;
 	q.arg = NULL;
 	q.snapshot = snapshot;

@@ -30,6 +30,7 @@ char	   *pz_context = NULL;
 int			pz_heartbeat = 1000;
 char	   *pz_key_file = NULL;
 int			pz_least_group = 5;
+bool		pz_log_refusals = true;
 int			pz_max_databases = 16;
 int			pz_max_replay_lag = 10000;
 char	   *pz_purpose = NULL;
@@ -171,6 +172,11 @@ pz_guc_init(void)
 							"Whoever asks may want more, never fewer.",
 							&pz_least_group, 5, 1, 1000000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("personalize.log_refusals",
+							 "Sets whether the server log has a line for each use of protected relations that is refused.",
+							 "Also for those whose error somebody catches.",
+							 &pz_log_refusals, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("personalize.max_databases",
 							"Sets the number of databases of this server that can use personalize.",
 							"Each takes one background worker and one replication slot.",

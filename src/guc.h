@@ -42,6 +42,7 @@ extern char *pz_context;		/* personalize.context; "" is none */
 extern int	pz_heartbeat;		/* personalize.heartbeat, milliseconds; 0: none */
 extern char *pz_key_file;		/* personalize.key_file, relative to the data directory */
 extern int	pz_least_group;		/* personalize.least_group, persons */
+extern bool pz_log_refusals;	/* personalize.log_refusals */
 extern int	pz_max_databases;	/* personalize.max_databases */
 extern int	pz_max_replay_lag;	/* personalize.max_replay_lag, milliseconds */
 extern char *pz_purpose;		/* personalize.purpose; "" is none */

@@ -11,6 +11,8 @@
 #include "miscadmin.h"
 
 #include "audit.h"
+#include "compat.h"
+#include "counters.h"
 #include "guc.h"
 #include "hooks.h"
 #include "keys.h"
@@ -18,7 +20,7 @@
 #include "restore.h"
 #include "shmem.h"
 
-PG_MODULE_MAGIC;
+PZ_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void);
 
@@ -38,5 +40,6 @@ _PG_init(void)
 	pz_shmem_init();
 	pz_registry_init();
 	pz_audit_init();
+	pz_counters_init();
 	pz_hooks_install();
 }

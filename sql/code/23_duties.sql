@@ -22,14 +22,14 @@ AS $$
 			request_erasure,cancel_erasure,retry_erasure,verify_erasure,erasure_traces,export_tombstones,reapply_erasures,set_retention,export_subject,export_rows,export_csv,
 			rectify_subject,recipient_notified,set_source,open_request,verify_request,extend_request,fulfil_request,refuse_request,revoke_request,
 			define_notice,set_consent_lifetime,consent_renewals,set_purpose_jurisdiction,set_jurisdiction,set_minor,is_minor,set_guardian,
-			remove_guardian,guardians_of,consent_receipt,record_gpc,lint,privacy_notice,ingest_standby_log,standby_age,status,progress_read_internal,consent_state,permitted,decide,decision_internal}'),
+			remove_guardian,guardians_of,consent_receipt,record_gpc,lint,privacy_notice,ingest_standby_log,standby_age,status,progress_read_internal,counters_internal,consent_state,permitted,decide,decision_internal}'),
 		('officer', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,parity_records,
 			incentives,preference_copy,exclusions,exclusion_event,frequency_caps,exposure_retention,purpose_sweep,consent,purposes,categories,protected_relations,protected_columns,erasure,observed,copies,maintenance,
-			standby_log,notices,purpose_jurisdictions,consent_lifetimes,requests,notifications,holds,erasure_rules,erasure_requests,retention,record_of_processing,data_inventory,progress}'),
-		('auditor', false, '{find_alerts,read_metrics,measure,consent_rates,chi_squared_tail_internal,lift,opt_out_parity,report_html,usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,standby_age,status,progress_read_internal}'),
-		('auditor', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,parity_records,usage,standby_log,refusals,uses_by_day,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event,progress}'),
-		('monitor', false, '{read_metrics}'),
-		('monitor', true, '{metrics,metric_names}')
+			standby_log,notices,purpose_jurisdictions,consent_lifetimes,requests,notifications,holds,erasure_rules,erasure_requests,retention,record_of_processing,data_inventory,progress,stat_uses}'),
+		('auditor', false, '{find_alerts,read_metrics,measure,consent_rates,chi_squared_tail_internal,lift,opt_out_parity,report_html,usage_of,subjects_of,breach_scope,audit_sync,verify_audit,audit_head,standby_age,status,progress_read_internal,counters_internal}'),
+		('auditor', true, '{alerts,alert_rules,metrics,metric_names,experiments,experiment_health,metric_list,conversion_rate,click_through,satisfaction,repeat_purchase,lifetime_value,opt_rates,parity_records,usage,standby_log,refusals,uses_by_day,purposes,categories,protected_relations,protected_columns,consent_event,erasure,observed,copies,maintenance,maintenance_event,progress,stat_uses}'),
+		('monitor', false, '{read_metrics,counters_internal}'),
+		('monitor', true, '{metrics,metric_names,stat_uses}')
 	) AS d (duty, is_view, names)
 		CROSS JOIN LATERAL (SELECT d.is_view, u.n AS object_name FROM unnest(d.names) AS u (n)) AS o
 	WHERE d.duty = duty_objects_internal.duty

@@ -7,7 +7,7 @@ rank_of()
 {
 	case $1 in
 		compat | guc | errors | pz | superuser) echo 0 ;;
-		shmem | keys | numbers | progress | restore | standby | statistics | worker) echo 1 ;;
+		shmem | counters | keys | numbers | progress | restore | standby | statistics | worker) echo 1 ;;
 		registry | registry_* | purpose | purpose_*) echo 2 ;;
 		consent | consent_*) echo 3 ;;
 		enforce | enforce_*) echo 4 ;;
