@@ -91,6 +91,8 @@ why_not(PzDatabase *db)
 		case PZ_DOWN_RELEASED:
 			return "The database is being copied, renamed or dropped. Try again later.";
 		default:
+			if (db != NULL && pg_atomic_read_u64(&db->failing_since) != 0)
+				return "The audit worker of this database fails again and again; the server log says why, perhaps that the disk is full.";
 			return "The audit worker of this database is not running; the server log says why. "
 				"If this server has many databases, increase personalize.max_databases.";
 	}

@@ -40,6 +40,7 @@ PG_FUNCTION_INFO_V1(personalize_audit_end_sync);
 PG_FUNCTION_INFO_V1(personalize_audit_flush);
 PG_FUNCTION_INFO_V1(personalize_audit_sync);
 PG_FUNCTION_INFO_V1(personalize_audit_worker);
+PG_FUNCTION_INFO_V1(personalize_audit_writable);
 
 /*
  * Return once every use of this database that has ended is in the tables, or
@@ -309,4 +310,14 @@ personalize_audit_worker(PG_FUNCTION_ARGS)
 		nulls[9] = failing == 0;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/*
+ * personalize.audit_writable_internal(): can uses be recorded now?  Asks for a
+ * worker if there is none, and waits a little for it, but not every time.
+ */
+Datum
+personalize_audit_writable(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(pz_audit_is_writable());
 }

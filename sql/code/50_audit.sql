@@ -361,6 +361,13 @@ AS 'MODULE_PATHNAME', 'personalize_audit_worker';
 COMMENT ON FUNCTION personalize.audit_worker_internal() IS
 	'State of the audit worker of this database since the start of the server';
 
+CREATE OR REPLACE FUNCTION personalize.audit_writable_internal()
+RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'personalize_audit_writable';
+COMMENT ON FUNCTION personalize.audit_writable_internal() IS
+	'Can uses be recorded now? Asks for the audit worker if there is none, and waits a little for it';
+
 CREATE OR REPLACE FUNCTION personalize.audit_status_internal()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
@@ -384,17 +391,25 @@ DECLARE
 		AND p.period_no < (SELECT pg_catalog.max(x.period_no) FROM personalize.audit_period x));
 BEGIN
 	SELECT * INTO w FROM personalize.audit_worker_internal();
+	/* whoever looks before the first use of all shall not find that something is wrong */
+	IF w.pid IS NULL AND NOT needless AND NOT standby THEN
+		PERFORM personalize.audit_writable_internal();
+		SELECT * INTO w FROM personalize.audit_worker_internal();
+	END IF;
 	RETURN QUERY SELECT 'audit wal_level', level <> 'minimal', level,
 		CASE level WHEN 'minimal' THEN 'Set wal_level to replica and restart the server.' END;
 	RETURN QUERY SELECT 'audit worker',
 		standby OR (w.pid IS NOT NULL AND w.ready AND w.failing_since IS NULL) OR (w.pid IS NULL AND needless),
 		CASE WHEN w.pid IS NULL AND needless THEN 'not needed: nothing is protected'
-			WHEN w.pid IS NULL THEN 'not running'
 			WHEN w.failing_since IS NOT NULL THEN 'failing'
+			WHEN w.pid IS NULL THEN 'not running'
 			WHEN NOT w.ready THEN 'starting'
 			ELSE pg_catalog.format('running, %s messages since the start of the server', w.messages) END,
-		CASE WHEN (w.pid IS NULL AND NOT needless) OR w.failing_since IS NOT NULL THEN
-			'It starts with the first use of a protected relation. If it does not, see the server log; max_worker_processes, max_replication_slots or personalize.max_databases may be too low.' END;
+		CASE WHEN w.pid IS NULL AND needless THEN NULL
+			WHEN w.failing_since IS NOT NULL THEN
+			'It is started again and again, and the server log says why that fails: the disk may be full, or max_worker_processes, max_replication_slots or personalize.max_databases too low. After a minute of this protected relations are closed.'
+			WHEN w.pid IS NULL THEN
+			'It starts with the first use of a protected relation, or when somebody looks here. If it does not, see the server log; max_worker_processes, max_replication_slots or personalize.max_databases may be too low.' END;
 	RETURN QUERY SELECT 'audit slot', w.slot OR (standby OR w.pid IS NULL),
 		CASE WHEN w.slot THEN 'present' ELSE 'absent' END,
 		CASE WHEN NOT w.slot AND NOT needless THEN 'The audit worker makes a replication slot when it starts.' END;
