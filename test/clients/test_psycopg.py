@@ -33,6 +33,17 @@ def _():
     with purpose(conn, "service"):
         same(column(conn, IDS), SERVICE)
     raises(InsufficientPrivilege, lambda: conn.execute(IDS))
+    # the server reports it, to whoever looks, such as poolers
+    with purpose(conn, "service"):
+        same(conn.info.parameter_status("personalize.purpose"), "service")
+    same(conn.info.parameter_status("personalize.purpose"), "")
+    # several statements on their way at once, of two transactions
+    with conn.pipeline():
+        found = []
+        for name in ("marketing", "service", "marketing"):
+            with purpose(conn, name):
+                found.append(conn.execute(IDS))
+        same([[row[0] for row in cur.fetchall()] for cur in found], [MARKETING, SERVICE, MARKETING])
 
 
 @check
@@ -61,6 +72,14 @@ def read():
     same(in_service("SELECT count(*) AS n FROM shop.customer WHERE customer_id <= 10"), [{"n": 10}])
     same(in_service("SELECT c.name, p.price::integer FROM shop.customer AS c JOIN shop.purchase AS p USING (customer_id) WHERE c.customer_id = 3"),
          [{"name": "Name 3", "price": 30}])
+    for name, expected in (("marketing", MARKETING), ("service", SERVICE)):
+        with purpose(conn, name), conn.cursor().copy(f"COPY ({IDS}) TO STDOUT") as rows:
+            same([int(row[0]) for row in rows.rows()][:10], expected)
+
+    def copy():
+        with conn.cursor().copy(f"COPY ({IDS}) TO STDOUT") as rows:
+            list(rows.rows())
+    raises(InsufficientPrivilege, copy)
 
 
 @check

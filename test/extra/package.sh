@@ -38,17 +38,12 @@ want 'all is in one directory of that name' "$(list | grep -vc "^personalize-$ve
 want 'what it must have is there' "$(for f in META.json Makefile personalize.control README.md LICENSE CHANGELOG.md sql/header.sql src/personalize.c docs/reference.md test/run.sh; do
 	list | grep -qx "personalize-$version/$f" || echo "$f"; done)" ''
 want 'what is made, or is of the repository only, is not' "$(list | grep -E '\.(o|so|bc)$|/\.ci/|/tmp_check' || true)" ''
-want 'META.json has the same version, and the files that it names' "$(python3 - "$version" <<-'PY'
-	import json, os, sys
-	meta = json.load(open("META.json"))
-	one = meta["provides"]["personalize"]
-	print(meta["version"] == one["version"] == sys.argv[1] and os.path.exists(one["file"]) and os.path.exists(one["docfile"]))
-PY
-)" True
+want 'META.json is what PGXN takes, with that version' "$(python3 test/lib/pgxn_meta.py "$version" 2>&1)" ''
 want 'so has the control file' "$(sed -n "s/^default_version = '\(.*\)'/\1/p" personalize.control)" "$version"
 
-if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null || ! command -v pg_buildext >/dev/null; then
-	echo "the archive only: there is no debhelper, or no postgresql-server-dev-all"
+if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null || ! command -v pg_buildext >/dev/null ||
+	! (cd "$work/one" && dpkg-checkbuilddeps 2>"$work/missing"); then
+	echo "the archive only: there is no debhelper, or no postgresql-server-dev-all$([ ! -s "$work/missing" ] || sed 's/^.*error: /; /' "$work/missing")"
 	[ $FAILED = 0 ] || exit 1
 	exit 77
 fi
