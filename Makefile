@@ -92,7 +92,7 @@ sql/$(EXTENSION)--%--$(EXTVERSION).sql: $(UPDATE_DIR)/%.sql $(SQL_PARTS) Makefil
 	cat sql/header.sql $< $(filter sql/code/%,$(filter-out $(SQL_LAST),$(SQL_PARTS))) $(SQL_LAST) > $@.tmp
 	mv $@.tmp $@
 
-.PHONY: test check-clients demo bench check-deep lint list-tests check-user dist objects
+.PHONY: test check-clients demo bench check-deep lint list-tests check-user dist deb objects
 
 test:
 	@test/run.sh
@@ -121,6 +121,12 @@ objects:
 dist:
 	@git diff --quiet HEAD -- || { echo 'There are changes that are not committed.' >&2; exit 1; }
 	TZ=UTC git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+
+# Debian's packages, one for each PostgreSQL of this machine's Debian, beside this
+# directory: debian/control is written anew for these first.
+deb:
+	pg_buildext updatecontrol
+	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES dpkg-buildpackage -us -uc -b
 
 lint:
 	@test/lint/run_all.sh

@@ -304,6 +304,20 @@ BEGIN
 		format('%s superusers hold every purpose, %s other roles have BYPASSRLS', n, m),
 		CASE WHEN m > 0 THEN 'Both are filtered and recorded while the library is preloaded, and by nothing else when it is not.' END;
 
+	/* settings that promise less: somebody has decided that, and whoever looks should know it */
+	RETURN QUERY SELECT 'settings'::text, true, format('%s is %s for %s', x.name, x.value, string_agg(x.whom, ', ' ORDER BY x.whom COLLATE "C")),
+			CASE x.value WHEN 'async' THEN 'Uses of the last moments before a crash may not be on record.'
+				ELSE 'Behind a connection pool a purpose reaches the next borrower, unless the pool tracks it.' END
+		FROM (SELECT split_part(u.line, '=', 1) AS name, substr(u.line, strpos(u.line, '=') + 1) AS value,
+				concat_ws(' in ', CASE WHEN c.setrole <> 0 THEN 'role ' || quote_ident(pg_get_userbyid(c.setrole)) END,
+					CASE WHEN c.setdatabase <> 0 THEN 'this database' END) AS whom
+				FROM pg_db_role_setting AS c CROSS JOIN LATERAL unnest(c.setconfig) AS u (line)
+				WHERE c.setdatabase IN (0, (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+			UNION ALL SELECT s.name, s.setting, 'this session' FROM pg_settings AS s WHERE s.source IN ('session', 'client', 'override')
+			UNION ALL SELECT s.name, s.setting, 'all' FROM pg_settings AS s WHERE s.source NOT IN ('session', 'client', 'override', 'user', 'database', 'database user')) AS x
+		WHERE (x.name, x.value) IN (('personalize.audit', 'async'), ('personalize.purpose_scope', 'session'))
+		GROUP BY x.name, x.value ORDER BY x.name;
+
 	BEGIN
 		RETURN QUERY SELECT a.check_name, a.ok, a.detail, a.hint FROM personalize.audit_status_internal() AS a;
 	EXCEPTION WHEN undefined_file OR undefined_function THEN

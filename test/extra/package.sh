@@ -60,7 +60,7 @@ done
 want 'debian/control is made of debian/control.in' "$(sed 's/^Package: postgresql-[0-9]*-/Package: /' "$work/one/debian/control" | awk -v RS= '!seen[$0]++' |
 	diff - <(sed 's/^Package: postgresql-[0-9]*-/Package: /' debian/control | awk -v RS= '!seen[$0]++'))" ''
 for n in one another_one; do
-	(cd "$work/$n" && git clean -q -fdx && dpkg-buildpackage -us -uc -b >"$work/$n.log" 2>&1) || { tail -40 "$work/$n.log"; exit 1; }
+	(cd "$work/$n" && git clean -q -fdx && make deb >"$work/$n.log" 2>&1) || { tail -40 "$work/$n.log"; exit 1; }
 	mkdir "$work/of_$n"
 	mv "$work"/*.deb "$work/of_$n/"
 done

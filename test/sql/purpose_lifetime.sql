@@ -118,3 +118,12 @@ SHOW personalize.purpose;
 SELECT name, context FROM pg_settings
 	WHERE name IN ('personalize.purpose', 'personalize.purpose_scope', 'personalize.audit', 'personalize.app_user', 'personalize.context')
 	ORDER BY name COLLATE "C";
+/* who looks at status() is told of both */
+CREATE ROLE regress_pur_pool;
+ALTER ROLE regress_pur_pool SET personalize.purpose_scope = session;
+ALTER ROLE regress_pur_pool IN DATABASE :"db" SET personalize.audit = async;
+SELECT ok, detail, hint FROM personalize.status() WHERE check_name = 'settings';
+RESET personalize.purpose_scope;
+SELECT ok, detail, hint FROM personalize.status() WHERE check_name = 'settings';
+DROP ROLE regress_pur_pool;
+SELECT ok, detail, hint FROM personalize.status() WHERE check_name = 'settings';
