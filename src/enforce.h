@@ -241,6 +241,7 @@ extern bool pz_utility_copy(PlannedStmt **pstmt, const char *queryString, QueryC
 extern void pz_utility_check_truncate(TruncateStmt *stmt);
 extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
+extern bool pz_utility_asks_references(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 extern bool pz_utility_changes_policies(Node *parsetree);
 

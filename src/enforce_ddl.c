@@ -161,7 +161,7 @@ pz_ddl_enter(Node *parsetree, bool maintenance)
 				pz_policy_check_contents((AlterTableStmt *) parsetree);
 			pz_children_check_alter((AlterTableStmt *) parsetree, maintenance);
 			/* foreign keys of any relation: their queries see every row */
-			blocking = blocking || pz_utility_only_foreign_keys(parsetree) ||
+			blocking = blocking || pz_utility_asks_references(parsetree) ||
 				(!maintenance && !restoring && alters_protected((AlterTableStmt *) parsetree));
 			break;
 		case T_AlterDomainStmt:

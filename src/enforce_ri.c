@@ -117,7 +117,7 @@ pz_ri_context_restore(bool cleared)
 
 /*
  * Say that an ALTER TABLE runs that does nothing but add or validate foreign
- * keys; returns what was said before.
+ * keys, or detach a partition that they refer to; returns what was said before.
  */
 bool
 pz_enforce_foreign_key(bool adding)
@@ -151,7 +151,7 @@ pz_enforce_adds_foreign_key(void)
  * between.
  *
  * ADD and VALIDATE FOREIGN KEY look for rows without a partner by a query of
- * their own, as the user who gives the command, or call the trigger's function
+ * their own (DETACH PARTITION for rows with one), as the user who gives the command, or call the trigger's function
  * for each row without a trigger.  That counts as long as nothing else has been
  * entered since the command began.
  *
@@ -169,7 +169,7 @@ pz_enforce_may_be_ri(const char *query_string)
 	if (query_string == NULL)
 		return false;
 	if (state.adding && strncmp(query_string, "SELECT fk.", 10) == 0 &&
-		strstr(query_string, " fk LEFT OUTER JOIN ") != NULL)
+		(strstr(query_string, " fk LEFT OUTER JOIN ") != NULL || strstr(query_string, " fk JOIN ") != NULL))
 		return true;
 	if (!InNoForceRLSOperation() || !InLocalUserIdChange())
 		return false;
@@ -423,8 +423,8 @@ are_of_foreign_key(Oid relid, Bitmapset *attnums)
 
 /*
  * Is this the query that ADD and VALIDATE FOREIGN KEY look for rows without a
- * partner with: columns of a foreign key of a relation joined with one other,
- * and conditions?
+ * partner with, or DETACH PARTITION for rows with one: columns of a foreign key of
+ * a relation joined with one other, and conditions?
  */
 static bool
 is_validation(Query *query)

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -30,6 +31,7 @@
 #include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
 #include "utils/acl.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
@@ -286,6 +288,53 @@ pz_utility_only_foreign_keys(Node *parsetree)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Is this an ALTER TABLE that only takes a partition away to which a foreign key
+ * refers, where either side is protected?
+ */
+static bool
+detaches_referenced(Node *parsetree)
+{
+	AlterTableStmt *stmt = (AlterTableStmt *) parsetree;
+	AlterTableCmd *cmd;
+	Oid			relid;
+	bool		guarded;
+	Relation	pg_constraint;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tup;
+	bool		found = false;
+
+	if (!IsA(parsetree, AlterTableStmt) || list_length(stmt->cmds) != 1)
+		return false;
+	cmd = linitial_node(AlterTableCmd, stmt->cmds);
+	if (cmd->subtype != AT_DetachPartition)
+		return false;
+	relid = RangeVarGetRelid(castNode(PartitionCmd, cmd->def)->name, AccessShareLock, true);
+	if (!OidIsValid(relid))
+		return false;
+	guarded = pz_registry_guards(relid);
+	pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_constraint_confrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_constraint_contype, BTEqualStrategyNumber, F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
+	scan = systable_beginscan(pg_constraint, InvalidOid, false, NULL, 2, keys);
+	while (!found && HeapTupleIsValid(tup = systable_getnext(scan)))
+		found = guarded || pz_registry_guards(((Form_pg_constraint) GETSTRUCT(tup))->conrelid);
+	systable_endscan(scan);
+	table_close(pg_constraint, AccessShareLock);
+	return found;
+}
+
+/*
+ * Is this an ALTER TABLE for which PostgreSQL asks by a query of its own whether all
+ * rows of a foreign key have a partner, or still have one?
+ */
+bool
+pz_utility_asks_references(Node *parsetree)
+{
+	return pz_utility_only_foreign_keys(parsetree) || detaches_referenced(parsetree);
 }
 
 /* An option of a command on databases; NULL if it is not given. */

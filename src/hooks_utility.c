@@ -173,7 +173,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		PG_TRY();
 		{
 			pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
-			pz_enforce_foreign_key(pz_utility_only_foreign_keys(parsetree));
+			pz_enforce_foreign_key(pz_utility_asks_references(parsetree));
 			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		}
 		PG_CATCH();
