@@ -391,6 +391,15 @@ pz_sets_expression_compat(AlterTableType type)
 #define pz_altered_constraint_compat(cmd)	castNode(Constraint, (cmd)->def)->conname
 #endif
 
+/* 18 (89f908a6d): foreign keys with PERIOD; needs catalog/pg_constraint.h */
+#if PG_VERSION_NUM >= 180000
+#define pz_constraint_has_period_compat(con)	((con)->conperiod)
+#define PZ_HAS_PERIODS	true
+#else
+#define PZ_HAS_PERIODS	false
+#define pz_constraint_has_period_compat(con)	((void) (con), false)
+#endif
+
 /* 18 (c65bc2e1d, 4fd02bf7c): modules may add options to EXPLAIN, and print */
 #if PG_VERSION_NUM >= 180000
 #define PZ_EXPLAIN_OPTIONS

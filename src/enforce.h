@@ -368,6 +368,7 @@ extern bool pz_depend_compares_by_code(Relation index);
 extern bool pz_depend_index_calls_code(Relation index);
 extern bool pz_depend_constraints_run_queries(Relation rel);
 extern void pz_depend_index_trees(Oid indexid, Node **expressions, Node **predicate);
+extern bool pz_depend_type_calls_users(Oid type);
 extern void pz_depend_watch_ranges(void);
 extern bool pz_depend_holds_domain(List *name);
 extern bool pz_depend_domain_of_others(List *name);

@@ -65,8 +65,8 @@ range_calls_users(Form_pg_range range)
  * Do values of a type call functions of users when they are made or compared?
  * Those of a range type may; operator classes are superusers'.
  */
-static bool
-type_calls_users(Oid type)
+bool
+pz_depend_type_calls_users(Oid type)
 {
 	HeapTuple	tup;
 	bool		result = false;
@@ -89,7 +89,7 @@ type_calls_users(Oid type)
 
 				result = range_calls_users(range);
 				ReleaseSysCache(tup);
-				result = result || type_calls_users(subtype);
+				result = result || pz_depend_type_calls_users(subtype);
 			}
 			return result;
 		case TYPTYPE_COMPOSITE:
@@ -98,13 +98,13 @@ type_calls_users(Oid type)
 				int			i;
 
 				for (i = 0; i < desc->natts && !result; i++)
-					result = !TupleDescAttr(desc, i)->attisdropped && type_calls_users(TupleDescAttr(desc, i)->atttypid);
+					result = !TupleDescAttr(desc, i)->attisdropped && pz_depend_type_calls_users(TupleDescAttr(desc, i)->atttypid);
 				ReleaseTupleDesc(desc);
 				return result;
 			}
 		case TYPTYPE_BASE:
 			type = get_element_type(type);
-			return OidIsValid(type) && type_calls_users(type);
+			return OidIsValid(type) && pz_depend_type_calls_users(type);
 		default:
 			return false;
 	}
@@ -117,7 +117,7 @@ has_calling_type(TupleDesc desc)
 	int			i;
 
 	for (i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped && type_calls_users(TupleDescAttr(desc, i)->atttypid))
+		if (!TupleDescAttr(desc, i)->attisdropped && pz_depend_type_calls_users(TupleDescAttr(desc, i)->atttypid))
 			return true;
 	return false;
 }

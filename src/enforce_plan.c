@@ -507,14 +507,14 @@ is_ri_plan(PlannedStmt *pstmt, bool may_be_ri)
 {
 	ListCell   *lc;
 
-	if (!may_be_ri || pstmt->subplans != NIL || pstmt->hasReturning || pstmt->hasModifyingCTE)
+	if (!may_be_ri || (pstmt->subplans != NIL && !PZ_HAS_PERIODS) || pstmt->hasReturning || pstmt->hasModifyingCTE)
 		return false;
 	foreach(lc, pstmt->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
-		/* the partner of ADD FOREIGN KEY's query stands in a join */
-		if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN)
+		/* the partner of ADD FOREIGN KEY's query stands in a join, periods in a sub-select */
+		if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN && !(rte->rtekind == RTE_SUBQUERY && PZ_HAS_PERIODS))
 			return false;
 	}
 	return true;

@@ -18,13 +18,16 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "enforce.h"
 #include "enforce_mark.h"
+#include "enforce_ri.h"
 
 /*
  * What is under way: how many triggers deep the innermost planner, executor or
@@ -161,7 +164,7 @@ bool
 pz_enforce_may_be_ri(const char *query_string)
 {
 	static const char *const shapes[] = {
-		"SELECT 1 FROM ONLY ", "SELECT 1 FROM \"",
+		"SELECT 1 FROM ONLY ", "SELECT 1 FROM \"", "SELECT 1 FROM (SELECT \"",
 		"DELETE FROM ONLY ", "DELETE FROM \"", "UPDATE ONLY ", "UPDATE \""
 	};
 	int			i;
@@ -182,8 +185,8 @@ pz_enforce_may_be_ri(const char *query_string)
 }
 
 /* A column or parameter, below built-in casts. */
-static Node *
-strip_casts(Node *node)
+Node *
+pz_ri_strip_casts(Node *node)
 {
 	for (;;)
 	{
@@ -202,31 +205,41 @@ strip_casts(Node *node)
 	}
 }
 
-/*
- * Do quals only compare columns with parameters for equality?  Adds the
- * columns to *attnums.
- */
+/* Does an operator ask whether two periods overlap? */
 static bool
-only_key_equalities(Node *quals, Bitmapset **attnums)
+is_overlap(const OpExpr *op)
+{
+	return op->opfuncid == F_RANGE_OVERLAPS || op->opfuncid == F_MULTIRANGE_OVERLAPS_MULTIRANGE;
+}
+
+/*
+ * Do quals only compare columns with parameters for equality, and at most one with a
+ * period (*period, if it is not NULL)?  Adds the columns to *attnums.
+ */
+bool
+pz_ri_only_key_equalities(Node *quals, Bitmapset **attnums, AttrNumber *period)
 {
 	OpExpr	   *op = (OpExpr *) quals;
 	Node	   *left;
 	Node	   *right;
+	bool		overlap;
 
 	if (quals && is_andclause(quals))
 	{
 		ListCell   *lc;
 
 		foreach(lc, ((BoolExpr *) quals)->args)
-			if (!only_key_equalities(lfirst(lc), attnums))
+			if (!pz_ri_only_key_equalities(lfirst(lc), attnums, period))
 				return false;
 		return true;
 	}
-	if (quals == NULL || !IsA(quals, OpExpr) || list_length(op->args) != 2 ||
-		get_mergejoin_opfamilies(op->opno) == NIL)
+	if (quals == NULL || !IsA(quals, OpExpr) || list_length(op->args) != 2)
 		return false;
-	left = strip_casts(linitial(op->args));
-	right = strip_casts(lsecond(op->args));
+	overlap = period && *period == InvalidAttrNumber && is_overlap(op);
+	if (!overlap && get_mergejoin_opfamilies(op->opno) == NIL)
+		return false;
+	left = pz_ri_strip_casts(linitial(op->args));
+	right = pz_ri_strip_casts(lsecond(op->args));
 	if (left && right && IsA(left, Param) && IsA(right, Var))
 	{
 		Node	   *swap = left;
@@ -237,6 +250,8 @@ only_key_equalities(Node *quals, Bitmapset **attnums)
 	if (!(left && right && IsA(left, Var) && IsA(right, Param)) || ((Var *) left)->varattno <= 0)
 		return false;
 	*attnums = bms_add_member(*attnums, ((Var *) left)->varattno);
+	if (overlap)
+		*period = ((Var *) left)->varattno;
 	return true;
 }
 
@@ -274,12 +289,27 @@ has_action(Oid conoid, CmdType command)
 	return result;
 }
 
-/*
- * Has the relation a foreign key of just the columns compared, and with the
- * columns set among these, that does what the command does?  A SELECT asks only.
- */
+/* Is this the period of a foreign key with these columns; InvalidAttrNumber: has it none? */
 static bool
-is_foreign_key(Oid relid, Bitmapset *compared, Bitmapset *set, CmdType command)
+is_period_of(Oid conoid, const AttrNumber *attnums, int n, AttrNumber period)
+{
+	HeapTuple	tup = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
+	AttrNumber	last = InvalidAttrNumber;
+
+	if (!HeapTupleIsValid(tup))
+		return false;
+	if (pz_constraint_has_period_compat((Form_pg_constraint) GETSTRUCT(tup)) && n > 0)
+		last = attnums[n - 1];
+	ReleaseSysCache(tup);
+	return last == period;
+}
+
+/*
+ * Has the relation a foreign key of just the columns compared, with that period, and
+ * with the columns set among these, that does what the command does?  A SELECT asks only.
+ */
+bool
+pz_ri_is_foreign_key(Oid relid, Bitmapset *compared, AttrNumber period, Bitmapset *set, CmdType command)
 {
 	Relation	rel = table_open(relid, NoLock);
 	bool		found = false;
@@ -291,6 +321,7 @@ is_foreign_key(Oid relid, Bitmapset *compared, Bitmapset *set, CmdType command)
 		Bitmapset  *columns = column_set(fk->conkey, fk->nkeys);
 
 		found = found || (bms_equal(compared, columns) && bms_is_subset(set, columns) &&
+						  is_period_of(fk->conoid, fk->conkey, fk->nkeys, period) &&
 						  (command == CMD_SELECT || has_action(fk->conoid, command)));
 	}
 	table_close(rel, NoLock);
@@ -298,11 +329,11 @@ is_foreign_key(Oid relid, Bitmapset *compared, Bitmapset *set, CmdType command)
 }
 
 /*
- * Are these columns just those that a foreign key refers to?  The relation has
- * a trigger for each of these, which names its constraint.
+ * Are these columns just those that a foreign key with that period refers to?  The
+ * relation has a trigger for each of these, which names its constraint.
  */
-static bool
-is_referenced_key(Oid relid, Bitmapset *compared)
+bool
+pz_ri_is_referenced_key(Oid relid, Bitmapset *compared, AttrNumber period)
 {
 	Relation	rel = table_open(relid, NoLock);
 	bool		found = false;
@@ -326,7 +357,7 @@ is_referenced_key(Oid relid, Bitmapset *compared)
 			int			n;
 
 			DeconstructFkConstraintRow(tup, &n, conkey, confkey, NULL, NULL, NULL, NULL, NULL);
-			found = bms_equal(compared, column_set(confkey, n));
+			found = bms_equal(compared, column_set(confkey, n)) && is_period_of(trigger->tgconstraint, confkey, n, period);
 		}
 		ReleaseSysCache(tup);
 	}
@@ -465,16 +496,18 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 
 	if (!pz_enforce_may_be_ri(query_string))
 		return false;
-	if (query->cteList || query->hasSubLinks || query->returningList || query->setOperations ||
+	if (query->cteList || query->returningList || query->setOperations ||
 		query->onConflict || query->hasTargetSRFs || query->hasModifyingCTE)
 		return false;
+	if (query->hasSubLinks || query->havingQual)
+		return pz_ri_is_of_period(query);
 	if (query->commandType == CMD_SELECT && strncmp(query_string, "SELECT fk.", 10) == 0)
 		return state.adding && is_validation(query);
 
 	if (list_length(query->rtable) != 1 || query->jointree == NULL)
 		return false;
 	rte = linitial_node(RangeTblEntry, query->rtable);
-	if (rte->rtekind != RTE_RELATION || !only_key_equalities(query->jointree->quals, &compared))
+	if (rte->rtekind != RTE_RELATION || !pz_ri_only_key_equalities(query->jointree->quals, &compared, NULL))
 		return false;
 
 	switch (query->commandType)
@@ -482,9 +515,9 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 		case CMD_SELECT:
 			return list_length(query->targetList) == 1 &&
 				IsA(linitial_node(TargetEntry, query->targetList)->expr, Const) &&
-				(is_referenced_key(rte->relid, compared) || is_foreign_key(rte->relid, compared, NULL, CMD_SELECT));
+				(pz_ri_is_referenced_key(rte->relid, compared, InvalidAttrNumber) || pz_ri_is_foreign_key(rte->relid, compared, InvalidAttrNumber, NULL, CMD_SELECT));
 		case CMD_DELETE:
-			return is_foreign_key(rte->relid, compared, NULL, CMD_DELETE);
+			return pz_ri_is_foreign_key(rte->relid, compared, InvalidAttrNumber, NULL, CMD_DELETE);
 		case CMD_UPDATE:
 			foreach(lc, query->targetList)
 			{
@@ -496,7 +529,7 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 					return false;
 				set = bms_add_member(set, tle->resno);
 			}
-			return is_foreign_key(rte->relid, compared, set, CMD_UPDATE);
+			return pz_ri_is_foreign_key(rte->relid, compared, InvalidAttrNumber, set, CMD_UPDATE);
 		default:
 			return false;
 	}
