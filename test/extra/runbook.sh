@@ -89,7 +89,7 @@ want '... and what status() names' "$(shop -f "$pages/first_look.sql" | cut -d '
 block settle
 want '... until somebody has looked into it' "$(shop -f "$pages/first_look.sql")" ''
 
-# ---- the disk is full (that it is: t/017_disk_full.pl, t/046_worker_failing.pl)
+# ---- the disk is full (that it is: t/017_disk_full.pl, t/048_worker_failing.pl)
 want 'how much the record takes' "$(block record_size | sed -n 's/^0|.*|.*|[0-9]* kB$/period 0/p')" 'period 0'
 block retention >/dev/null
 until_is 730d shop -c 'SHOW personalize.audit_retention'
