@@ -47,18 +47,7 @@ if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null || ! 
 	[ $FAILED = 0 ] || exit 1
 	exit 77
 fi
-if ! why=$(cd "$work/one" && dpkg-checkbuilddeps 2>&1); then
-	echo "the archive only: $(printf '%s\n' "$why" | sed -n 's/.*error: *//p')"
-	[ $FAILED = 0 ] || exit 1
-	exit 77
-fi
 majors=$(cd "$work/one" && pg_buildext supported-versions)
-# the file in the tree names the PostgreSQL of the release that it was made on
-for n in one another_one; do
-	(cd "$work/$n" && pg_buildext updatecontrol)
-done
-want 'debian/control is made of debian/control.in' "$(sed 's/^Package: postgresql-[0-9]*-/Package: /' "$work/one/debian/control" | awk -v RS= '!seen[$0]++' |
-	diff - <(sed 's/^Package: postgresql-[0-9]*-/Package: /' debian/control | awk -v RS= '!seen[$0]++'))" ''
 for n in one another_one; do
 	(cd "$work/$n" && git clean -q -fdx && make deb >"$work/$n.log" 2>&1) || { tail -40 "$work/$n.log"; exit 1; }
 	mkdir "$work/of_$n"
@@ -69,10 +58,12 @@ for deb in "$work"/of_one/postgresql-*-personalize_*.deb; do
 	name=$(basename "$deb")
 	want "$name: the same when built again elsewhere" "$(cmp "$deb" "$work/of_another_one/$name" && echo same)" same
 done
-want 'no compiler warning' "$(grep 'warning:.*\[-W' "$work/one.log" || true)" ''
+want 'no compiler warning' "$(grep '\.[ch]:[0-9].* warning:' "$work/one.log" || true)" ''
 if command -v lintian >/dev/null; then
-	# it has no maintainer with an address yet
-	want 'lintian has no error' "$(lintian --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog --fail-on error "$work"/of_one/*personalize_*.deb 2>&1 | grep '^E:' || true)" ''
+	# the contributors have no address by mail
+	lintian --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog "$work"/of_one/*personalize_*.deb >"$work/lintian" 2>&1 || true
+	want 'lintian has no error' "$(grep '^E:' "$work/lintian" || true)" ''
+	cat "$work/lintian"
 fi
 # the server at hand runs with what its package brings
 major=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
