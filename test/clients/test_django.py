@@ -1,4 +1,5 @@
 """Django."""
+import io
 import os
 import django
 
@@ -10,6 +11,7 @@ for alias, user in (("news", "shop_news"), ("idle", "shop_idle")):
 settings.DATABASES["default"]["CONN_MAX_AGE"] = 600
 django.setup()
 
+from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import DatabaseError, DataError, IntegrityError, ProgrammingError, connection, connections, models, transaction
 from checks import HINT, KEPT_BACK, MARKETING, SERVICE, Checks, raises, same
@@ -77,6 +79,14 @@ def _():
 @check
 def role():
     same(ids(Customer.objects.using("news")), MARKETING)
+    # a tool that reads a row of each table
+    for database, name, found in (("default", "customer", False), ("news", "customer", True)):
+        out = io.StringIO()
+        with connections[database].cursor() as cursor:
+            cursor.execute("SET search_path = shop")
+        call_command("inspectdb", name, database=database, stdout=out)
+        same("email = models." in out.getvalue(), found)
+        connections[database].close()
 
 
 @check
