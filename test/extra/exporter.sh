@@ -1,4 +1,5 @@
 #!/bin/bash
+# Packages: curl
 # The exporter of Debian (prometheus-postgres-exporter) with contrib/exporter/queries.yaml:
 # every metric arrives under its name, with its labels and values, for a role that has the
 # duty monitor and nothing else.  The package is unpacked, not installed, if it is not here.
@@ -6,6 +7,7 @@
 set -eu
 . test/lib/bootstrap.sh
 . test/lib/cluster.sh
+. test/lib/packages.sh
 exporter=$(command -v prometheus-postgres-exporter || true)
 if [ -z "$exporter" ]; then
 	if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
@@ -21,7 +23,7 @@ if [ -z "$exporter" ]; then
 	exporter=$PZ_TMP/exporter/usr/bin/prometheus-postgres-exporter
 	chmod -R a+rX "$PZ_TMP/exporter"
 fi
-if ! command -v curl >/dev/null; then
+if ! pz_with_packages curl --version >/dev/null 2>&1; then
 	echo 'there is no curl'
 	exit 77
 fi
@@ -55,7 +57,7 @@ pz_as_user env DATA_SOURCE_NAME="host=$PZ_SOCKET user=prometheus dbname=postgres
 pid=$!
 trap 'kill $pid 2>/dev/null || true' EXIT
 tries=0
-until curl -sf -o "$PZ_TMP/scraped" "http://127.0.0.1:$port/metrics" && grep -q '^personalize_alerts_active' "$PZ_TMP/scraped"; do
+until pz_with_packages curl -sf -o "$PZ_TMP/scraped" "http://127.0.0.1:$port/metrics" && grep -q '^personalize_alerts_active' "$PZ_TMP/scraped"; do
 	if ! kill -0 $pid 2>/dev/null || [ $((++tries)) -gt 300 ]; then
 		echo 'not ok - the exporter does not answer'
 		cat "$PZ_TMP/exporter.out"
@@ -64,7 +66,7 @@ until curl -sf -o "$PZ_TMP/scraped" "http://127.0.0.1:$port/metrics" && grep -q 
 	sleep 0.2 # lint: poll interval
 done
 # one more, when everything is warm
-curl -sf -o "$PZ_TMP/scraped" "http://127.0.0.1:$port/metrics"
+pz_with_packages curl -sf -o "$PZ_TMP/scraped" "http://127.0.0.1:$port/metrics"
 want 'no query failed' "$(grep '^pg_exporter_user_queries_load_error\|^pg_exporter_last_scrape_error' "$PZ_TMP/scraped" | sed 's/.*} */load /; s/^pg_exporter_last_scrape_error /scrape /' | sort -u | tr '\n' ' ')" 'load 0 scrape 0 '
 want 'every name arrives' \
 	"$(grep -o '^personalize_[a-z_]*' "$PZ_TMP/scraped" | sort -u | tr '\n' ' ')" \

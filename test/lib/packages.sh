@@ -63,10 +63,11 @@ pz_packages()
 }
 
 # Shared libraries of theirs come last: the system's own serve everything that has them.
+# Some have a directory of their own, which those that need them have by its installed name.
 pz_with_packages()
 {
 	local dir=$PZ_PACKAGES/usr libs
 
-	libs=$(find "$dir/lib" -maxdepth 2 -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | tr '\n' ':')
+	libs=$(find "$dir/lib" -maxdepth 3 \( -name 'lib*.so.*' -o -name 'lib*-[0-9]*.so' \) -printf '%h\n' 2>/dev/null | sort -u | tr '\n' ':')
 	PATH=$PATH:/usr/sbin:$dir/bin:$dir/sbin LD_LIBRARY_PATH=${libs%:} "$@"
 }
