@@ -120,7 +120,7 @@ pz_ri_context_restore(bool cleared)
 
 /*
  * Say that an ALTER TABLE runs that does nothing but add or validate foreign
- * keys, or detach a partition that they refer to; returns what was said before.
+ * keys, or moves a partition that has one or that one refers to; returns what was said before.
  */
 bool
 pz_enforce_foreign_key(bool adding)

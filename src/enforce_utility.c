@@ -291,14 +291,16 @@ pz_utility_only_foreign_keys(Node *parsetree)
 }
 
 /*
- * Is this an ALTER TABLE that only takes a partition away to which a foreign key
- * refers, where either side is protected?
+ * Does this ALTER TABLE do nothing but take a partition away to which a foreign key
+ * refers, or bring one to a relation that has a foreign key, where either side of it
+ * is protected?
  */
 static bool
-detaches_referenced(Node *parsetree)
+moves_partition(Node *parsetree)
 {
 	AlterTableStmt *stmt = (AlterTableStmt *) parsetree;
 	AlterTableCmd *cmd;
+	bool		attach;
 	Oid			relid;
 	bool		guarded;
 	Relation	pg_constraint;
@@ -310,18 +312,23 @@ detaches_referenced(Node *parsetree)
 	if (!IsA(parsetree, AlterTableStmt) || list_length(stmt->cmds) != 1)
 		return false;
 	cmd = linitial_node(AlterTableCmd, stmt->cmds);
-	if (cmd->subtype != AT_DetachPartition)
+	attach = cmd->subtype == AT_AttachPartition;
+	if (!attach && cmd->subtype != AT_DetachPartition)
 		return false;
-	relid = RangeVarGetRelid(castNode(PartitionCmd, cmd->def)->name, AccessShareLock, true);
+	relid = RangeVarGetRelid(attach ? stmt->relation : castNode(PartitionCmd, cmd->def)->name, AccessShareLock, true);
 	if (!OidIsValid(relid))
 		return false;
 	guarded = pz_registry_guards(relid);
 	pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyInit(&keys[0], Anum_pg_constraint_confrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[0], attach ? Anum_pg_constraint_conrelid : Anum_pg_constraint_confrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
 	ScanKeyInit(&keys[1], Anum_pg_constraint_contype, BTEqualStrategyNumber, F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
 	scan = systable_beginscan(pg_constraint, InvalidOid, false, NULL, 2, keys);
 	while (!found && HeapTupleIsValid(tup = systable_getnext(scan)))
-		found = guarded || pz_registry_guards(((Form_pg_constraint) GETSTRUCT(tup))->conrelid);
+	{
+		Form_pg_constraint con = (Form_pg_constraint) GETSTRUCT(tup);
+
+		found = guarded || pz_registry_guards(attach ? con->confrelid : con->conrelid);
+	}
 	systable_endscan(scan);
 	table_close(pg_constraint, AccessShareLock);
 	return found;
@@ -334,7 +341,7 @@ detaches_referenced(Node *parsetree)
 bool
 pz_utility_asks_references(Node *parsetree)
 {
-	return pz_utility_only_foreign_keys(parsetree) || detaches_referenced(parsetree);
+	return pz_utility_only_foreign_keys(parsetree) || moves_partition(parsetree);
 }
 
 /* An option of a command on databases; NULL if it is not given. */

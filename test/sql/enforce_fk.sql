@@ -192,6 +192,28 @@ SET LOCAL personalize.purpose = 'enf_ads';
 SELECT enf.judged('ALTER TABLE enf.part DETACH PARTITION enf.part_5');
 ALTER TABLE enf.part DETACH PARTITION enf.part_5;
 ROLLBACK;
+/* ATTACH PARTITION asks whether its rows have partners: of all rows */
+BEGIN;
+CREATE TABLE enf.bought (c integer REFERENCES enf.customer, what integer) PARTITION BY LIST (what);
+CREATE TABLE enf.bought_1 (c integer, what integer);
+INSERT INTO enf.bought_1 VALUES (1, 1), (5, 1);
+CREATE TABLE enf.bought_2 (c integer, what integer);
+INSERT INTO enf.bought_2 VALUES (1, 2), (77, 2);
+SELECT enf.judged('ALTER TABLE enf.bought ATTACH PARTITION enf.bought_1 FOR VALUES IN (1)');
+SELECT enf.judged('ALTER TABLE enf.bought ATTACH PARTITION enf.bought_2 FOR VALUES IN (2)');
+SET LOCAL personalize.purpose = 'enf_ads';
+ALTER TABLE enf.bought DETACH PARTITION enf.bought_1;
+ALTER TABLE enf.bought_1 DROP CONSTRAINT IF EXISTS bought_c_fkey, DROP CONSTRAINT IF EXISTS bought_1_c_fkey;
+SELECT enf.judged('ALTER TABLE enf.bought ATTACH PARTITION enf.bought_1 FOR VALUES IN (1)');
+/* the same where the partition becomes part of a protected relation */
+RESET ROLE;
+SELECT personalize.protect('enf.bought', via => 'c', kind => 'enforce_fk', columns => '{"*":"enf_general"}');
+SET LOCAL ROLE regress_enf_owner;
+SELECT enf.judged('ALTER TABLE enf.bought ATTACH PARTITION enf.bought_2 FOR VALUES IN (2)');
+UPDATE enf.bought_2 SET c = 5 WHERE c = 77;
+SELECT enf.judged('ALTER TABLE enf.bought ATTACH PARTITION enf.bought_2 FOR VALUES IN (2)');
+SELECT * FROM enf.bought ORDER BY 1, 2;
+ROLLBACK;
 /* the protected one as the referenced side, in a window */
 BEGIN;
 RESET ROLE;
