@@ -51,6 +51,7 @@
 
 #include "audit_ready.h"
 #include "enforce.h"
+#include "enforce_route.h"
 #include "errors.h"
 #include "progress.h"
 #include "rights.h"
@@ -139,6 +140,31 @@ is_constraint(const ErrorData *edata)
 	relid = OidIsValid(namespace) ? get_relname_relid(edata->table_name, namespace) : InvalidOid;
 	return OidIsValid(relid) && (OidIsValid(get_relation_constraint_oid(relid, edata->constraint_name, true)) ||
 								 OidIsValid(get_relname_relid(edata->constraint_name, namespace)));
+}
+
+/* Is it another transaction that an error is about?  It may be gone the next time. */
+static bool
+is_in_the_way(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/* ERROR 55000 if the relation of a path does not lead to subjects any more. */
+static void
+require_routes(const PzPath *path)
+{
+	const PzRelation *rel = pz_registry_relation(path->relid);
+	List	   *ids = NIL;
+	ListCell   *lc;
+	int			i;
+
+	/* messages that come with a lock may take it away */
+	for (i = 0; rel && i < rel->npaths; i++)
+		ids = lappend_int(ids, rel->paths[i].path_id);
+	foreach(lc, ids)
+		(void) pz_route_find(lfirst_int(lc));
+	list_free(ids);
 }
 
 /* Forget the kept plans, except of statements that run now. */
@@ -244,6 +270,7 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 	MemoryContext caller = CurrentMemoryContext;
 	KeptPlan   *volatile kept = NULL;
 	bool		deletes = expected == SPI_OK_DELETE || strncmp(statement, "WITH ", 5) == 0;
+	bool		reads = expected == SPI_OK_SELECT && !deletes;
 	int			i;
 
 	pz_progress_relation(path->relid);
@@ -261,7 +288,9 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 	}
 	options.params = params;
 	options.dest = dest;
-	/* within the statement this would be taken for an error of the owner's code; copies are no use */
+	/* within the statement these would be taken for errors of the owner's code; copies are no use */
+	if (path->path_id != 0)
+		require_routes(path);
 	if (path->path_id != 0 && !(how & PZ_RIGHTS_LAZY))
 		pz_ready_require(RecoveryInProgress());
 	GetUserIdAndSecContext(&save_user, &save_context);
@@ -318,7 +347,12 @@ pz_rights_run(const PzPath *path, const char *statement, int nargs, const Oid *t
 				 is_constraint(edata) ?
 				 errdetail("Constraint \"%s\" of relation \"%s\" stands against it.",
 						   edata->constraint_name, edata->table_name) :
-				 errdetail("A constraint, trigger or rule of the relation raised an error."),
+				 errdetail("%s", is_in_the_way(edata->sqlerrcode) ? "Another transaction is in the way." :
+						   reads ? "Reading them raised an error." :
+						   "A constraint, trigger or rule of the relation raised an error."),
+				 is_in_the_way(edata->sqlerrcode) ? errhint("Try again.") :
+				 reads ?
+				 errhint("See personalize.status() for what is wrong with the relation; a query on it for purpose 'break_glass' shows the error.") :
 				 deletes ?
 				 errhint("Rows that stay refer to them. Have set_erasure() retain or anonymize these, too; "
 						 "or protect the referencing relation, so that it is processed first, or give its foreign key ON DELETE CASCADE.") :

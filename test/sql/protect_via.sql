@@ -166,6 +166,12 @@ SET LOCAL personalize.purpose = 'via_rec';
 SELECT count(*) FROM item;
 ROLLBACK;
 RESET ROLE;
+/* rights say why, too */
+\set VERBOSITY terse
+SELECT personalize.export_subject(1, 'via');
+SELECT personalize.erase_subject(1, dry_run => true, kind => 'via');
+SELECT personalize.rectify_subject(1, 'item', '{"what": "x"}', 'via');
+\set VERBOSITY default
 ALTER TABLE item ADD CONSTRAINT item_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders ON UPDATE CASCADE;
 SET ROLE via_app;
 BEGIN;

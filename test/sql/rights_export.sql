@@ -47,6 +47,15 @@ SELECT personalize.rectify_subject(599, 'exp.customer', '{"email": "ann@x"}', 'e
 SELECT personalize.rectify_subject(501, 'exp.customer', '{"id": 3}', 'exp');
 SELECT personalize.rectify_subject(501, 'exp.customer', '{"birth": "yesterday secret"}', 'exp');
 SELECT personalize.rectify_subject(501, 'exp.customer', '{"email": "secret"}', 'exp');
+/* another transaction that is in the way may be gone the next time */
+RESET ROLE;
+CREATE FUNCTION exp.in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'secret' USING ERRCODE = 'lock_not_available'; END $$;
+CREATE TRIGGER in_the_way BEFORE UPDATE ON exp.customer FOR EACH ROW EXECUTE FUNCTION exp.in_the_way();
+SET ROLE regress_exp_officer;
+SELECT personalize.rectify_subject(501, 'exp.customer', '{"email": "bob@x"}', 'exp');
+RESET ROLE;
+DROP TRIGGER in_the_way ON exp.customer;
+SET ROLE regress_exp_officer;
 SELECT personalize.rectify_subject(501, 'exp.customer', '{}', 'exp');
 SELECT personalize.rectify_subject(501, 'exp.customer', '{"nonesuch": 1}', 'exp');
 SELECT personalize.rectify_subject(501, 'exp.newsletter', '{"issue": 1}', 'exp');
