@@ -128,6 +128,16 @@ foreach my $file (@files)
 }
 is(uses('many'), 200, 'all uses are on record');
 is(uses('after'), 1, '... up to the last');
+# by an officer who may read no file of the server, as docs/standby.md has it
+read_on($standby, 1, 'client');
+my ($how) = slurp_file('docs/standby.md') =~ /^ *(\\set log `base64.*\n *SELECT.*)$/m;
+foreach my $file (files($log_dir))
+{
+	(my $with = $how) =~ s/16384\.7\.log/$file/ or die;
+	($status, $out, $err) = $primary->psql('postgres', "SET ROLE officer;\n$with");
+	is($status . $err, '0', 'a file that a client reads');
+}
+is(uses('client'), 1, '... is taken in');
 ($status, $out, $err) = ingest(changed($files[1], sub { ${ $_[0] } = slurp_file($files[1]); substr(${ $_[0] }, -40, 1) ^= "\1" }));
 is($out, '0', 'an older copy says nothing new');
 $primary->wait_for_catchup($standby);

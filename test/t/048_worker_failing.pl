@@ -4,6 +4,7 @@
 # Files may not grow beyond a limit here; segments of write-ahead log are smaller than that.
 use strict;
 use warnings;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -67,8 +68,11 @@ $node->poll_query_until('postgres', q{SELECT clock_timestamp() > failing_since +
 ($ret, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$read");
 like($err, qr/ERROR:  55000: .*cannot be recorded.*HINT:  .*fails again and again.*server log/s, '... and are refused then, with what to do');
 is($out, '', '... without rows');
-($ret, $out, $err) = $node->psql('postgres', 'SELECT personalize.audit_sync()');
-like($err, qr/audit worker of this database/, 'nobody waits for it for ever');
+my $waits = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT personalize.audit_sync()' ], '>', \$out, '2>', \$err);
+my $event = $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000 ? 'PersonalizeAuditSync' : 'Extension';
+ok($node->poll_query_until('postgres', qq{SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'SELECT personalize.audit_sync()' AND wait_event = '$event'}), 'who waits for it says so');
+$waits->finish;
+like($err, qr/audit worker of this database/, '... but not for ever');
 is($node->safe_psql('postgres', 'CREATE TABLE other AS SELECT 1 AS x; SELECT x FROM other'), '1', 'what is not protected is as ever');
 
 # there is room again
