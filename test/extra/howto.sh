@@ -10,6 +10,13 @@ page=docs/howto/README.md
 dir=$PZ_WORK/howto_page
 mkdir "$dir"
 awk -v to="$dir/" '/^```[a-z]+ [^ ]+$/ { file = to $2; next } /^```$/ { file = "" } file != "" { print > file }' $page
+# as the tutorial leaves it: an audit worker is in the database
+pz_client psql -X -q -c 'CREATE DATABASE shop'
+PZ_DATABASE=shop pz_client psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -c 'CREATE ROLE shop_app' -c 'CREATE TABLE t (id bigint)' -c 'GRANT SELECT ON t TO shop_app' -c 'CREATE EXTENSION personalize' \
+	-c "SELECT personalize.protect('t', 'id')" -c "SELECT personalize.assign_duty('shop_app', 'app')" \
+	-c 'BEGIN' -c "SET LOCAL personalize.purpose = 'backup'" -c 'SELECT id FROM t' -c 'COMMIT'
+sed -n 's/^    \(sudo -u postgres dropdb .*\)/\1/p' $page | sed 's/sudo -u postgres //g' >"$dir/again.sh"
+want 'what the tutorial has left goes' "$(pz_client sh -e "$dir/again.sh" 2>&1 || echo failed)" ''
 pz_client psql -X -q -v ON_ERROR_STOP=1 -f "$dir/roles.sql"
 PZ_DATABASE=shop pz_client psql -X -q -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION personalize' -f "$dir/shop.sql" -o /dev/null
 app() { PZ_DATABASE=shop pz_client env PGUSER=shop_app psql -X -q -A -t "$@" 2>&1; }
