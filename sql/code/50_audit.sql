@@ -378,6 +378,7 @@ DECLARE
 	needless boolean := NOT EXISTS (SELECT FROM personalize.registry_relation);
 	consent_set record;
 	keep text := pg_catalog.current_setting('max_slot_wal_keep_size');
+	idle text := NULLIF(pg_catalog.current_setting('idle_replication_slot_timeout', true), '0');
 	level text := pg_catalog.current_setting('wal_level');
 	gaps bigint := (SELECT pg_catalog.count(*) FROM personalize.audit_gap g WHERE g.settled_at IS NULL);
 	standby boolean := pg_catalog.pg_is_in_recovery();
@@ -446,6 +447,9 @@ BEGIN
 		CASE WHEN consent_set.state <> 'ready' THEN 'Consent is read from the ledger, person by person. See the server log, personalize.consent_memory and max_worker_processes.' END;
 	RETURN QUERY SELECT 'audit max_slot_wal_keep_size', keep = '-1', keep,
 		CASE WHEN keep <> '-1' THEN 'Set it to -1: a limit can throw away write-ahead log that the audit has not read.' END;
+	/* PostgreSQL 18 */
+	RETURN QUERY SELECT 'audit idle_replication_slot_timeout'::text, false, idle,
+		'Set it to 0: while no audit worker runs it can throw away write-ahead log that the audit has not read.'::text WHERE idle IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION personalize.audit_status_internal() IS 'The part of status() that is about the audit';

@@ -41,5 +41,16 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM personalize.audit_gap'), '
 is($node->safe_psql('postgres', q{SELECT count(*) FROM personalize.usage WHERE relation = 'customer'::regclass AND status = 'ended'}), '4', 'every read is on record');
 is($node->safe_psql('postgres', 'SELECT ok FROM personalize.verify_audit()'), 't', 'the chain holds');
 
+# what could take the WAL away while there is no worker
+SKIP:
+{
+	skip 'slots are not taken away for being idle before PostgreSQL 18', 2 if $node->safe_psql('postgres', 'SHOW server_version_num') < 180000;
+	my $said = q{SELECT ok, detail, hint <> '' FROM personalize.status() WHERE check_name = 'audit idle_replication_slot_timeout'};
+
+	is($node->safe_psql('postgres', $said), '', 'status() has nothing to say of a timeout that is not set');
+	set_lines($node, "idle_replication_slot_timeout = '10min'");
+	is($node->safe_psql('postgres', $said), 'f|10min|t', 'but of one that is');
+}
+
 $node->stop;
 done_testing();
