@@ -24,7 +24,7 @@ append_name(StringInfo list, const char *name)
 {
 	if (list->len > 0)
 		appendStringInfoString(list, ", ");
-	appendStringInfoString(list, quote_identifier(name));
+	appendStringInfoString(list, pz_registry_quote(NULL, name));
 }
 
 /* Is an id among those of an array? */

@@ -160,4 +160,7 @@ extern bool pz_registry_granted(int32 purpose_id, Oid role, bool *may_copy);
 extern bool pz_registry_has_duty(Oid role, const char *duty);
 extern bool pz_registry_append_only(Oid relid);
 
+/* registry_resolve.c */
+extern char *pz_registry_quote(const char *schema, const char *name);
+
 #endif							/* PZ_REGISTRY_H */

@@ -20,6 +20,30 @@
 
 #include "registry_private.h"
 
+/*
+ * A name as it is recorded and shown, with the schema before it unless that is NULL:
+ * quoted where it must be and nowhere else, whatever the session says in
+ * quote_all_identifiers.  By one name a relation is found again in the record of use.
+ */
+char *
+pz_registry_quote(const char *schema, const char *name)
+{
+	bool		all = quote_all_identifiers;
+	char	   *result;
+
+	quote_all_identifiers = false;
+	PG_TRY();
+	{
+		result = schema ? quote_qualified_identifier(schema, name) : pstrdup(quote_identifier(name));
+	}
+	PG_FINALLY();
+	{
+		quote_all_identifiers = all;
+	}
+	PG_END_TRY();
+	return result;
+}
+
 /* Kind of a registry by number, NULL if there is none. */
 static const PzKind *
 find_kind(Registry *r, int32 kind_id)
@@ -191,7 +215,7 @@ pz_registry_resolve(Registry *r, Oid relid, List *ancestors)
 	rel->relid = relid;
 	rel->root = nearest->relid;
 	rel->has_net = nearest->has_net;
-	rel->name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rel->root)), get_rel_name(rel->root));
+	rel->name = pz_registry_quote(get_namespace_name(get_rel_namespace(rel->root)), get_rel_name(rel->root));
 	rel->null_visible = true;
 	rel->observed = true;
 	rel->paths = palloc0(sizeof(PzPath) * list_length(r->paths));

@@ -73,7 +73,7 @@ personalize_note_use(PG_FUNCTION_ARGS)
 	use->purpose_name = pstrdup(purpose->name);
 	use->legal_basis = pstrdup(purpose->basis_name);
 	use->relid = relid;
-	use->relation_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), relname);
+	use->relation_name = pz_registry_quote(get_namespace_name(get_rel_namespace(relid)), relname);
 	use->columns = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	use->precision = PZ_SUPERSET;
 	use->rows_used = n;

@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION personalize.relation_text_internal(relid oid)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off	/* it is kept in records */
 AS $$
 	SELECT format('%I.%I', n.nspname, c.relname)
 	FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

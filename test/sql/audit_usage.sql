@@ -97,6 +97,20 @@ SELECT count(*) FROM personalize.audit_use;
 SELECT count(*) FROM personalize.subject;
 RESET ROLE;
 
+/* by one name a relation is found again, whatever a session says about quotes; the registry is read anew in between */
+SET quote_all_identifiers = on;
+SELECT personalize.define_category('aud_general', 'for tests');
+SET ROLE regress_aud_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'aud_ship';
+SET LOCAL personalize.context = 'quoted';
+SELECT name FROM aud.customer WHERE id = 'k2';
+COMMIT;
+RESET ROLE;
+SELECT personalize.rectify_subject('k2', 'aud.customer', '{"name": "name2"}', 'aud_person') ->> 'relation' AS relation;
+RESET quote_all_identifiers;
+SELECT personalize.audit_sync();
+SELECT relation_name, columns, categories FROM personalize.usage WHERE context = 'quoted' AND purpose = 'aud_ship';
 SELECT check_name, ok FROM personalize.status() WHERE check_name LIKE 'audit%' AND check_name <> 'audit messages' ORDER BY check_name COLLATE "C";
 SELECT personalize.unprotect('aud.customer');
 SELECT personalize.revoke_duty('regress_aud_auditor', 'auditor');
