@@ -20,6 +20,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "parser/parser.h"
 #include "parser/scanner.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -61,10 +62,11 @@ static HTAB *text_cache = NULL;
 
 /*
  * Scan a text once.  With out NULL only looks for the highest parameter
- * number, which is returned.  Errors as the scanner does.
+ * number, which is returned.  conforming: a backslash in a plain string is one.
+ * Errors as the scanner does.
  */
 static int
-pz_text_scan(const char *source, StringInfo out, int last_param)
+pz_text_scan(const char *source, bool conforming, StringInfo out, int last_param)
 {
 	core_yy_extra_type extra;
 	core_YYSTYPE value;
@@ -75,6 +77,8 @@ pz_text_scan(const char *source, StringInfo out, int last_param)
 
 	scanner = scanner_init(source, &extra, &ScanKeywords, ScanKeywordTokens);
 	extra.escape_string_warning = false;
+	extra.backslash_quote = BACKSLASH_QUOTE_ON;
+	extra.standard_conforming_strings = conforming;
 	while ((token = core_yylex(&value, &location, scanner)) != 0)
 	{
 		/* the scanner ends the text of the current token with a zero byte */
@@ -111,24 +115,16 @@ pz_text_scan(const char *source, StringInfo out, int last_param)
 }
 
 /*
- * Normalize a statement in the current memory context.  Errors only if there
- * is no memory.
+ * The text of a statement without its constants, in the current memory context; NULL
+ * if the scanner does not understand it.  Errors only if there is no memory.
  */
 static char *
-pz_text_normalize(const char *source, int location, int len)
+pz_text_without_constants(const char *statement, bool conforming)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext work;
+	MemoryContext work = AllocSetContextCreate(caller, "personalize text", ALLOCSET_DEFAULT_SIZES);
 	char	   *volatile result = NULL;
 
-	if (location < 0)
-		location = len = 0;
-	if (len <= 0)
-		len = (int) strnlen(source + location, PZ_TEXT_SOURCE_MAX + 1);
-	if (len > PZ_TEXT_SOURCE_MAX)
-		return pstrdup(PZ_TEXT_UNPARSEABLE);
-
-	work = AllocSetContextCreate(caller, "personalize text", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(work);
 
 	/*
@@ -137,11 +133,10 @@ pz_text_normalize(const char *source, int location, int len)
 	 */
 	PG_TRY();
 	{
-		char	   *statement = pnstrdup(source + location, len);
 		StringInfoData out;
 
 		initStringInfo(&out);
-		pz_text_scan(statement, &out, pz_text_scan(statement, NULL, 0));
+		pz_text_scan(statement, conforming, &out, pz_text_scan(statement, conforming, NULL, 0));
 		while (out.len > 0 && (out.data[out.len - 1] == ' ' || out.data[out.len - 1] == ';'))
 			out.data[--out.len] = '\0';
 		if (out.len > PZ_TEXT_MAX)
@@ -159,7 +154,43 @@ pz_text_normalize(const char *source, int location, int len)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(work);
-	return result != NULL ? result : pstrdup(PZ_TEXT_UNPARSEABLE);
+	return result;
+}
+
+/*
+ * Normalize a statement in the current memory context.  Errors only if there
+ * is no memory.
+ *
+ * What standard_conforming_strings was when the statement was parsed is not known: it
+ * may have been prepared, or be in a function.  Where that tells where constants end,
+ * so that what is one could be taken for a name, the text is not kept.
+ */
+static char *
+pz_text_normalize(const char *source, int location, int len)
+{
+	char	   *statement;
+	char	   *text;
+	char	   *other;
+
+	if (location < 0)
+		location = len = 0;
+	if (len <= 0)
+		len = (int) strnlen(source + location, PZ_TEXT_SOURCE_MAX + 1);
+	if (len > PZ_TEXT_SOURCE_MAX)
+		return pstrdup(PZ_TEXT_UNPARSEABLE);
+
+	statement = pnstrdup(source + location, len);
+	text = pz_text_without_constants(statement, true);
+	if (strchr(statement, '\\') != NULL)
+	{
+		other = pz_text_without_constants(statement, false);
+		if (text == NULL)
+			text = other;
+		else if (other != NULL && strcmp(text, other) != 0)
+			text = NULL;
+	}
+	pfree(statement);
+	return text != NULL ? text : pstrdup(PZ_TEXT_UNPARSEABLE);
 }
 
 /*

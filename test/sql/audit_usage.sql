@@ -97,6 +97,24 @@ SELECT count(*) FROM personalize.audit_use;
 SELECT count(*) FROM personalize.subject;
 RESET ROLE;
 
+/* whatever says what a backslash is, nothing of a constant is kept; it may be said differently when a statement is prepared and when it is run */
+SET ROLE regress_aud_app;
+BEGIN;
+SET LOCAL personalize.purpose = 'aud_ship';
+SET LOCAL personalize.context = 'backslash';
+SET LOCAL escape_string_warning = off;
+PREPARE one AS SELECT count(name) AS one FROM aud.customer WHERE name <> 'a\' AND name <> 'secret one' /* it's */;
+PREPARE two AS SELECT count(name) AS two, 'C:\dir' AS b FROM aud.customer WHERE name ~ '\d';
+PREPARE three AS SELECT count(name) AS three FROM aud.customer WHERE name <> 'a\';
+SET LOCAL standard_conforming_strings = off;
+PREPARE four AS SELECT count(name) AS four FROM aud.customer WHERE name <> 'it\'s secret' AND name <> 'x' /* it's */;
+EXECUTE one; EXECUTE two; EXECUTE three;
+SET LOCAL standard_conforming_strings = on;
+EXECUTE four;
+COMMIT;
+RESET ROLE;
+SELECT personalize.audit_sync();
+SELECT query FROM personalize.usage WHERE context = 'backslash' ORDER BY usage_id;
 /* by one name a relation is found again, whatever a session says about quotes; the registry is read anew in between */
 SET quote_all_identifiers = on;
 SELECT personalize.define_category('aud_general', 'for tests');
