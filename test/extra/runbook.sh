@@ -120,6 +120,7 @@ want 'break_glass: nobody holds it' "$(block break_glass_use shop_oncall | grep 
 block break_glass_grant >/dev/null
 want '... who is given it sees everybody' "$(block break_glass_use shop_oncall)" 'Name 6|mail6@shop.example'
 want '... and is on record' "$(block break_glass_end | grep . | cut -d '|' -f 2,3,5)" 'shop_oncall|incident 4711|6'
+want '... which a metric tells' "$(shop -c "SELECT value > 0 FROM personalize.read_metrics(true) WHERE name = 'personalize_purpose_uses_day' AND labels ->> 'purpose' = 'break_glass'")" t
 want '... and has it no more' "$(as shop_oncall -f "$pages/break_glass_use.sql" | grep -c 'ERROR:.*may not')" 1
 
 # ---- a breach
