@@ -61,6 +61,7 @@ extern Oid	pz_within_without(int32 purpose_id, bool copies);
 extern bool pz_within_has_duty(const char *duty);
 
 extern bool pz_enforce_may_be_ri(const char *query_string);
+extern bool pz_enforce_looks_at_foreign_key(const char *query_string);
 extern bool pz_enforce_is_ri_query(Query *query, const char *query_string);
 
 /* enforce_plan.c */

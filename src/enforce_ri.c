@@ -139,6 +139,17 @@ pz_enforce_adds_foreign_key(void)
 }
 
 /*
+ * Does a text read like the query by which ALTER TABLE looks whether the rows of a
+ * foreign key have partners?  Anybody can send such a text.
+ */
+bool
+pz_enforce_looks_at_foreign_key(const char *query_string)
+{
+	return query_string && strncmp(query_string, "SELECT fk.", 10) == 0 &&
+		(strstr(query_string, " fk LEFT OUTER JOIN ") != NULL || strstr(query_string, " fk JOIN ") != NULL);
+}
+
+/*
  * Can a query with this text be one that PostgreSQL's own referential
  * integrity runs?  Its triggers run as the table's owner with
  * SECURITY_NOFORCE_RLS, which nothing else in the server sets, and their texts
@@ -171,8 +182,7 @@ pz_enforce_may_be_ri(const char *query_string)
 
 	if (query_string == NULL)
 		return false;
-	if (state.adding && strncmp(query_string, "SELECT fk.", 10) == 0 &&
-		(strstr(query_string, " fk LEFT OUTER JOIN ") != NULL || strstr(query_string, " fk JOIN ") != NULL))
+	if (state.adding && pz_enforce_looks_at_foreign_key(query_string))
 		return true;
 	if (!InNoForceRLSOperation() || !InLocalUserIdChange())
 		return false;

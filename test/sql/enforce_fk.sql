@@ -192,6 +192,20 @@ SET LOCAL personalize.purpose = 'enf_ads';
 SELECT enf.judged('ALTER TABLE enf.part DETACH PARTITION enf.part_5');
 ALTER TABLE enf.part DETACH PARTITION enf.part_5;
 ROLLBACK;
+/* what also does something else does not, and says so, whatever the purpose */
+\set VERBOSITY default
+BEGIN;
+ALTER TABLE enf.good ADD COLUMN later integer REFERENCES enf.customer;
+SAVEPOINT s;
+ALTER TABLE enf.good ADD COLUMN other integer DEFAULT 5 REFERENCES enf.customer;
+ROLLBACK TO s;
+SET LOCAL personalize.purpose = 'enf_ads';
+ALTER TABLE enf.good ADD COLUMN other integer DEFAULT 5 REFERENCES enf.customer;
+ROLLBACK TO s;
+ALTER TABLE enf.good ADD COLUMN other integer DEFAULT 5;
+ALTER TABLE enf.good ADD FOREIGN KEY (other) REFERENCES enf.customer;
+ROLLBACK;
+\set VERBOSITY terse
 /* ATTACH PARTITION asks whether its rows have partners: of all rows */
 BEGIN;
 CREATE TABLE enf.bought (c integer REFERENCES enf.customer, what integer) PARTITION BY LIST (what);
