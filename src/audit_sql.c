@@ -75,7 +75,7 @@ sync_until(uint64 target)
 			if (target == 0)
 				target = pg_atomic_read_u64(&db->want);
 		}
-		if (target != 0)
+		if (db != NULL && target != 0)
 		{
 			if (pg_atomic_read_u64(&db->done) >= target)
 				break;
