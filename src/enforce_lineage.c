@@ -189,7 +189,7 @@ find_cte(Level *level, RangeTblEntry *rte, List **carried)
 		if (strcmp(cte->ctename, rte->ctename) != 0)
 			continue;
 		/* one that is not rewritten yet is recursive, or refers to itself */
-		if (foreach_current_index(lc) < list_length(level->cte_carried))
+		if (level->cte_carried && foreach_current_index(lc) < list_length(level->cte_carried))
 			*carried = list_nth(level->cte_carried, foreach_current_index(lc));
 		return (Query *) cte->ctequery;
 	}
