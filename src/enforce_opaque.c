@@ -164,6 +164,7 @@ pz_opaque_node(Node *node, void *context)
 		case T_RelabelType:
 		case T_CollateExpr:
 		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
 		case T_CaseExpr:
 		case T_CaseWhen:
 		case T_CaseTestExpr:

@@ -135,8 +135,8 @@ SELECT CASE WHEN a < 0 THEN 'pseudonym' ELSE a::text END AS a, b, label FROM rul
 COMMIT;
 /* what is counted once more at the end is on record where that read rows */
 SELECT personalize.audit_sync();
-SELECT relation_name, status, rows_used, subjects_used, count(*) FROM personalize.usage
-	WHERE query LIKE 'SELECT pg_catalog.count(*) FROM (SELECT % FROM rules.%' AND relation_name = 'rules.pair' GROUP BY 1, 2, 3, 4;
+SELECT relation_name, status, precision, rows_used, subjects_used, count(*) FROM personalize.usage
+	WHERE query LIKE 'SELECT pg_catalog.count(*) FROM (SELECT % FROM rules.%' AND relation_name = 'rules.pair' GROUP BY 1, 2, 3, 4, 5 ORDER BY subjects_used;
 SELECT personalize.unprotect('rules.pair');
 SELECT count(*) AS rules_left FROM personalize.registry_erasure AS e WHERE NOT EXISTS (SELECT FROM personalize.registry_path AS p WHERE p.path_id = e.path_id);
 /* retained and erased again: it goes when the first certificate said, with what came since; once another rule deletes it, its key does not stay */
