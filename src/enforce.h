@@ -29,11 +29,19 @@ extern bool pz_enforce_needs_fmgr(Oid funcid);
 
 /* enforce_ri.c */
 
+/* What ALTER TABLE runs innermost */
+typedef enum PzAltering
+{
+	PZ_ALTERS_NOTHING,
+	PZ_ALTERS_MORE,				/* something else than, or besides, foreign keys */
+	PZ_ALTERS_FOREIGN_KEYS		/* see pz_utility_asks_references() */
+} PzAltering;
+
 /* What is under way that could feign referential integrity */
 typedef struct PzRiState
 {
 	int			depth;			/* of triggers, where it was entered */
-	bool		adding;			/* nothing: foreign keys are being added */
+	PzAltering	altering;
 } PzRiState;
 
 extern PzRiState pz_ri_enter(void);
@@ -42,7 +50,7 @@ extern bool pz_ri_is_idle(void);
 extern void pz_ri_end_transaction(void);
 extern bool pz_ri_context_clear(void);
 extern void pz_ri_context_restore(bool cleared);
-extern bool pz_enforce_foreign_key(bool adding);
+extern PzAltering pz_enforce_altering(PzAltering altering);
 extern bool pz_enforce_adds_foreign_key(void);
 /* enforce_within.c */
 typedef struct PzWithin
@@ -61,7 +69,7 @@ extern Oid	pz_within_without(int32 purpose_id, bool copies);
 extern bool pz_within_has_duty(const char *duty);
 
 extern bool pz_enforce_may_be_ri(const char *query_string);
-extern bool pz_enforce_looks_at_foreign_key(const char *query_string);
+extern bool pz_enforce_checks_beside(const char *query_string);
 extern bool pz_enforce_is_ri_query(Query *query, const char *query_string);
 
 /* enforce_plan.c */
@@ -243,6 +251,7 @@ extern void pz_utility_check_truncate(TruncateStmt *stmt);
 extern const char *pz_utility_exclusive_database(Node *parsetree);
 extern bool pz_utility_only_foreign_keys(Node *parsetree);
 extern bool pz_utility_asks_references(Node *parsetree);
+extern PzAltering pz_utility_altering(Node *parsetree);
 extern bool pz_utility_changes_registry(Node *parsetree);
 extern bool pz_utility_changes_policies(Node *parsetree);
 

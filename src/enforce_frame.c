@@ -328,7 +328,7 @@ pz_frame_check(PzFrame *frame, int i, bool copies)
 	refused = pz_purpose_refusal(use->purpose_name, fu->purpose->known ? &fu->purpose->purpose : NULL,
 								 use->role, use->relation_name, &may_copy);
 	/* what a purpose sees would not tell whether the foreign key holds */
-	if (pz_enforce_looks_at_foreign_key(use->source_text) && (refused || !fu->purpose->purpose.builtin))
+	if (pz_enforce_checks_beside(use->source_text) && (refused || !fu->purpose->purpose.builtin))
 		return pz_purpose_refuse("foreign key",
 								 psprintf("cannot check a foreign key on or to protected relation %s together with other changes", use->relation_name),
 								 "Add or validate it by an ALTER TABLE that does nothing else: that looks at all rows.");

@@ -31,10 +31,10 @@
 
 /*
  * What is under way: how many triggers deep the innermost planner, executor or
- * watched function of a user was entered, and whether an ALTER TABLE that only
- * adds or validates foreign keys is what runs innermost.
+ * watched function of a user was entered, and which ALTER TABLE is what runs
+ * innermost.
  */
-static PzRiState state = {0, false};
+static PzRiState state = {0, PZ_ALTERS_NOTHING};
 
 /* How many triggers are being called, one within the other? */
 static int
@@ -57,7 +57,7 @@ pz_ri_enter(void)
 	PzRiState	before = state;
 
 	state.depth = trigger_depth();
-	state.adding = false;
+	state.altering = PZ_ALTERS_NOTHING;
 	return before;
 }
 
@@ -72,7 +72,7 @@ pz_ri_leave(PzRiState before)
 bool
 pz_ri_is_idle(void)
 {
-	return !state.adding && trigger_depth() == 0;
+	return state.altering == PZ_ALTERS_NOTHING && trigger_depth() == 0;
 }
 
 /* End of a transaction: nothing is under way any more. */
@@ -80,7 +80,7 @@ void
 pz_ri_end_transaction(void)
 {
 	state.depth = 0;
-	state.adding = false;
+	state.altering = PZ_ALTERS_NOTHING;
 }
 
 /*
@@ -119,34 +119,43 @@ pz_ri_context_restore(bool cleared)
 }
 
 /*
- * Say that an ALTER TABLE runs that does nothing but add or validate foreign
- * keys, or moves a partition that has one or that one refers to; returns what was said before.
+ * Say which ALTER TABLE runs; returns what was said before.
  */
-bool
-pz_enforce_foreign_key(bool adding)
+PzAltering
+pz_enforce_altering(PzAltering altering)
 {
-	bool		before = state.adding;
+	PzAltering	before = state.altering;
 
-	state.adding = adding;
+	state.altering = altering;
 	return before;
 }
 
-/* Is an ALTER TABLE that only adds or validates foreign keys what runs innermost? */
+/* Is an ALTER TABLE that asks by queries of its own about foreign keys, and does nothing else, what runs innermost? */
 bool
 pz_enforce_adds_foreign_key(void)
 {
-	return state.adding;
+	return state.altering == PZ_ALTERS_FOREIGN_KEYS;
 }
 
 /*
  * Does a text read like the query by which ALTER TABLE looks whether the rows of a
  * foreign key have partners?  Anybody can send such a text.
  */
-bool
-pz_enforce_looks_at_foreign_key(const char *query_string)
+static bool
+looks_at_foreign_key(const char *query_string)
 {
 	return query_string && strncmp(query_string, "SELECT fk.", 10) == 0 &&
 		(strstr(query_string, " fk LEFT OUTER JOIN ") != NULL || strstr(query_string, " fk JOIN ") != NULL);
+}
+
+/*
+ * Does an ALTER TABLE that does other things, too, send this text, by which it looks at
+ * the rows of a foreign key?
+ */
+bool
+pz_enforce_checks_beside(const char *query_string)
+{
+	return state.altering == PZ_ALTERS_MORE && looks_at_foreign_key(query_string);
 }
 
 /*
@@ -182,11 +191,11 @@ pz_enforce_may_be_ri(const char *query_string)
 
 	if (query_string == NULL)
 		return false;
-	if (state.adding && pz_enforce_looks_at_foreign_key(query_string))
+	if (pz_enforce_adds_foreign_key() && looks_at_foreign_key(query_string))
 		return true;
 	if (!InNoForceRLSOperation() || !InLocalUserIdChange())
 		return false;
-	if (!state.adding && trigger_depth() <= state.depth)
+	if (!pz_enforce_adds_foreign_key() && trigger_depth() <= state.depth)
 		return false;
 	for (i = 0; i < lengthof(shapes); i++)
 		if (strncmp(query_string, shapes[i], strlen(shapes[i])) == 0)
@@ -512,7 +521,7 @@ pz_enforce_is_ri_query(Query *query, const char *query_string)
 	if (query->hasSubLinks || query->havingQual)
 		return pz_ri_is_of_period(query);
 	if (query->commandType == CMD_SELECT && strncmp(query_string, "SELECT fk.", 10) == 0)
-		return state.adding && is_validation(query);
+		return pz_enforce_adds_foreign_key() && is_validation(query);
 
 	if (list_length(query->rtable) != 1 || query->jointree == NULL)
 		return false;

@@ -344,6 +344,15 @@ pz_utility_asks_references(Node *parsetree)
 	return pz_utility_only_foreign_keys(parsetree) || moves_partition(parsetree);
 }
 
+/* Which ALTER TABLE is this, if it is one? */
+PzAltering
+pz_utility_altering(Node *parsetree)
+{
+	if (!IsA(parsetree, AlterTableStmt))
+		return PZ_ALTERS_NOTHING;
+	return pz_utility_asks_references(parsetree) ? PZ_ALTERS_FOREIGN_KEYS : PZ_ALTERS_MORE;
+}
+
 /* An option of a command on databases; NULL if it is not given. */
 static const char *
 database_option(List *options, const char *name)

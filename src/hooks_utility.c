@@ -163,7 +163,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 	adopt_registry(parsetree);
 	if (released == NULL && !IsA(parsetree, TransactionStmt) && pz_in_database() && pz_registry_active())
 	{
-		bool		outer = pz_enforce_foreign_key(false);
+		PzAltering	outer = pz_enforce_altering(PZ_ALTERS_NOTHING);
 		bool		blocking = pz_ddl_blocks();
 		bool		explaining = pz_explain_enter(parsetree);
 		bool		event = pz_code_in_event(false);
@@ -173,14 +173,14 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		PG_TRY();
 		{
 			pz_ddl_enter(parsetree, pz_maintain_begin(pstmt, queryString));
-			pz_enforce_foreign_key(pz_utility_asks_references(parsetree));
+			pz_enforce_altering(pz_utility_altering(parsetree));
 			call_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		}
 		PG_CATCH();
 		{
 			pz_copies_end(filling);
 			pz_explain_leave(explaining);
-			pz_enforce_foreign_key(outer);
+			pz_enforce_altering(outer);
 			pz_code_in_event(event);
 			pz_ddl_fail(blocking);
 			PG_RE_THROW();
@@ -189,7 +189,7 @@ pz_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree
 		pz_code_in_event(event);
 		pz_explain_leave(explaining);
 		pz_ddl_leave(blocking);
-		pz_enforce_foreign_key(outer);
+		pz_enforce_altering(outer);
 		pz_copies_leave(filling);
 	}
 	else if (released == NULL)

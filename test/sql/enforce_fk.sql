@@ -204,6 +204,10 @@ ALTER TABLE enf.good ADD COLUMN other integer DEFAULT 5 REFERENCES enf.customer;
 ROLLBACK TO s;
 ALTER TABLE enf.good ADD COLUMN other integer DEFAULT 5;
 ALTER TABLE enf.good ADD FOREIGN KEY (other) REFERENCES enf.customer;
+/* whoever writes like that is no check of a foreign key */
+SET LOCAL personalize.purpose = 'enf_ads';
+SELECT fk.id FROM enf.customer fk JOIN enf.good AS g ON g.c = fk.id ORDER BY fk.id;
+SELECT fk.id FROM enf.customer fk LEFT OUTER JOIN enf.good AS g ON g.c = fk.id ORDER BY fk.id;
 ROLLBACK;
 \set VERBOSITY terse
 /* ATTACH PARTITION asks whether its rows have partners: of all rows */
